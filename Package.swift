@@ -1,0 +1,136 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// What only the server, its HTTP interface and the command line need: with `traits: []` none of it is downloaded.
+let server: TargetDependencyCondition? = .when(traits: ["Server"])
+
+let package = Package(
+    name: "godwit",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Godwit", targets: ["Godwit"]),
+        .library(name: "GodwitHTTP", targets: ["GodwitHTTP"]),
+        .library(name: "GodwitTesting", targets: ["GodwitTesting"]),
+        .executable(name: "godwit", targets: ["GodwitCLI"]),
+        .executable(name: "timeline", targets: ["Timeline"]),
+    ],
+    traits: [
+        .trait(name: "Server", description: "The HTTP interface, `godwit serve` and the command line."),
+        .default(enabledTraits: ["Server"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.9.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.9.0"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.0.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.30.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+    ],
+    targets: [
+        .target(name: "CCRC32C"),
+        .target(name: "GodwitCore", swiftSettings: settings),
+        .target(name: "GodwitJournal", dependencies: ["CCRC32C"], swiftSettings: settings),
+        .target(
+            name: "GodwitEngine",
+            dependencies: [
+                "GodwitCore", "GodwitJournal",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Godwit",
+            dependencies: [
+                "GodwitCore", "GodwitEngine",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "GodwitTesting",
+            dependencies: ["Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "GodwitHTTP",
+            dependencies: [
+                "Godwit", "GodwitCore",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
+            ],
+            exclude: ["openapi.json"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "GodwitServer",
+            dependencies: [
+                "Godwit", "GodwitCore", "GodwitHTTP",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
+                .product(name: "NIOPosix", package: "swift-nio", condition: server),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "GodwitCLI",
+            dependencies: [
+                "Godwit", "GodwitCore", "GodwitHTTP", "GodwitServer",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
+                .product(name: "AsyncHTTPClient", package: "async-http-client", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Timeline",
+            dependencies: [
+                "Godwit", "GodwitHTTP",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
+            ],
+            path: "Examples/Timeline",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
+        .testTarget(name: "GodwitJournalTests", dependencies: ["GodwitJournal"], swiftSettings: settings),
+        .testTarget(
+            name: "GodwitEngineTests",
+            dependencies: ["GodwitEngine", "GodwitJournal", "GodwitCore"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GodwitTests",
+            dependencies: ["Godwit", "GodwitTesting", "GodwitEngine", "GodwitCore"],
+            swiftSettings: settings
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
