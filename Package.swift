@@ -78,7 +78,6 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
                 .product(name: "NIOCore", package: "swift-nio", condition: server),
             ],
-            exclude: ["openapi.json"],
             swiftSettings: settings
         ),
         .target(

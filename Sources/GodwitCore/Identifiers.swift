@@ -1,0 +1,51 @@
+/// The id of a job: an opaque, unguessable, URL-safe string of at most 64 characters that its broker made.
+///
+/// Nobody but the broker that made an id reads anything into it; ids do not sort.
+public struct JobID: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The id as text, as it stands in URLs and JSON.
+    public let description: String
+
+    /// Takes any text as an id; a broker answers `unknown` for one that it did not make.
+    public init(_ text: String) { description = text }
+
+    public init(from decoder: any Decoder) throws { description = try decoder.singleValueContainer().decode(String.self) }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// Proof that its bearer holds a job for the time being: an opaque string of at most 128 characters with 64 unguessable bits.
+///
+/// Tokens are compared for equality alone. One that was superseded (the lease expired, the job was cancelled or settled) is stale,
+/// and nothing can be done with it.
+package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+    package init(_ text: String) { description = text }
+}
+
+/// Whoever holds leases: a random incarnation, never a host name; at most ``Limits/holderName`` bytes.
+package struct HolderID: Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+    package init(_ text: String) { description = text }
+}
+
+/// A queue's name: 1 to 200 bytes of UTF-8 without control characters.
+package struct QueueName: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package let description: String
+
+    /// - Throws: ``BrokerError`` (`invalidArgument`, field `queue`) when the name is empty, too long or has a control character.
+    package init(_ text: String) throws(BrokerError) {
+        guard !text.isEmpty else { throw .invalidArgument("queue", "a queue needs a name: say one of 1 to 200 bytes") }
+        guard text.utf8.count <= Limits.queueName else {
+            throw .invalidArgument("queue", "this queue name has \(text.utf8.count) bytes: use at most \(Limits.queueName)")
+        }
+        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            throw .invalidArgument("queue", "a queue name cannot contain control characters")
+        }
+        description = text
+    }
+
+    package static func < (a: QueueName, b: QueueName) -> Bool { a.description < b.description }
+}

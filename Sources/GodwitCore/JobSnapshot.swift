@@ -1,0 +1,92 @@
+/// A job's state at one version.
+package struct JobSnapshot: Sendable, Hashable {
+    package var id: JobID
+    package var queue: QueueName
+    /// The job type's name; nil when the publisher gave none.
+    package var name: String?
+    package var state: JobState
+    /// 0 before the first delivery, 1 from then on.
+    package var attempt: Int
+    package var maxAttempts: Int
+    package var priority: Int
+    package var progress: JobProgress?
+    package var createdAt: Timestamp
+    /// When it may run next: the time that was asked for, or the end of its backoff; nil when nothing but a worker is awaited.
+    package var runAt: Timestamp?
+    /// When its latest attempt began.
+    package var startedAt: Timestamp?
+    package var finishedAt: Timestamp?
+    /// The failed attempts, oldest first, at most ``Limits/errorsKept``. A cancelled, purged or expired job's last one says so.
+    package var errors: [AttemptFailure]
+    /// Changes with every change of state or progress; compared for equality alone.
+    package var version: Version
+
+    package init(
+        id: JobID, queue: QueueName, name: String?, state: JobState, attempt: Int, maxAttempts: Int, priority: Int = 0,
+        progress: JobProgress? = nil, createdAt: Timestamp, runAt: Timestamp? = nil, startedAt: Timestamp? = nil,
+        finishedAt: Timestamp? = nil, errors: [AttemptFailure] = [], version: Version
+    ) {
+        self.id = id
+        self.queue = queue
+        self.name = name
+        self.state = state
+        self.attempt = attempt
+        self.maxAttempts = maxAttempts
+        self.priority = priority
+        self.progress = progress
+        self.createdAt = createdAt
+        self.runAt = runAt
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.errors = errors
+        self.version = version
+    }
+}
+
+/// A version of a job, a record or a queue's settings: an opaque number that differs from all its earlier ones, after a restart too.
+package struct Version: Hashable, Sendable, CustomStringConvertible {
+    package let number: UInt64
+    package init(_ number: UInt64) { self.number = number }
+    package var description: String { String(number) }
+}
+
+/// What a broker knows of an id.
+package enum JobLookup: Sendable, Hashable {
+    case found(JobSnapshot)
+    /// The broker never made this id.
+    case unknown
+    /// The job existed: its retention ended, or somebody forgot it.
+    case forgotten
+
+    package var snapshot: JobSnapshot? {
+        if case .found(let snapshot) = self { snapshot } else { nil }
+    }
+}
+
+/// Which jobs a page lists, newest first.
+package struct JobQuery: Sendable {
+    package var queue: QueueName?
+    package var state: JobState?
+    /// 1 to ``Limits/page``.
+    package var limit: Int
+    /// Where the previous page ended; opaque.
+    package var cursor: String?
+
+    package init(queue: QueueName? = nil, state: JobState? = nil, limit: Int = 100, cursor: String? = nil) {
+        self.queue = queue
+        self.state = state
+        self.limit = limit
+        self.cursor = cursor
+    }
+}
+
+/// A page of jobs. It may hold fewer than were asked for, even none, and the list goes on as long as `next` is not nil.
+package struct JobPage: Sendable {
+    package var jobs: [JobSnapshot]
+    package var next: String?
+
+    package init(jobs: [JobSnapshot], next: String?) {
+        self.jobs = jobs
+        self.next = next
+    }
+}

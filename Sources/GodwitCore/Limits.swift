@@ -1,0 +1,46 @@
+/// The limits on what a peer controls. A broker refuses what is over a limit with `invalidArgument` or `tooLarge`; it never truncates,
+/// but for error texts (``Limits/errorMessage``), which it cuts.
+package enum Limits {
+    /// Operations in one transaction.
+    package static let operations = 1_000
+    /// Bytes of all payloads, results, headers and values in one transaction.
+    package static let transactionBytes = 16 << 20
+    /// Bytes of a queue's name.
+    package static let queueName = 200
+    /// Bytes of a job's name.
+    package static let jobName = 200
+    /// Bytes of a holder's name.
+    package static let holderName = 200
+    /// Bytes of a media type.
+    package static let contentType = 200
+    /// Bytes of an idempotency key.
+    package static let key = 512
+    /// Headers of a job, and bytes of all their names and values.
+    package static let headers = 64
+    package static let headerBytes = 16 << 10
+    /// Bytes of a record's key and value.
+    package static let recordKey = 512
+    package static let recordValue = 1 << 20
+    /// Bytes of an error's text and code; longer ones are cut at a character's boundary.
+    package static let errorMessage = 4_096
+    package static let errorCode = 100
+    /// Bytes of a progress note.
+    package static let progressNote = 1_024
+    /// Attempts whose errors are kept with a job.
+    package static let errorsKept = 10
+    /// Attempts that a publisher or a queue can allow.
+    package static let maxAttempts = 1_000
+    package static let defaultMaxAttempts = 20
+    /// Leases that one call can ask for, and jobs that one page can hold.
+    package static let leases = 1_000
+    package static let page = 1_000
+    /// Jobs that one page looks at, at most.
+    package static let pageScan = 10_000
+    /// Queues that one holder or call can name.
+    package static let queuesPerHolder = 1_000
+    /// The longest delay, expiry, timeout, retention or window.
+    package static let longestDuration: Duration = .seconds(3_650 * 86_400)
+    /// The longest lease, and the shortest.
+    package static let longestLease: Duration = .seconds(12 * 3_600)
+    package static let shortestLease: Duration = .milliseconds(100)
+}

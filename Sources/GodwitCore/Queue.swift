@@ -1,0 +1,115 @@
+/// What an operator can set for a queue.
+package struct QueueSettings: Sendable, Hashable {
+    /// How long ended jobs are kept.
+    package enum Retention: Sendable, Hashable {
+        /// Nothing is left of a job that ended.
+        case none
+        /// Succeeded (and cancelled) jobs and failed (and expired) ones for a time each, and no more than `count` of all together.
+        case keep(succeeded: Duration, failed: Duration, count: Int)
+
+        package static let standard = Retention.keep(succeeded: .seconds(86_400), failed: .seconds(7 * 86_400), count: 1_000_000)
+    }
+
+    /// The most unfinished jobs.
+    package var maxJobs = 1_000_000
+    /// The most bytes of unfinished jobs (``NewMessage/size``).
+    package var maxBytes = 1 << 30
+    /// Attempts of a job whose publisher said nothing.
+    package var maxAttempts = Limits.defaultMaxAttempts
+    /// How long a lease lasts when the one who takes it says nothing.
+    package var lease: Duration = .seconds(30)
+    package var retention = Retention.standard
+    /// How long an idempotency key is remembered.
+    package var dedupWindow: Duration = .seconds(86_400)
+    /// The most keys remembered; when as many are, keyed publishes are refused as busy.
+    package var dedupMax = 1_000_000
+
+    package init() {}
+
+    /// - Throws: ``BrokerError`` (`invalidArgument`) that names the setting and what it may be.
+    package func validate() throws(BrokerError) {
+        func check(_ field: String, _ good: Bool, _ range: String) throws(BrokerError) {
+            guard good else { throw .invalidArgument(field, "\(field) must be \(range)") }
+        }
+        try check("max_jobs", (1...1_000_000_000).contains(maxJobs), "1 to 1,000,000,000")
+        try check("max_bytes", (1...(1 << 50)).contains(maxBytes), "1 byte to 1 PiB")
+        try check("max_attempts", (1...Limits.maxAttempts).contains(maxAttempts), "1 to \(Limits.maxAttempts)")
+        try check("lease", (Limits.shortestLease...Limits.longestLease).contains(lease), "100ms to 12h")
+        try check("dedup_window", (.milliseconds(1)...Limits.longestDuration).contains(dedupWindow), "1ms to 3650d")
+        try check("dedup_max", (0...100_000_000).contains(dedupMax), "0 to 100,000,000")
+        if case .keep(let succeeded, let failed, let count) = retention {
+            let times: ClosedRange<Duration> = .zero ... Limits.longestDuration
+            try check("retention.succeeded", times.contains(succeeded), "0s to 3650d")
+            try check("retention.failed", times.contains(failed), "0s to 3650d")
+            try check("retention.count", (0...1_000_000_000).contains(count), "0 to 1,000,000,000")
+        }
+    }
+}
+
+/// A queue as it stands: kept numbers, never counted ones.
+package struct QueueStatus: Sendable, Hashable {
+    /// Jobs by state.
+    package struct Counts: Sendable, Hashable {
+        package var scheduled = 0, queued = 0, running = 0, retrying = 0
+        package var succeeded = 0, failed = 0, cancelled = 0, expired = 0
+
+        package init() {}
+
+        package var unfinished: Int { scheduled + queued + running + retrying }
+
+        package subscript(state: JobState) -> Int {
+            get { self[keyPath: Self.path(state)] }
+            set { self[keyPath: Self.path(state)] = newValue }
+        }
+
+        private static func path(_ state: JobState) -> WritableKeyPath<Counts, Int> {
+            switch state {
+            case .scheduled: \.scheduled
+            case .queued: \.queued
+            case .running: \.running
+            case .retrying: \.retrying
+            case .succeeded: \.succeeded
+            case .failed: \.failed
+            case .cancelled: \.cancelled
+            case .expired: \.expired
+            }
+        }
+    }
+
+    /// What happened since the store was opened.
+    package struct Totals: Sendable, Hashable {
+        /// Published, the publishes that were refused as busy, and the repeated ones that a key recognised.
+        package var published = 0, refused = 0, duplicates = 0
+        /// Deliveries, and attempts by how they ended.
+        package var delivered = 0, succeeded = 0, failedAttempts = 0, leasesExpired = 0
+        package init() {}
+    }
+
+    package var name: QueueName
+    package var settings: QueueSettings
+    package var settingsVersion: Version
+    package var isPaused: Bool
+    package var counts: Counts
+    /// Bytes of unfinished jobs.
+    package var bytes: Int
+    /// Idempotency keys remembered.
+    package var keys: Int
+    package var totals: Totals
+    /// The creation time of the job at the head, while one is queued.
+    package var oldestQueued: Timestamp?
+
+    package init(
+        name: QueueName, settings: QueueSettings, settingsVersion: Version, isPaused: Bool, counts: Counts, bytes: Int, keys: Int, totals: Totals,
+        oldestQueued: Timestamp?
+    ) {
+        self.name = name
+        self.settings = settings
+        self.settingsVersion = settingsVersion
+        self.isPaused = isPaused
+        self.counts = counts
+        self.bytes = bytes
+        self.keys = keys
+        self.totals = totals
+        self.oldestQueued = oldestQueued
+    }
+}

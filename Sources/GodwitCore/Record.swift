@@ -1,0 +1,36 @@
+/// The key of a small record, with the home that a broker of many machines keeps it at.
+package struct RecordKey: Sendable, Hashable {
+    package enum Home: Sendable, Hashable {
+        /// The record's own name.
+        case own
+        case queue(QueueName)
+        case job(JobID)
+    }
+
+    package var home: Home
+    /// 1 to ``Limits/recordKey`` bytes.
+    package var name: String
+
+    package init(_ name: String, home: Home = .own) {
+        self.name = name
+        self.home = home
+    }
+}
+
+/// A record as it is stored.
+package struct Record: Sendable, Hashable {
+    package var value: Bytes
+    package var version: Version
+
+    package init(value: Bytes, version: Version) {
+        self.value = value
+        self.version = version
+    }
+}
+
+/// What must be true of a record or of a queue's settings for a change to be applied.
+package enum Expectation: Sendable, Hashable {
+    case anything
+    case absent
+    case version(Version)
+}
