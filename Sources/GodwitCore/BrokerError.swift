@@ -84,7 +84,9 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
 
     package static let closed = BrokerError(.closed, "the store was closed: open it again")
     package static let staleLease = BrokerError(
-        .staleLease, "this lease is no longer valid: it expired, or its job was cancelled or settled. Lease the job again")
+        .staleLease,
+        "this lease is no longer valid: it expired, or its job was cancelled or settled. Lease the job again"
+    )
 
     package static func jobNotFound(_ id: JobID) -> BrokerError {
         BrokerError(.jobNotFound, "no job has the id \(id.description.prefix(64)): check it, and that this is the store that made it")

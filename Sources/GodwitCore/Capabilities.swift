@@ -31,8 +31,16 @@ package struct Capabilities: Sendable, Hashable {
     package var sharedByProcesses: Bool
 
     package init(
-        durability: Durability, failoverLoses: FailoverLoses, atomicAcrossQueues: Bool, readsUnsynced: Bool, monotonicFencing: Bool,
-        priorityLevels: Int, order: Order, delayResolution: Duration, exactBounds: Bool, sharedByProcesses: Bool
+        durability: Durability,
+        failoverLoses: FailoverLoses,
+        atomicAcrossQueues: Bool,
+        readsUnsynced: Bool,
+        monotonicFencing: Bool,
+        priorityLevels: Int,
+        order: Order,
+        delayResolution: Duration,
+        exactBounds: Bool,
+        sharedByProcesses: Bool
     ) {
         self.durability = durability
         self.failoverLoses = failoverLoses

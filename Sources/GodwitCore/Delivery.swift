@@ -15,7 +15,13 @@ package struct Delivery: Sendable {
     package var fencingNumber: UInt64?
 
     package init(
-        token: LeaseToken, job: JobSnapshot, payload: Content, headers: [Header], timeout: Duration?, remaining: Duration, deliveries: Int,
+        token: LeaseToken,
+        job: JobSnapshot,
+        payload: Content,
+        headers: [Header],
+        timeout: Duration?,
+        remaining: Duration,
+        deliveries: Int,
         fencingNumber: UInt64?
     ) {
         self.token = token

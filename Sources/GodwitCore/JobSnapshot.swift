@@ -22,9 +22,20 @@ package struct JobSnapshot: Sendable, Hashable {
     package var version: Version
 
     package init(
-        id: JobID, queue: QueueName, name: String?, state: JobState, attempt: Int, maxAttempts: Int, priority: Int = 0,
-        progress: JobProgress? = nil, createdAt: Timestamp, runAt: Timestamp? = nil, startedAt: Timestamp? = nil,
-        finishedAt: Timestamp? = nil, errors: [AttemptFailure] = [], version: Version
+        id: JobID,
+        queue: QueueName,
+        name: String?,
+        state: JobState,
+        attempt: Int,
+        maxAttempts: Int,
+        priority: Int = 0,
+        progress: JobProgress? = nil,
+        createdAt: Timestamp,
+        runAt: Timestamp? = nil,
+        startedAt: Timestamp? = nil,
+        finishedAt: Timestamp? = nil,
+        errors: [AttemptFailure] = [],
+        version: Version
     ) {
         self.id = id
         self.queue = queue

@@ -49,8 +49,16 @@ package struct NewMessage: Sendable {
     package var deduplication: Deduplication?
 
     package init(
-        queue: QueueName, payload: Content, name: String? = nil, headers: [Header] = [], start: Start = .now, priority: Int = 0,
-        expires: Duration? = nil, timeout: Duration? = nil, maxAttempts: Int? = nil, deduplication: Deduplication? = nil
+        queue: QueueName,
+        payload: Content,
+        name: String? = nil,
+        headers: [Header] = [],
+        start: Start = .now,
+        priority: Int = 0,
+        expires: Duration? = nil,
+        timeout: Duration? = nil,
+        maxAttempts: Int? = nil,
+        deduplication: Deduplication? = nil
     ) {
         self.queue = queue
         self.payload = payload
@@ -66,7 +74,9 @@ package struct NewMessage: Sendable {
 
     /// What the payload and the headers count against a queue's bytes and a transaction's.
     package var size: Int {
-        headers.reduce(payload.bytes.count + (name?.utf8.count ?? 0) + payload.type.utf8.count) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        headers.reduce(payload.bytes.count + (name?.utf8.count ?? 0) + payload.type.utf8.count) {
+            $0 + $1.name.utf8.count + $1.value.utf8.count
+        }
     }
 }
 

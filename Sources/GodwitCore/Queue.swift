@@ -38,7 +38,7 @@ package struct QueueSettings: Sendable, Hashable {
         try check("dedup_window", (.milliseconds(1)...Limits.longestDuration).contains(dedupWindow), "1ms to 3650d")
         try check("dedup_max", (0...100_000_000).contains(dedupMax), "0 to 100,000,000")
         if case .keep(let succeeded, let failed, let count) = retention {
-            let times: ClosedRange<Duration> = .zero ... Limits.longestDuration
+            let times: ClosedRange<Duration> = .zero...Limits.longestDuration
             try check("retention.succeeded", times.contains(succeeded), "0s to 3650d")
             try check("retention.failed", times.contains(failed), "0s to 3650d")
             try check("retention.count", (0...1_000_000_000).contains(count), "0 to 1,000,000,000")
@@ -99,7 +99,14 @@ package struct QueueStatus: Sendable, Hashable {
     package var oldestQueued: Timestamp?
 
     package init(
-        name: QueueName, settings: QueueSettings, settingsVersion: Version, isPaused: Bool, counts: Counts, bytes: Int, keys: Int, totals: Totals,
+        name: QueueName,
+        settings: QueueSettings,
+        settingsVersion: Version,
+        isPaused: Bool,
+        counts: Counts,
+        bytes: Int,
+        keys: Int,
+        totals: Totals,
         oldestQueued: Timestamp?
     ) {
         self.name = name

@@ -5,7 +5,9 @@ package struct Timestamp: Hashable, Sendable, Comparable {
     package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     package static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
-    package static func + (time: Timestamp, span: Duration) -> Timestamp { Timestamp(milliseconds: time.milliseconds + span.inMilliseconds) }
+    package static func + (time: Timestamp, span: Duration) -> Timestamp {
+        Timestamp(milliseconds: time.milliseconds + span.inMilliseconds)
+    }
     package static func - (a: Timestamp, b: Timestamp) -> Duration { .milliseconds(a.milliseconds - b.milliseconds) }
 }
 
@@ -37,7 +39,9 @@ extension Timestamp {
             let day = scanner.digits(2), scanner.take("T") || scanner.take("t") || scanner.take(" "), let hour = scanner.digits(2),
             scanner.take(":"), let minute = scanner.digits(2), scanner.take(":"), let second = scanner.digits(2)
         else { return nil }
-        guard (1...12).contains(month), (1...Self.days(of: month, in: year)).contains(day), hour < 24, minute < 60, second <= 60 else { return nil }
+        guard (1...12).contains(month), (1...Self.days(of: month, in: year)).contains(day), hour < 24, minute < 60, second <= 60 else {
+            return nil
+        }
         var fraction: Int64 = 0
         if scanner.take(".") {
             guard let value = scanner.fraction() else { return nil }
