@@ -1,0 +1,7 @@
+import Godwit
+
+struct Sum: Job {
+    typealias Output = Int
+    static let name = "sum"
+    var numbers: [Int]
+}
