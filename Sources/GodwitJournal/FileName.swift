@@ -1,0 +1,28 @@
+/// The names of a store's files. Files called otherwise are not ours, and are neither read nor touched.
+enum FileName: Equatable {
+    case segment(UInt32)
+    case spare(UInt32)
+
+    static func segment(_ number: UInt32) -> String { "segment-" + hexadecimal(number) }
+    static func spare(_ number: UInt32) -> String { "spare-" + hexadecimal(number) }
+    /// Bytes that recovery cut from a segment; `copy` counts those of the same place whose bytes differ.
+    static func cut(segment: UInt32, offset: UInt32, copy: Int) -> String {
+        "cut-" + hexadecimal(segment) + "-" + hexadecimal(offset) + (copy == 0 ? "" : "-\(copy)")
+    }
+
+    init?(_ name: String) {
+        guard let dash = name.firstIndex(of: "-") else { return nil }
+        let digits = name[name.index(after: dash)...]
+        guard digits.utf8.count == 8, let number = UInt32(digits, radix: 16), digits == Self.hexadecimal(number) else { return nil }
+        switch name[..<dash] {
+        case "segment": self = .segment(number)
+        case "spare": self = .spare(number)
+        default: return nil
+        }
+    }
+
+    private static func hexadecimal(_ number: UInt32) -> String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: 8 - digits.utf8.count) + digits
+    }
+}

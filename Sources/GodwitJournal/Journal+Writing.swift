@@ -1,0 +1,134 @@
+extension Journal {
+    /// What a transaction's records are for: it decides whether they may use the reserve of disk space.
+    package enum Purpose: Sendable {
+        /// They bring something new: refused when only the reserve is left.
+        case publish
+        /// They end something, which gives space back.
+        case settle
+    }
+
+    /// Makes room for a transaction's records in one group.
+    ///
+    /// If they fit neither into the group in memory nor into the segment, the group is written and a new segment begun.
+    /// - Parameter bytes: the sum of their ``recordBytes(header:body:)``.
+    /// - Throws: ``JournalError/noSpace`` or ``JournalError/tooLarge(bytes:limit:)`` with nothing changed; ``JournalError/failed(_:)``.
+    package mutating func reserve(_ bytes: Int, for purpose: Purpose) throws(JournalError) {
+        try checkFailure()
+        guard bytes <= maximumReservation else { throw .tooLarge(bytes: bytes, limit: maximumReservation) }
+        if !fits(bytes) {
+            let next = try takeSpare(for: purpose)
+            try write()
+            try roll(to: next)
+        }
+        arena.grow(for: max(arena.used, GroupHeader.size) - arena.used + bytes)
+    }
+
+    /// Whether the group in memory can take `bytes` more, and leaves a block for a mark.
+    private func fits(_ bytes: Int) -> Bool {
+        position + Block.roundUp(max(arena.used, GroupHeader.size) + bytes) + Block.size <= segment.capacity
+    }
+
+    /// Appends a record to the group in memory. Room must have been reserved.
+    ///
+    /// - Parameters:
+    ///   - kind: what the record is, said by the caller.
+    ///   - critical: whether a reader that does not know the kind must refuse the store.
+    ///   - header: at most ``maximumHeaderBytes``.
+    ///   - body: what ``JournalReader/body(at:)`` gives back.
+    /// - Returns: where the record will lie; readable once its group is written.
+    package mutating func append(kind: UInt8, critical: Bool, header: RawSpan, body: RawSpan) -> RecordLocation {
+        append(kind: kind, critical: critical, header: header, body: body, bodyChecksum: body.withUnsafeBytes { crc32c($0) })
+    }
+
+    /// Appends a record whose body's CRC32C was computed before, say on the thread that received it.
+    package mutating func append(kind: UInt8, critical: Bool, header: RawSpan, body: RawSpan, bodyChecksum: UInt32) -> RecordLocation {
+        let start = max(arena.used, GroupHeader.size)
+        let headerLength = header.byteCount
+        let bodyLength = body.byteCount
+        let length = RecordHeader.recordBytes(header: headerLength, body: bodyLength)
+        precondition(headerLength <= Self.maximumHeaderBytes, "a record's header has at most 65,535 bytes")
+        precondition(start + length <= arena.capacity && position + Block.roundUp(start + length) <= segment.capacity, "reserve first")
+        let record = arena.base + start
+        if headerLength > 0 {
+            header.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(start: record + RecordHeader.size, count: headerLength).copyMemory(from: $0)
+            }
+        }
+        let filled = RecordHeader.size + headerLength + bodyLength
+        if bodyLength > 0 {
+            body.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(start: record + RecordHeader.size + headerLength, count: bodyLength).copyMemory(from: $0)
+            }
+        }
+        for padding in filled..<length { record.storeBytes(of: 0, toByteOffset: padding, as: UInt8.self) }
+        let offset = UInt32(position + start)
+        let checksum = RecordHeader.write(
+            to: record,
+            kind: kind,
+            flags: critical ? RecordHeader.criticalFlag : 0,
+            headerLength: headerLength,
+            bodyLength: bodyLength,
+            bodyChecksum: bodyChecksum,
+            seed: segment.seed,
+            offset: offset
+        )
+        groupContents = withUnsafeBytes(of: checksum.littleEndian) { crc32c($0, continuing: groupContents) }
+        groupRecords += 1
+        arena.used = start + length
+        return RecordLocation(segment: segment.number, offset: offset)
+    }
+
+    /// Writes the group in memory, if there is one, in one call.
+    ///
+    /// - Returns: the number of the last written group.
+    /// - Throws: ``JournalError/failed(_:)``; from then on the journal is of no use.
+    @discardableResult
+    package mutating func write() throws(JournalError) -> UInt64 {
+        try checkFailure()
+        guard groupRecords > 0 else { return writtenGroup }
+        let bytes = arena.padded()
+        let header = GroupHeader(
+            length: bytes.count,
+            records: groupRecords,
+            number: chain.nextGroup,
+            firstRecord: chain.nextRecord,
+            generation: segment.generation,
+            mark: mark,
+            previous: chain.previous,
+            contents: groupContents
+        )
+        let checksum = header.write(to: arena.base, seed: segment.seed, offset: UInt32(position))
+        try writeToSegment(UnsafeRawBufferPointer(bytes))
+        chain.advance(over: header, checksum: checksum)
+        end = RecordLocation(segment: segment.number, offset: UInt32(position))
+        markedGroup = syncedGroup
+        isUnsynced = true
+        arena.clear()
+        groupRecords = 0
+        groupContents = 0
+        return writtenGroup
+    }
+
+    /// Writes blocks behind the last ones; a failure poisons the journal.
+    mutating func writeToSegment(_ bytes: UnsafeRawBufferPointer) throws(JournalError) {
+        do {
+            try segment.file.writeAll(bytes, at: position)
+        } catch {
+            throw poison(error, in: segment.name)
+        }
+        position += bytes.count
+    }
+
+    /// Notes that what is on disk is unknown from here on; answers the error to throw.
+    mutating func poison(_ cause: JournalError, in file: String? = nil) -> JournalError {
+        let named =
+            if case .io(let call, _, let errno) = cause, let file { JournalError.io(call: call, file: file, errno: errno) } else { cause }
+        if failure == nil { failure = .failed(named) }
+        return failure ?? .failed(named)
+    }
+
+    func checkFailure() throws(JournalError) {
+        if let failure { throw failure }
+        precondition(isOpen, "the journal is closed")
+    }
+}

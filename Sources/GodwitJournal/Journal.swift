@@ -1,0 +1,109 @@
+/// An append-only, checksummed, segmented log with group commit: it knows bytes, not queues.
+///
+/// One thread owns the value and calls it; ``JournalSync``, ``JournalPreparation`` and ``JournalReader`` are for any thread. Records are
+/// appended to a group in memory; ``write()`` hands the group to the system in one call; a sync makes all written groups durable. A group is
+/// the unit of atomicity: after a crash it is there whole or not at all. Nothing may be confirmed before ``syncedGroup`` has reached the
+/// record's group.
+///
+/// ```swift
+/// try journal.reserve(Journal.recordBytes(header: 24, body: 100), for: .publish)
+/// let location = journal.append(kind: 1, critical: true, header: header.span.bytes, body: body.span.bytes)
+/// let group = try journal.write()
+/// try journal.sync()                                 // or beginSync(), run() on another thread, endSync(_:failure:)
+/// ```
+package struct Journal: ~Copyable, Sendable {
+    let storage: any Storage
+    let options: JournalOptions
+    let table: SegmentTable
+
+    /// The store's random name, drawn when it was made.
+    package let storeID: StoreID
+    /// What opening found and did.
+    package internal(set) var recovery: JournalRecovery
+
+    // Where the chain is, and the group in memory that continues it.
+    var segment: Segment
+    /// Where the group in memory will lie in the segment.
+    var position: Int
+    var chain: ChainState
+    var arena = GroupArena()
+    var groupRecords: UInt32 = 0
+    var groupContents: UInt32 = 0
+
+    // What is written, and what is synced.
+    /// The end of the last link that was written.
+    var end: RecordLocation
+    /// The end of the last link that is synced.
+    var mark: RecordLocation
+    /// The number of the last group that is known to be on disk: what lies in it and before it may be confirmed.
+    package internal(set) var syncedGroup: UInt64
+    /// The synced group up to which the last written header vouches.
+    var markedGroup: UInt64
+    /// Files with groups that no sync covers yet, the current segment's apart.
+    var unsyncedFiles: [any StorageFile] = []
+    /// Whether the current segment has groups that no sync covers yet.
+    var isUnsynced = false
+    var isSyncing = false
+
+    // Segments ahead of need.
+    var spares: [PreparedSegment]
+    var nextSpare: UInt32
+    var nextSegment: UInt32
+    var isPreparing = false
+
+    /// The first failure of a write or a sync: the journal does nothing more.
+    package internal(set) var failure: JournalError?
+    var isOpen = true
+
+    deinit {
+        if isOpen { storage.unlock() }
+    }
+
+    /// The longest header that a record may have.
+    package static let maximumHeaderBytes = Int(UInt16.max)
+
+    /// The bytes that a record takes in a group.
+    package static func recordBytes(header: Int, body: Int) -> Int {
+        RecordHeader.recordBytes(header: header, body: body)
+    }
+
+    /// The most that one ``reserve(_:for:)`` can ask for.
+    package var maximumReservation: Int {
+        // the segment's header, the group's header, and one block so that a mark always finds room
+        options.segmentBytes - 2 * Block.size - GroupHeader.size
+    }
+
+    /// The number of the last group that was written; 0 before the first.
+    package var writtenGroup: UInt64 { chain.nextGroup - 1 }
+
+    /// The number of the group in memory, in which the next record will lie unless a reservation closes it first.
+    package var currentGroup: UInt64 { chain.nextGroup }
+
+    /// Whether records wait in memory to be written.
+    package var hasPendingRecords: Bool { groupRecords > 0 }
+
+    /// Whether ``syncedGroup`` has reached every record.
+    package var isSynced: Bool { groupRecords == 0 && syncedGroup == writtenGroup }
+
+    /// Reads bodies; for any thread, also after the journal is closed.
+    package var reader: JournalReader { JournalReader(table: table) }
+}
+
+/// What the next group continues.
+struct ChainState: Equatable, Sendable {
+    var nextGroup: UInt64 = 1
+    var nextRecord: UInt64 = 1
+    /// The header checksum of the last link; 0 before the first.
+    var previous: UInt32 = 0
+
+    /// Whether a group, or a segment, of these first numbers continues the chain.
+    func isContinued(byGroup group: UInt64, record: UInt64, previous: UInt32) -> Bool {
+        group == nextGroup && record == nextRecord && previous == self.previous
+    }
+
+    mutating func advance(over group: GroupHeader, checksum: UInt32) {
+        nextGroup = group.number + 1
+        nextRecord = group.firstRecord + UInt64(group.records)
+        previous = checksum
+    }
+}

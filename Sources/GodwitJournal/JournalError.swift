@@ -1,0 +1,51 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// What can go wrong with a journal and its storage. Each description says what to do next.
+package enum JournalError: Error, Sendable, Hashable {
+    /// Another process, or this one, has the folder open. `holder` is its pid where the lock file says it.
+    case locked(folder: String, holder: Int32?, isSelf: Bool)
+    /// Bytes that were once synced are not what they were. Nothing was changed.
+    case corrupt(file: String, offset: UInt64, what: String)
+    /// A later version wrote something here that this one must not ignore.
+    case newerFormat(file: String, what: String)
+    /// The disk has no room for another segment, or only the reserve is left and the purpose may not take it. Nothing was changed.
+    case noSpace
+    /// A transaction that fits no segment. Nothing was changed.
+    case tooLarge(bytes: Int, limit: Int)
+    /// An earlier write or sync failed, so the journal cannot know what is on disk: it confirms nothing more until it is opened again.
+    indirect case failed(JournalError)
+    /// A call of the operating system failed.
+    case io(call: StorageCall, file: String, errno: Int32)
+}
+
+extension JournalError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .locked(let folder, _, isSelf: true):
+            "the folder \(folder) is already open in this process: share the opened client instead of opening it again"
+        case .locked(let folder, let holder?, isSelf: false):
+            "the folder \(folder) is open in process \(holder): stop it, or reach it through its server (`godwit serve`)"
+        case .locked(let folder, nil, isSelf: false):
+            "the folder \(folder) is open in another process: stop it, or reach it through its server (`godwit serve`)"
+        case .corrupt(let file, let offset, let what):
+            "\(file) is damaged at offset \(offset): \(what). Nothing was changed. Restore the folder from a backup, or copy the folder and "
+                + "set the damaged part aside with `godwit repair`"
+        case .newerFormat(let file, let what):
+            "\(file) was written by a newer version of Godwit (\(what)): open it with that version"
+        case .noSpace:
+            "no room for another journal segment: free disk space, or let workers finish jobs"
+        case .tooLarge(let bytes, let limit):
+            "a transaction of \(bytes) bytes fits no journal segment: at most \(limit) bytes, split it"
+        case .failed(let cause):
+            "the journal stopped because it cannot know what is on disk (\(cause)): check the disk, then open the folder again"
+        case .io(let call, let file, let number):
+            "\(call.rawValue) of \(file) failed: \(String(cString: strerror(number))) (errno \(number)): check the disk and the folder's permissions"
+        }
+    }
+}

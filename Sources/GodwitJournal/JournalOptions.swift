@@ -1,0 +1,32 @@
+/// What a journal needs to know besides its storage.
+package struct JournalOptions: Sendable {
+    /// The size of a segment file. The first segment of a store is smaller (see ``firstSegmentBytes``), so that opening an empty folder
+    /// is quick; a copy made by recovery may be larger.
+    package var segmentBytes: Int
+
+    /// The size of a new store's first segment: it is written in full while the store is opened.
+    package var firstSegmentBytes: Int
+
+    /// How many prepared segments ``Journal/beginPreparation()`` keeps. The last one is the reserve, which only settles may take.
+    package var spareSegments: Int
+
+    /// Where generations and the store's id come from. Generations guard against payloads that pose as records: production passes a
+    /// cryptographic generator, tests a seeded one.
+    package var random: @Sendable () -> UInt64
+
+    package init(
+        segmentBytes: Int = 64 << 20,
+        firstSegmentBytes: Int = 4 << 20,
+        spareSegments: Int = 2,
+        random: @escaping @Sendable () -> UInt64 = {
+            var generator = SystemRandomNumberGenerator()
+            return generator.next()
+        }
+    ) {
+        precondition(segmentBytes >= 4 * Block.size && segmentBytes <= 1 << 30, "a segment has 16 KiB to 1 GiB")
+        self.segmentBytes = Block.roundUp(segmentBytes)
+        self.firstSegmentBytes = min(max(Block.roundUp(firstSegmentBytes), 4 * Block.size), self.segmentBytes)
+        self.spareSegments = max(spareSegments, 1)
+        self.random = random
+    }
+}
