@@ -32,7 +32,8 @@ package protocol Storage: Sendable {
     func syncDirectory() throws(JournalError)
 }
 
-/// An open file. Any thread may use it; whoever writes sees to it that nobody else writes the same place.
+/// An open file, closed when the last reference to it goes away. Any thread may use it; whoever writes sees to it that nobody else writes
+/// the same place.
 package protocol StorageFile: Sendable {
     /// Its name when it was opened, for messages.
     var name: String { get }
@@ -48,9 +49,6 @@ package protocol StorageFile: Sendable {
 
     /// Returns when everything written so far, and the file's length, survive a power failure.
     func syncData() throws(JournalError)
-
-    /// Closes the file. It must not be used afterwards.
-    func close()
 }
 
 /// The calls of a storage, as errors and counters name them.

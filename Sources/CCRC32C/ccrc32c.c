@@ -1,1 +1,0 @@
-#include "ccrc32c.h"

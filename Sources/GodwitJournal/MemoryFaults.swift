@@ -1,0 +1,167 @@
+import Synchronization
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// Which calls of a simulated folder fail, and how many there were.
+struct MemoryFaults: Sendable {
+    enum Outcome: Sendable {
+        case none
+        case error(Int32)
+        /// The call moves at most so many bytes.
+        case short(Int)
+    }
+
+    private struct Planned {
+        /// nil is any call.
+        var call: StorageCall?
+        /// How many calls of the kind go well before.
+        var remaining: Int
+        var outcome: Outcome
+        /// Whether all later calls of the kind meet it too.
+        var stays: Bool
+    }
+
+    private var planned: [Planned] = []
+    private(set) var counts: [StorageCall: Int] = [:]
+    private(set) var total = 0
+    /// The most bytes that any read or write moves.
+    var transferLimit: Int?
+
+    mutating func plan(_ call: StorageCall?, at number: Int, _ outcome: Outcome, stays: Bool) {
+        planned.append(Planned(call: call, remaining: number - 1, outcome: outcome, stays: stays))
+    }
+
+    mutating func clear() {
+        planned = []
+        transferLimit = nil
+    }
+
+    /// Counts a call and says what becomes of it.
+    mutating func next(_ call: StorageCall) -> Outcome {
+        counts[call, default: 0] += 1
+        total += 1
+        var outcome = Outcome.none
+        for index in planned.indices.reversed() where planned[index].call == nil || planned[index].call == call {
+            if planned[index].remaining > 0 {
+                planned[index].remaining -= 1
+                continue
+            }
+            outcome = planned[index].outcome
+            if !planned[index].stays { planned.remove(at: index) }
+        }
+        return outcome
+    }
+}
+
+extension MemoryStorage {
+    /// The `number`-th call of a kind from now on fails, once.
+    package func fail(_ call: StorageCall, at number: Int = 1, errno: Int32 = EIO) {
+        state.withLock { $0.faults.plan(call, at: number, .error(errno), stays: false) }
+    }
+
+    /// The `number`-th call of any kind from now on fails, once.
+    package func failAnyCall(at number: Int, errno: Int32 = EIO) {
+        state.withLock { $0.faults.plan(nil, at: number, .error(errno), stays: false) }
+    }
+
+    /// From the `number`-th call on all fail, as for a process that has ended.
+    package func stop(at number: Int) {
+        state.withLock { $0.faults.plan(nil, at: number, .error(EIO), stays: true) }
+    }
+
+    /// The `number`-th read or write from now on moves only `bytes` bytes, once.
+    package func shorten(_ call: StorageCall, at number: Int = 1, to bytes: Int) {
+        state.withLock { $0.faults.plan(call, at: number, .short(bytes), stays: false) }
+    }
+
+    /// The most bytes that any read or write moves.
+    package var transferLimit: Int? {
+        get { state.withLock(\.faults.transferLimit) }
+        set { state.withLock { $0.faults.transferLimit = newValue } }
+    }
+
+    /// From now on nothing fails.
+    package func heal() {
+        state.withLock { $0.faults.clear() }
+    }
+
+    /// Syncs succeed and do nothing: for showing that a test would notice.
+    package var ignoresSyncs: Bool {
+        get { state.withLock(\.ignoresSyncs) }
+        set { state.withLock { $0.ignoresSyncs = newValue } }
+    }
+
+    /// How many bytes all files together may have; then creating one fails with ENOSPC.
+    package var capacity: Int? {
+        get { state.withLock(\.capacity) }
+        set { state.withLock { $0.capacity = newValue } }
+    }
+
+    /// The calls so far, by kind.
+    package var calls: [StorageCall: Int] { state.withLock(\.faults.counts) }
+    /// The calls so far.
+    package var totalCalls: Int { state.withLock(\.faults.total) }
+
+    /// What the next process finds after SIGKILL: all writes can be read, and a power failure would still lose what was not synced.
+    package func kill() -> MemoryStorage {
+        MemoryStorage(name: name, disk: state.withLock { $0.killed() })
+    }
+
+    /// What the next process finds after a power failure: of each block that was not synced the old, the new, a mixture or garbage; of each
+    /// directory change that was not synced the state before or after it.
+    package func crash(seed: UInt64) -> MemoryStorage {
+        MemoryStorage(
+            name: name,
+            disk: state.withLock {
+                var random = SplitMix64(seed: seed)
+                return $0.crashed(&random)
+            }
+        )
+    }
+
+    /// The bytes of a file, or nil when there is none.
+    package func contents(of file: String) -> [UInt8]? {
+        state.withLock { disk in
+            guard let inode = disk.entries[file].flatMap({ disk.files[$0] }) else { return nil }
+            return [UInt8](unsafeUninitializedCapacity: inode.size) { buffer, count in
+                count = inode.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+            }
+        }
+    }
+
+    /// The names of all files.
+    package var files: [String] { state.withLock { $0.entries.keys.sorted() } }
+
+    /// Flips bits on the disk itself.
+    package func flip(_ bits: UInt8, of file: String, at offset: Int) {
+        state.withLock { disk in
+            if let inode = disk.entries[file] { disk.files[inode]?.flip(bits, at: offset) }
+        }
+    }
+
+    /// Cuts a file short on the disk itself.
+    package func truncate(_ file: String, to length: Int) {
+        state.withLock { disk in
+            if let inode = disk.entries[file] { disk.files[inode]?.truncate(to: length) }
+        }
+    }
+
+    /// Deletes a file from the disk itself, or puts one there.
+    package func replace(_ file: String, with bytes: [UInt8]?) {
+        state.withLock { disk in
+            disk.change(.delete(file))
+            if let bytes {
+                let inode = disk.create(file, size: bytes.count)
+                bytes.withUnsafeBytes { disk.files[inode]?.write($0, at: 0) }
+                disk.files[inode]?.sync()
+            }
+            disk.syncDirectory()
+        }
+    }
+}
