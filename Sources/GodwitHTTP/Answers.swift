@@ -1,0 +1,26 @@
+import GodwitCore
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension Response {
+    /// An answer in JSON.
+    static func json(_ status: HTTPResponse.Status = .ok, headers: HTTPFields = [:], _ body: (inout JSONWriter) -> Void) -> Response {
+        var json = JSONWriter()
+        body(&json)
+        var headers = headers
+        headers[.contentType] = "application/json"
+        headers[.cacheControl] = "no-store"
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: json.buffer))
+    }
+
+    /// Bytes that somebody else made, in a way that no browser runs them as a page of this server.
+    static func content(_ content: Content) -> Response {
+        let headers: HTTPFields = [
+            .contentType: content.type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
+            .contentSecurityPolicy: "default-src 'none'; sandbox",
+        ]
+        let buffer = content.bytes.withUnsafeBytes { ByteBuffer(bytes: $0) }
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: buffer))
+    }
+}

@@ -1,0 +1,36 @@
+import GodwitCore
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// Reads a request's body up to a limit.
+enum BodyReader {
+    /// - Parameters:
+    ///   - limit: the most bytes that are accepted.
+    ///   - drain: how much of what is over the limit is read and dropped, so that a client that is still sending can read the refusal.
+    /// - Throws: ``Problem`` `too_large`, or `invalid_argument` for a body that ended before its announced length.
+    static func collect(_ request: Request, limit: Int, drain: Int) async throws -> Bytes {
+        let announced = request.headers[.contentLength].flatMap { Int($0) }
+        if let announced, announced > limit, request.headers[.expect]?.lowercased() == "100-continue" {
+            throw Problem.tooLarge(limit: limit)
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(announced ?? 0, limit))
+        var dropped = 0
+        for try await part in request.body {
+            if dropped > 0 || bytes.count + part.readableBytes > limit {
+                bytes = []
+                dropped += part.readableBytes
+                if dropped > limit + drain { break }
+            } else {
+                part.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
+            }
+        }
+        guard dropped == 0 else { throw Problem.tooLarge(limit: limit) }
+        // A connection that was cut must not pass for a whole body.
+        if let announced, announced != bytes.count {
+            throw Problem.invalid("body", "the body ended after \(bytes.count) of \(announced) bytes: send it again")
+        }
+        return Bytes(bytes)
+    }
+}

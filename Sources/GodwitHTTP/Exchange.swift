@@ -1,0 +1,75 @@
+import GodwitCore
+import HTTPTypes
+import Hummingbird
+
+/// One request in the hands of its handler: what it said, read strictly, and the path that the routes are mounted at.
+struct Exchange: Sendable {
+    let request: Request
+    let query: QueryItems
+    /// What stands before the routes' own paths: `/v1`, or wherever a program mounted them.
+    let prefix: String
+    private let items: [String: String]
+    private let environment: RouteEnvironment
+
+    /// - Throws: ``Problem`` when a path item is not properly encoded, or the query is not what the route takes.
+    init(_ request: Request, route: Route, parameter: (String) -> String?, environment: RouteEnvironment) throws(Problem) {
+        self.request = request
+        self.environment = environment
+        query = try QueryItems(request.uri.query, known: route.options, repeatable: route.repeatable)
+        var items: [String: String] = [:]
+        for name in route.pathItems {
+            guard let item = parameter(name).flatMap({ PercentCoding.decode($0) }), !item.isEmpty else {
+                throw .invalid(name, "this path item is not properly percent-encoded UTF-8")
+            }
+            items[name] = item
+        }
+        self.items = items
+        // The router knows the mount only as a pattern; the request knows it as it is.
+        let components = request.uri.path.split(separator: "/", omittingEmptySubsequences: true)
+        prefix = components.dropLast(route.depth).map { "/\($0)" }.joined()
+    }
+
+    var headers: HTTPFields { request.headers }
+    var limits: JobRoutes.Limits { environment.limits }
+
+    func item(_ name: String) -> String { items[name] ?? "" }
+    var job: JobID { JobID(item("job")) }
+    var lease: LeaseToken { LeaseToken(item("lease")) }
+
+    /// The queue that the path names, which need not exist.
+    func queue() throws(Problem) -> QueueName { try QueueNames.parse(item("queue")) }
+
+    func body(limit: Int) async throws -> Bytes {
+        try await BodyReader.collect(request, limit: limit, drain: environment.limits.drainBytes)
+    }
+
+    /// The body as one JSON value; nil when it is empty.
+    func json(limit: Int) async throws -> JSONValue? {
+        let bytes = try await body(limit: limit)
+        guard !bytes.isEmpty else { return nil }
+        do throws(JSONError) { return try JSONValue(parsing: bytes) } catch { throw Problem.invalidJSON(error, field: "body") }
+    }
+
+    /// The wait that the client prefers, capped.
+    var preferredWait: Preference? { Preference(headers, cap: limits.wait) }
+
+    func location(of job: JobID) -> String { "\(prefix)/jobs/\(PercentCoding.encode(job.description))" }
+}
+
+/// What all routes share.
+struct RouteEnvironment: Sendable {
+    let broker: any Broker
+    let limits: JobRoutes.Limits
+    /// Set when the server stops taking work.
+    let draining: Latch?
+    /// Who holds the leases of those who name no holder: one for all of them, under a name that nobody can guess.
+    let sharedHolder: HolderID
+    let now: @Sendable () -> Timestamp
+
+    /// What ends a wait before its time.
+    var interruptions: [Latch?] { [draining, Connection.current?.closed] }
+
+    func refuseWhileDraining() throws(Problem) {
+        if draining?.isSet == true { throw .draining }
+    }
+}

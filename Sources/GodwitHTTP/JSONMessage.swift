@@ -1,0 +1,66 @@
+import GodwitCore
+
+/// A job as it stands in JSON: `{payload, name?, key?, ...options}`, and `queue` where the path does not say it.
+///
+/// `payload` is kept as the bytes that came. With a `content_type` that is not JSON a string is taken as that text, and
+/// `payload_base64` carries what is no text: the same words in which a lease gives jobs out.
+struct JSONMessage {
+    var message: NewMessage
+
+    /// - Parameter queue: the path's queue; nil when each object names its own.
+    init(_ value: JSONValue, path: String, queue: QueueName?) throws(Problem) {
+        var object = try ObjectReader(value, path: path)
+        let target: QueueName
+        if let queue {
+            target = queue
+        } else {
+            guard let name = try object.text("queue", limit: Limits.queueName) else {
+                throw .invalid(path + "queue", "say which queue this job goes to")
+            }
+            target = try QueueNames.parse(name, field: path + "queue")
+        }
+        let payload = try Self.payload(&object)
+        let key = try object.text("key", limit: Limits.key)
+        let headers = try Self.headers(&object)
+        let options = try PublishOptions(&object)
+        try object.finish()
+        message = options.message(to: target, payload: payload, headers: headers, key: key)
+    }
+
+    private static func payload(_ object: inout ObjectReader) throws(Problem) -> Content {
+        let type = try object.text("content_type", limit: Limits.contentType)
+        let value = object.raw("payload")
+        let encoded = object.value("payload_base64")
+        switch (value, encoded) {
+        case (let value?, nil):
+            guard let type, !MediaType.isJSON(type) else { return Content(value.bytes, type: type ?? Content.json) }
+            guard let text = value.string else {
+                throw .invalid(object.path + "payload", "payload must be a string when content_type is \(type)")
+            }
+            return Content(Bytes(text), type: type)
+        case (nil, let encoded?):
+            guard let bytes = encoded.string.flatMap(Base64.decode) else {
+                throw .invalid(object.path + "payload_base64", "payload_base64 must be a string in padded base64")
+            }
+            let content = Content(Bytes(bytes), type: type ?? Content.binary)
+            if MediaType.isJSON(content.type), !JSONValue.isValid(content.bytes) {
+                throw .invalid(object.path + "payload_base64", "the payload is not the JSON that content_type says")
+            }
+            return content
+        case (nil, nil): throw .invalid(object.path + "payload", "say the job's payload, any JSON value")
+        case (_?, _?): throw .invalid(object.path + "payload_base64", "say payload or payload_base64, not both")
+        }
+    }
+
+    private static func headers(_ object: inout ObjectReader) throws(Problem) -> [Header] {
+        guard let value = object.value("headers") else { return [] }
+        let path = object.path + "headers."
+        let reader = try ObjectReader(value, path: path)
+        var headers: [Header] = []
+        for (name, value) in reader.all {
+            guard let text = value.string else { throw .invalid(path + name.prefix(100), "a header's value must be a string") }
+            headers.append(Header(name: name.lowercased(), value: text))
+        }
+        return try JobHeaders.check(headers, field: object.path + "headers")
+    }
+}

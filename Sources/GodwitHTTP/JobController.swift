@@ -1,0 +1,117 @@
+import GodwitCore
+import HTTPTypes
+import Hummingbird
+
+/// Shows jobs, and ends, retries and forgets them.
+struct JobController: Sendable {
+    let environment: RouteEnvironment
+    private var broker: any Broker { environment.broker }
+
+    init(environment: RouteEnvironment) { self.environment = environment }
+
+    var routes: [Route] {
+        [
+            Route(.get, "jobs/:job", .watch, handler: show),
+            Route(.get, "jobs/:job/result", .watch, handler: result),
+            Route(.get, "jobs/:job/events", .watch, handler: events),
+            Route(.get, "jobs/:job/payload", .admin, handler: payload),
+            Route(.get, "jobs", .admin, options: ["queue", "state", "limit", "cursor"], handler: list),
+            Route(.post, "jobs/:job/cancel", .admin, handler: cancel),
+            Route(.post, "jobs/:job/retry", .admin, handler: retry),
+            Route(.delete, "jobs/:job", .admin, handler: forget),
+        ]
+    }
+
+    @Sendable private func show(_ exchange: Exchange) async throws -> Response {
+        let (job, fields) = try await awaited(exchange)
+        return .json(headers: fields) { $0.job(job) }
+    }
+
+    @Sendable private func result(_ exchange: Exchange) async throws -> Response {
+        var (job, fields) = try await awaited(exchange)
+        switch job.state {
+        case .succeeded:
+            guard let content = try await broker.result(of: job.id) else { return Response(status: .noContent, headers: fields) }
+            var response = Response.content(content)
+            for field in fields { response.headers[field.name] = field.value }
+            return response
+        case .failed, .cancelled, .expired:
+            let reason = job.errors.last.map { ": \($0.message)" } ?? ""
+            throw Problem(.conflict, BrokerError.Code.wrongState.rawValue, "the job has no result, it is \(job.state.rawValue)\(reason)")
+        case .scheduled, .queued, .running, .retrying:
+            fields[.retryAfter] = "1"
+            return .json(.accepted, headers: fields) { $0.job(job) }
+        }
+    }
+
+    @Sendable private func events(_ exchange: Exchange) async throws -> Response {
+        let job = try await read(exchange.job)
+        if job.state.isFinal, exchange.headers[.lastEventID] == job.version.description { return Response(status: .noContent) }
+        return EventStream(job: job, environment: environment, keepAlive: exchange.limits.keepAlive).response
+    }
+
+    @Sendable private func payload(_ exchange: Exchange) async throws -> Response {
+        .content(try await broker.payload(of: exchange.job))
+    }
+
+    @Sendable private func list(_ exchange: Exchange) async throws -> Response {
+        var query = JobQuery()
+        if let name = exchange.query["queue"] { query.queue = try QueueNames.parse(name) }
+        if let text = exchange.query["state"] {
+            guard let state = JobState(rawValue: text) else {
+                throw Problem.invalid("state", "state must be one of \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            query.state = state
+        }
+        query.limit = try exchange.query.integer("limit", in: 1...Limits.page) ?? 100
+        query.cursor = try exchange.query.text("cursor", limit: 1_024)
+        let page = try await broker.list(query)
+        return .json { json in
+            json.object { json in
+                json.key("jobs")
+                json.array { json in
+                    for job in page.jobs { json.job(job) }
+                }
+                json.member("next_cursor", page.next)
+            }
+        }
+    }
+
+    @Sendable private func cancel(_ exchange: Exchange) async throws -> Response {
+        try await change(exchange.job, .cancel(exchange.job))
+    }
+
+    @Sendable private func retry(_ exchange: Exchange) async throws -> Response {
+        try await change(exchange.job, .retry(exchange.job))
+    }
+
+    @Sendable private func forget(_ exchange: Exchange) async throws -> Response {
+        _ = try await broker.commit([Transaction(.forget(exchange.job))]).first?.get()
+        return Response(status: .noContent)
+    }
+
+    private func change(_ id: JobID, _ operation: Operation) async throws -> Response {
+        _ = try await broker.commit([Transaction(operation)]).first?.get()
+        let job = try await read(id)
+        return .json { $0.job(job) }
+    }
+
+    /// The job, at its end if the client prefers to wait and the time suffices.
+    private func awaited(_ exchange: Exchange) async throws -> (JobSnapshot, HTTPFields) {
+        let job = try await read(exchange.job)
+        guard let preference = exchange.preferredWait else { return (job, [:]) }
+        let fields: HTTPFields = [.preferenceApplied: preference.applied]
+        guard let end = try await JobWait(environment).final(of: job, within: preference.wait) else {
+            throw BrokerError.jobForgotten(exchange.job)
+        }
+        return (end, fields)
+    }
+
+    private func read(_ id: JobID) async throws(BrokerError) -> JobSnapshot {
+        switch try await broker.read([id]).first {
+        case .found(let job): return job
+        case .forgotten: throw .jobForgotten(id)
+        case .unknown, nil: throw .jobNotFound(id)
+        }
+    }
+}

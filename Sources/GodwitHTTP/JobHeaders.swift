@@ -1,0 +1,34 @@
+import GodwitCore
+import HTTPTypes
+
+/// The request headers that become a job's: `traceparent`, `ce-*` (CloudEvents, as they are) and `Godwit-Header-*` (without that prefix).
+enum JobHeaders {
+    private static let prefix = "godwit-header-"
+
+    static func of(_ fields: HTTPFields) throws(Problem) -> [Header] {
+        var headers: [Header] = []
+        for field in fields {
+            let name = field.name.canonicalName
+            if name == "traceparent" || name.hasPrefix("ce-") {
+                headers.append(Header(name: name, value: field.value))
+            } else if name.hasPrefix(prefix) {
+                guard name.utf8.count > prefix.utf8.count else {
+                    throw .invalid("Godwit-Header-", "say the header's name after Godwit-Header-")
+                }
+                headers.append(Header(name: String(name.dropFirst(prefix.utf8.count)), value: field.value))
+            }
+        }
+        return try check(headers, field: "headers")
+    }
+
+    static func check(_ headers: [Header], field: String) throws(Problem) -> [Header] {
+        guard headers.count <= Limits.headers else {
+            throw .invalid(field, "the job has \(headers.count) headers: at most \(Limits.headers) are kept with one")
+        }
+        let bytes = headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        guard bytes <= Limits.headerBytes else {
+            throw .invalid(field, "the job's headers have \(bytes) bytes: use at most \(Limits.headerBytes)")
+        }
+        return headers
+    }
+}

@@ -1,0 +1,62 @@
+import GodwitCore
+
+extension JSONWriter {
+    /// A job as every route shows it.
+    mutating func job(_ job: JobSnapshot, replayed: Bool = false) {
+        object { json in
+            json.member("id", job.id.description)
+            json.member("queue", job.queue.description)
+            json.member("name", job.name)
+            json.member("state", job.state.rawValue)
+            json.member("attempt", job.attempt)
+            json.member("max_attempts", job.maxAttempts)
+            json.key("progress")
+            json.progress(job.progress)
+            json.member("created_at", job.createdAt)
+            json.member("run_at", job.runAt)
+            json.member("started_at", job.startedAt)
+            json.member("finished_at", job.finishedAt)
+            json.key("error")
+            if job.state != .succeeded, let last = job.errors.last { json.failure(last) } else { json.null() }
+            json.key("errors")
+            json.array { json in
+                for error in job.errors { json.failure(error) }
+            }
+            if replayed { json.member("replayed", true) }
+        }
+    }
+
+    /// A job that was published again under its key after it had been forgotten: its id is all that is known of it.
+    mutating func forgottenJob(_ id: JobID, queue: QueueName, name: String?, replayed: Bool) {
+        object { json in
+            json.member("id", id.description)
+            json.member("queue", queue.description)
+            json.member("name", name)
+            for key in ["state", "attempt", "max_attempts", "progress", "created_at", "run_at", "started_at", "finished_at", "error"] {
+                json.key(key)
+                json.null()
+            }
+            json.key("errors")
+            json.array { _ in }
+            if replayed { json.member("replayed", true) }
+        }
+    }
+
+    private mutating func progress(_ progress: JobProgress?) {
+        guard let progress else { return null() }
+        object { json in
+            json.key("fraction")
+            json.number(progress.fraction)
+            json.member("note", progress.note)
+        }
+    }
+
+    private mutating func failure(_ failure: AttemptFailure) {
+        object { json in
+            json.member("message", failure.message)
+            json.member("code", failure.code)
+            json.member("attempt", failure.attempt)
+            json.member("at", failure.at)
+        }
+    }
+}

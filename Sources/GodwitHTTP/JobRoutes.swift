@@ -1,0 +1,131 @@
+package import GodwitCore
+import HTTPTypes
+public import Hummingbird
+package import Logging
+
+/// Godwit's HTTP interface as routes for a Hummingbird router: status, results and progress of jobs, and, where you allow it, publishing,
+/// leases for workers in any language, and administration.
+///
+/// ```swift
+/// let router = Router()
+/// JobRoutes(jobs).add(to: router.group("background"))
+/// // GET /background/jobs/{id}, …/result and …/events
+/// ```
+///
+/// By default the routes only ``Action/watch``: whoever knows a job's unguessable id may follow it. Everything else needs an `authorize`
+/// closure. All errors are problem documents (RFC 9457), whatever the router's own error handling is. The documentation is in
+/// `docs/http.md`.
+public struct JobRoutes: Sendable {
+    /// What a request wants to do.
+    public enum Action: String, Sendable, Hashable, CaseIterable {
+        /// Follow one job by its id: status, result, events.
+        case watch
+        /// Make jobs.
+        case publish
+        /// Lease jobs and settle them.
+        case work
+        /// List, cancel, retry and forget jobs, read their payloads, configure, pause, purge and delete queues.
+        case admin
+    }
+
+    /// Limits on what a client can send and how long it can wait.
+    public struct Limits: Sendable {
+        /// Bytes of one job's payload or result.
+        public var jobBytes = 1 << 20
+        /// Bytes of a batch.
+        public var batchBytes = 16 << 20
+        /// Bytes over a limit that are read and dropped, so that a client that still sends can read the refusal.
+        public var drainBytes = 16 << 20
+        /// The longest wait, for a job's end or for work.
+        public var wait: Duration = .seconds(60)
+        /// How often an idle event stream says that it is there.
+        public var keepAlive: Duration = .seconds(15)
+
+        public init() {}
+    }
+
+    /// Whether a request may do what it wants; called once per request, before its body is read.
+    public typealias Authorize = @Sendable (_ request: Request, _ action: Action) async throws -> Bool
+
+    package let actions: Set<Action>
+    private let authorize: Authorize?
+    private let environment: RouteEnvironment
+    private let logger: Logger
+
+    package init(
+        broker: any Broker,
+        serving: Set<Action>,
+        limits: Limits = Limits(),
+        draining: Latch? = nil,
+        authorize: Authorize? = nil,
+        logger: Logger = Logger(label: "godwit.http"),
+        now: @escaping @Sendable () -> Timestamp = WallClock.now
+    ) {
+        actions = serving
+        self.authorize = authorize
+        self.logger = logger
+        let holder = HolderID(
+            "http-\(String(UInt64.random(in: .min ... .max), radix: 36))\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        )
+        environment = RouteEnvironment(broker: broker, limits: limits, draining: draining, sharedHolder: holder, now: now)
+    }
+
+    /// The routes that are served.
+    package var table: [Route] {
+        let all =
+            PublishController(environment: environment).routes + JobController(environment: environment).routes
+            + LeaseController(environment: environment).routes + SettleController(environment: environment).routes
+            + QueueController(environment: environment).routes
+        return all.filter { actions.contains($0.action) }
+    }
+
+    /// Adds the routes to a router or a group of it, behind its middleware. `Location` headers carry the path that the group is mounted at.
+    ///
+    /// A path that is served answers other methods with 405 and `Allow`. `HEAD` is answered wherever `GET` is.
+    public func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
+        let paths = Dictionary(grouping: table, by: \.path)
+        for (path, routes) in paths.sorted(by: { $0.key < $1.key }) {
+            var served: [HTTPRequest.Method] = []
+            for route in routes {
+                add(route, method: route.method, to: router)
+                served.append(route.method)
+                if route.method == .get {
+                    add(route, method: .head, to: router)
+                    served.append(.head)
+                }
+            }
+            let refusal = Problem.methodNotAllowed(served.map(\.rawValue).sorted())
+            for method in [.get, .head, .post, .put, .patch, .delete, .options] as [HTTPRequest.Method] where !served.contains(method) {
+                router.on(RouterPath(path), method: method) { (_: Request, _: Context) in refusal.response }
+            }
+        }
+    }
+
+    private func add<Context: RequestContext>(_ route: Route, method: HTTPRequest.Method, to router: some RouterMethods<Context>) {
+        router.on(RouterPath(route.path), method: method) { (request: Request, context: Context) in
+            let response = try await respond(to: request, route: route) { context.parameters.get($0) }
+            return method == .head ? response.createHeadResponse() : response
+        }
+    }
+
+    private func respond(to request: Request, route: Route, parameter: (String) -> String?) async throws -> Response {
+        do {
+            if let authorize, try await !authorize(request, route.action) {
+                throw Problem(.forbidden, "forbidden", "you may not do this here: ask whoever runs this server")
+            }
+            return try await route.handler(Exchange(request, route: route, parameter: parameter, environment: environment))
+        } catch let problem as Problem {
+            return problem.response
+        } catch let error as BrokerError {
+            return Problem(error).response
+        } catch is CancellationError {
+            return Problem.draining.response
+        } catch let error as any HTTPResponseError {
+            throw error
+        } catch {
+            guard !ConnectionErrors.isOne(error) else { throw error }
+            logger.error("A request failed unexpectedly", metadata: ["path": "\(route.path)", "error": "\(error)"])
+            return Problem(.internalServerError, "internal", "the server failed: its log says why").response
+        }
+    }
+}

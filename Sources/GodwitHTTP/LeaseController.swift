@@ -1,0 +1,136 @@
+import GodwitCore
+import HTTPTypes
+import Hummingbird
+
+/// Gives jobs to workers in any language.
+struct LeaseController: Sendable {
+    let environment: RouteEnvironment
+    private var broker: any Broker { environment.broker }
+
+    init(environment: RouteEnvironment) { self.environment = environment }
+
+    private static let options = ["max", "wait", "lease", "holder"]
+
+    var routes: [Route] {
+        [
+            Route(.post, "queues/:queue/leases", .work, options: Self.options) { exchange in
+                try await lease(exchange, from: [exchange.queue()], field: "queue")
+            },
+            Route(.post, "leases", .work, options: ["queue"] + Self.options, repeatable: ["queue"]) { exchange in
+                try await lease(exchange, from: exchange.query.all("queue").map { try QueueNames.parse($0) }, field: "queue")
+            },
+            Route(.delete, "holders/:holder", .work, handler: closeHolder),
+        ]
+    }
+
+    @Sendable private func lease(_ exchange: Exchange, from names: [QueueName], field: String) async throws -> Response {
+        try environment.refuseWhileDraining()
+        guard !names.isEmpty else { throw Problem.invalid(field, "say at least one queue to lease from") }
+        guard names.count <= Limits.queuesPerHolder else {
+            throw Problem.invalid(field, "these are \(names.count) queues: lease from at most \(Limits.queuesPerHolder) at a time")
+        }
+        let query = exchange.query
+        let count = try query.integer("max", in: 1...Limits.leases) ?? 1
+        let wait = min(try query.duration("wait") ?? .zero, exchange.limits.wait)
+        let term = try query.duration("lease", in: Limits.shortestLease...Limits.longestLease).map { LeaseTerm.fixed($0) } ?? .queue
+        let holderID = try query.text("holder", limit: Limits.holderName).map { HolderID($0) } ?? environment.sharedHolder
+        var queues: [QueueName] = []
+        for name in names { queues.append(try await QueueNames.creatable(name, at: broker, field: field)) }
+        let holder = try await broker.open(HolderOptions(id: holderID, queues: queues, capacity: count, isEmbedded: false))
+        let request = LeaseRequest(holder: holder, count: count, term: term, wait: wait, bytes: exchange.limits.batchBytes)
+        let deliveries =
+            wait == .zero ? try await request.run() : try await interruptible(by: environment.interruptions) { try await request.run() }
+        let answer = LeaseAnswer(deliveries, broker: broker)
+        var json = JSONWriter(capacity: 256 + deliveries.reduce(0) { $0 + $1.payload.bytes.count + 1_024 })
+        let now = environment.now()
+        json.object { json in
+            json.key("leases")
+            json.array { json in
+                for delivery in deliveries { json.delivery(delivery, now: now) }
+            }
+        }
+        return answer.response(json.buffer)
+    }
+
+    @Sendable private func closeHolder(_ exchange: Exchange) async throws -> Response {
+        let name = try OptionText.text("holder", exchange.item("holder"), limit: Limits.holderName)
+        let options = HolderOptions(id: HolderID(name), queues: [], capacity: 1, isEmbedded: false)
+        try await broker.open(options).close()
+        return Response(status: .noContent)
+    }
+}
+
+/// One request for leases, taken in steps, so that a thousand large payloads do not stand in memory at once.
+private struct LeaseRequest: Sendable {
+    static let firstStep = 64
+
+    let holder: any Holder
+    let count: Int
+    let term: LeaseTerm
+    let wait: Duration
+    /// The most bytes of payloads in one answer; one job is given out whatever its size.
+    let bytes: Int
+
+    func run() async throws -> [Delivery] {
+        var step = min(count, Self.firstStep)
+        var deliveries = try await holder.lease(max: step, term: term, wait: wait)
+        var last = deliveries.count
+        while last == step, deliveries.count < count, !Task.isCancelled {
+            let used = deliveries.reduce(0) { $0 + $1.payload.bytes.count }
+            let mean = max(1, used / deliveries.count)
+            step = min(count - deliveries.count, (bytes - used) / mean)
+            guard step > 0, let more = try? await holder.lease(max: step, term: term, wait: .zero) else { break }
+            last = more.count
+            deliveries += more
+        }
+        return deliveries
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func delivery(_ delivery: Delivery, now: Timestamp) {
+        object { json in
+            json.member("lease", delivery.token.description)
+            json.member("expires_at", now + delivery.remaining)
+            json.key("job")
+            json.job(delivery.job)
+            json.member("timeout", delivery.timeout?.text)
+            json.key("headers")
+            json.headers(delivery.headers)
+            json.member("content_type", delivery.payload.type)
+            json.payload(delivery.payload)
+        }
+    }
+
+    /// Headers as an object; values of one name are joined as HTTP joins them (RFC 9110, section 5.2).
+    private mutating func headers(_ headers: [Header]) {
+        var names: [String] = []
+        var values: [String: String] = [:]
+        for header in headers {
+            if let value = values[header.name] {
+                values[header.name] = "\(value), \(header.value)"
+            } else {
+                values[header.name] = header.value
+                names.append(header.name)
+            }
+        }
+        object { json in
+            for name in names {
+                json.key(name)
+                json.string(values[name] ?? "")
+            }
+        }
+    }
+
+    /// JSON as it is, text as a string, everything else in base64.
+    private mutating func payload(_ content: Content) {
+        if MediaType.isJSON(content.type), JSONValue.isValid(content.bytes) {
+            key("payload")
+            raw(content.bytes)
+        } else if MediaType.isText(content.type), let text = content.bytes.text {
+            member("payload", text)
+        } else {
+            member("payload_base64", base64: content.bytes)
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import GodwitCore
+
+/// What a body is, by its `Content-Type` and, where that says nothing, by what it is.
+enum MediaType {
+    /// `application/json` and everything that ends in `+json`.
+    static func isJSON(_ type: String) -> Bool {
+        let essence = essence(type)
+        return essence == "application/json" || essence.hasSuffix("+json")
+    }
+
+    /// Whether bytes of this type are text in UTF-8, unless they turn out not to be.
+    static func isText(_ type: String) -> Bool { essence(type).hasPrefix("text/") }
+
+    /// The body as a job's payload or result.
+    ///
+    /// A form-typed body (what `curl -d` sends without being told) and one without a type is JSON if it parses, else text if it is UTF-8.
+    /// - Throws: ``Problem`` `invalid_json` for a body that calls itself JSON and is not.
+    static func content(_ bytes: Bytes, type: String?) throws(Problem) -> Content {
+        guard let type, !type.isEmpty, essence(type) != "application/x-www-form-urlencoded" else {
+            guard !bytes.isEmpty else { return Content(bytes, type: Content.binary) }
+            if JSONValue.isValid(bytes) { return Content(bytes, type: Content.json) }
+            return Content(bytes, type: bytes.text == nil ? Content.binary : Content.text)
+        }
+        guard type.utf8.count <= Limits.contentType else {
+            throw .invalid("Content-Type", "the content type has \(type.utf8.count) bytes: use at most \(Limits.contentType)")
+        }
+        if isJSON(type) {
+            do throws(JSONError) { _ = try JSONValue(parsing: bytes) } catch { throw .invalidJSON(error, field: "body") }
+        }
+        return Content(bytes, type: type)
+    }
+
+    private static func essence(_ type: String) -> String {
+        let end = type.firstIndex(of: ";") ?? type.endIndex
+        var essence = type[..<end].lowercased()[...]
+        while let last = essence.last, last == " " || last == "\t" { essence.removeLast() }
+        return String(essence.drop(while: { $0 == " " }))
+    }
+}

@@ -1,0 +1,47 @@
+import GodwitCore
+
+/// How options are read, from a query as from JSON: one reading, one wording of each refusal.
+enum OptionText {
+    static func duration(_ field: String, _ text: String, in range: ClosedRange<Duration>? = nil) throws(Problem) -> Duration {
+        guard let duration = Duration(text: text) else {
+            throw .invalid(field, "\(field) must be a duration that is not negative, such as 200ms, 5s, 2m, 1h or 7d")
+        }
+        if let range, !range.contains(duration) {
+            throw .invalid(field, "\(field) must be \(range.lowerBound.text) to \(range.upperBound.text)")
+        }
+        return duration
+    }
+
+    static func time(_ field: String, _ text: String) throws(Problem) -> Timestamp {
+        // A query that was not encoded has a space where the plus of the offset was.
+        guard let time = Timestamp(rfc3339: text) ?? Timestamp(rfc3339: text.withOffsetSign) else {
+            throw .invalid(field, "\(field) must be a time as RFC 3339 writes it, such as 2026-11-24T22:07:43Z")
+        }
+        return time
+    }
+
+    static func integer(_ field: String, _ text: String, in range: ClosedRange<Int>) throws(Problem) -> Int {
+        guard let number = Int(text) else { throw .invalid(field, "\(field) must be a whole number") }
+        return try check(field, number, in: range)
+    }
+
+    static func check(_ field: String, _ number: Int, in range: ClosedRange<Int>) throws(Problem) -> Int {
+        guard range.contains(number) else {
+            throw .invalid(field, "\(field) must be \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    static func text(_ field: String, _ text: String, limit: Int) throws(Problem) -> String {
+        guard !text.isEmpty else { throw .invalid(field, "\(field) is empty: leave it out, or say a value") }
+        guard text.utf8.count <= limit else { throw .invalid(field, "\(field) has \(text.utf8.count) bytes: use at most \(limit)") }
+        return text
+    }
+}
+
+extension String {
+    fileprivate var withOffsetSign: String {
+        guard let space = lastIndex(of: " ") else { return self }
+        return self[..<space] + "+" + self[index(after: space)...]
+    }
+}

@@ -1,0 +1,125 @@
+package import GodwitCore
+package import HTTPTypes
+package import Hummingbird
+import NIOCore
+
+/// An error as the interface says it: a problem document (RFC 9457) with a stable `code`, the `field` that is wrong and what to do.
+///
+/// Every answer that is not a success is made here. `type` is `about:blank`, so `title` is the status' own phrase; programs look at `code`.
+package struct Problem: Error, Sendable {
+    package var status: HTTPResponse.Status
+    package var code: String
+    /// What happened and what to do next.
+    package var detail: String
+    /// The option, header or setting that is wrong, as the caller spelled it.
+    package var field: String?
+    /// The least time before the next try makes sense.
+    package var retryAfter: Duration?
+    package var headers: HTTPFields = [:]
+
+    package init(_ status: HTTPResponse.Status, _ code: String, _ detail: String, field: String? = nil, retryAfter: Duration? = nil) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.retryAfter = retryAfter
+    }
+
+    /// What a broker refused. Its arguments are named as this interface's options are.
+    /// - Parameter path: what stands before the field's name, such as `[3].`.
+    package init(_ error: BrokerError, path: String = "") {
+        self.init(
+            Self.status(of: error.code),
+            error.code.rawValue,
+            error.message,
+            field: error.field.map { path + $0 },
+            retryAfter: error.retryAfter
+        )
+        if field == nil, path.hasSuffix(".") { field = String(path.dropLast()) }
+    }
+
+    private static func status(of code: BrokerError.Code) -> HTTPResponse.Status {
+        switch code {
+        case .invalidArgument, .crossHome, .unsupportedURL: .badRequest
+        case .tooLarge: .contentTooLarge
+        case .jobNotFound, .queueNotFound: .notFound
+        case .jobForgotten: .gone
+        case .wrongState, .staleLease, .versionConflict, .queueNotEmpty: .conflict
+        case .keyConflict: .unprocessableContent
+        case .busy, .diskFull, .storeLocked, .storeCorrupt, .storeFailed, .closed, .unavailable, .outcomeUnknown: .serviceUnavailable
+        default: .internalServerError
+        }
+    }
+}
+
+extension Problem {
+    package static func invalid(_ field: String, _ detail: String) -> Problem {
+        Problem(.badRequest, "invalid_argument", detail, field: field)
+    }
+
+    package static func unknownOption(_ name: String, known: [String]) -> Problem {
+        let hint = known.isEmpty ? "this request takes none" : "this request takes \(known.joined(separator: ", "))"
+        return Problem(.badRequest, "unknown_option", "unknown option \(name.prefix(100)): \(hint)", field: String(name.prefix(100)))
+    }
+
+    package static func invalidJSON(_ error: JSONError, field: String? = nil) -> Problem {
+        Problem(.badRequest, "invalid_json", "this is not valid JSON: \(error.message) at byte \(error.offset)", field: field)
+    }
+
+    package static func tooLarge(limit: Int) -> Problem {
+        var problem = Problem(
+            .contentTooLarge,
+            "too_large",
+            "the body is larger than \(limit) bytes: send less, or store it elsewhere and send a reference",
+            field: "body"
+        )
+        problem.headers[.connection] = "close"
+        return problem
+    }
+
+    package static let notFound = Problem(.notFound, "not_found", "nothing is at this path: see /openapi.json for what is")
+
+    package static let draining = Problem(
+        .serviceUnavailable,
+        "draining",
+        "the server is stopping: send the request again, it will be served after the restart",
+        retryAfter: .seconds(1)
+    )
+
+    package static func methodNotAllowed(_ allowed: [String]) -> Problem {
+        let list = allowed.joined(separator: ", ")
+        var problem = Problem(.methodNotAllowed, "method_not_allowed", "this path does not take this method: use \(list)")
+        problem.headers[.allow] = list
+        return problem
+    }
+}
+
+extension Problem {
+    /// The document as an answer.
+    package var response: Response {
+        var json = JSONWriter()
+        write(to: &json)
+        var headers = headers
+        headers[.contentType] = "application/problem+json"
+        headers[.cacheControl] = "no-store"
+        if let seconds = retryAfterSeconds { headers[.retryAfter] = String(seconds) }
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: json.buffer))
+    }
+
+    /// Whole seconds, rounded up, at least 1 and at most 5 minutes.
+    package var retryAfterSeconds: Int64? {
+        retryAfter.map { min(300, max(1, ($0.inMilliseconds + 999) / 1_000)) }
+    }
+
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("type", "about:blank")
+            json.member("title", status.reasonPhrase)
+            json.member("status", status.code)
+            json.member("detail", detail)
+            json.member("code", code)
+            if let field { json.member("field", field) }
+            if let retryAfter { json.member("retry_after_ms", retryAfter.inMilliseconds) }
+        }
+    }
+}

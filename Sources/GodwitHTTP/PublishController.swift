@@ -1,0 +1,118 @@
+import GodwitCore
+import HTTPTypes
+import Hummingbird
+
+/// Makes jobs: one whose payload is the request's body, or a batch, all or nothing.
+struct PublishController: Sendable {
+    /// Jobs in one batch.
+    static let batchLimit = 1_000
+
+    let environment: RouteEnvironment
+    private var broker: any Broker { environment.broker }
+
+    init(environment: RouteEnvironment) { self.environment = environment }
+
+    var routes: [Route] {
+        [
+            Route(.post, "queues/:queue/jobs", .publish, options: PublishOptions.queryItems, handler: publish),
+            Route(.post, "queues/:queue/jobs/batch", .publish, handler: publishBatch),
+        ]
+    }
+
+    @Sendable private func publish(_ exchange: Exchange) async throws -> Response {
+        try environment.refuseWhileDraining()
+        let queue = try await QueueNames.creatable(try exchange.queue(), at: broker)
+        let options = try PublishOptions(exchange.query)
+        let key = try IdempotencyKey.parse(exchange.headers[.idempotencyKey])
+        let headers = try JobHeaders.of(exchange.headers)
+        let body = try await exchange.body(limit: exchange.limits.jobBytes)
+        let payload = try MediaType.content(body, type: exchange.headers[.contentType])
+        let message = options.message(to: queue, payload: payload, headers: headers, key: key)
+        guard let result = try await broker.commit([Transaction(.enqueue(message))]).first?.get().first, let id = result.jobID else {
+            throw BrokerError(.outcomeUnknown, "the store did not say what became of the job: look for it, or publish it again with a key")
+        }
+        var fields: HTTPFields = [.location: exchange.location(of: id)]
+        var known: JobSnapshot?
+        switch result {
+        case .enqueued(let job): known = JobSnapshot(job, of: message)
+        default:
+            fields[.idempotencyReplayed] = "true"
+            known = try await broker.read([id]).first?.snapshot
+        }
+        guard var job = known else {
+            return .json(.accepted, headers: fields) { $0.forgottenJob(id, queue: queue, name: message.name, replayed: false) }
+        }
+        if let preference = exchange.preferredWait {
+            fields[.preferenceApplied] = preference.applied
+            if let end = try await JobWait(environment).final(of: job, within: preference.wait) { job = end }
+        }
+        let status: HTTPResponse.Status = exchange.preferredWait != nil && job.state.isFinal ? .ok : .accepted
+        return .json(status, headers: fields) { $0.job(job) }
+    }
+
+    @Sendable private func publishBatch(_ exchange: Exchange) async throws -> Response {
+        try environment.refuseWhileDraining()
+        let queue = try await QueueNames.creatable(try exchange.queue(), at: broker)
+        guard exchange.headers[.idempotencyKey] == nil else {
+            throw Problem.invalid("Idempotency-Key", "a batch takes a key for each of its jobs: say it as the member key")
+        }
+        guard let items = try await exchange.json(limit: exchange.limits.batchBytes)?.elements else {
+            throw Problem.invalid("body", "send a JSON array of jobs, each an object with a payload")
+        }
+        guard (1...Self.batchLimit).contains(items.count) else {
+            throw Problem.invalid("body", "the batch has \(items.count) jobs: send 1 to \(Self.batchLimit)")
+        }
+        let messages = try items.enumerated().map { try JSONMessage($1, path: "[\($0)].", queue: queue).message }
+        guard let outcome = try await broker.commit([Transaction(messages.map { .enqueue($0) })]).first else {
+            throw BrokerError(.outcomeUnknown, "the store did not say what became of the batch: send it again with keys")
+        }
+        switch outcome {
+        case .aborted(let index, let error): throw Problem(error, path: "[\(index)].")
+        case .committed(let results):
+            let replayed = results.compactMap { if case .duplicate(let id) = $0 { id } else { nil } }
+            let lookups = replayed.isEmpty ? [] : try await broker.read(replayed)
+            let snapshots = Dictionary(zip(replayed, lookups.map(\.snapshot)), uniquingKeysWith: { first, _ in first })
+            return .json(.accepted) { json in
+                json.object { json in
+                    json.key("jobs")
+                    json.array { json in
+                        for (message, result) in zip(messages, results) { json.published(result, message, snapshots) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func published(_ result: OperationResult, _ message: NewMessage, _ snapshots: [JobID: JobSnapshot?]) {
+        switch result {
+        case .enqueued(let job): self.job(JobSnapshot(job, of: message))
+        case .duplicate(let id):
+            if let snapshot = snapshots[id] ?? nil {
+                job(snapshot, replayed: true)
+            } else {
+                forgottenJob(id, queue: message.queue, name: message.name, replayed: true)
+            }
+        default: null()
+        }
+    }
+}
+
+extension JobSnapshot {
+    /// A job that was just made, as its publisher knows it without reading it again.
+    init(_ job: Enqueued, of message: NewMessage) {
+        self.init(
+            id: job.id,
+            queue: message.queue,
+            name: message.name,
+            state: job.state,
+            attempt: 0,
+            maxAttempts: job.maxAttempts,
+            priority: message.priority,
+            createdAt: job.createdAt,
+            runAt: job.runAt,
+            version: job.version
+        )
+    }
+}

@@ -1,0 +1,58 @@
+import GodwitCore
+
+/// What a publisher can say about a job, in a query or in JSON.
+struct PublishOptions {
+    static let queryItems = ["name", "delay", "run-at", "priority", "expires", "timeout", "max-attempts"]
+
+    var name: String?
+    var start = NewMessage.Start.now
+    var priority = 0
+    var expires: Duration?
+    var timeout: Duration?
+    var maxAttempts: Int?
+
+    init(_ query: QueryItems) throws(Problem) {
+        name = try query.text("name", limit: Limits.jobName)
+        start = try Self.start(delay: try query.duration("delay"), runAt: try query.time("run-at"), field: "run-at")
+        priority = try query.integer("priority", in: 0...255) ?? 0
+        expires = try query.duration("expires", in: Self.positive)
+        timeout = try query.duration("timeout", in: Self.positive)
+        maxAttempts = try query.integer("max-attempts", in: 1...Limits.maxAttempts)
+    }
+
+    init(_ object: inout ObjectReader) throws(Problem) {
+        name = try object.text("name", limit: Limits.jobName)
+        start = try Self.start(delay: try object.duration("delay"), runAt: try object.time("run_at"), field: object.path + "run_at")
+        priority = try object.integer("priority", in: 0...255) ?? 0
+        expires = try object.duration("expires", in: Self.positive)
+        timeout = try object.duration("timeout", in: Self.positive)
+        maxAttempts = try object.integer("max_attempts", in: 1...Limits.maxAttempts)
+    }
+
+    private static let positive: ClosedRange<Duration> = .milliseconds(1)...Limits.longestDuration
+
+    private static func start(delay: Duration?, runAt: Timestamp?, field: String) throws(Problem) -> NewMessage.Start {
+        switch (delay, runAt) {
+        case (nil, nil): return .now
+        case (let delay?, nil): return delay == .zero ? .now : .after(delay)
+        case (nil, let time?): return .at(time)
+        case (_?, _?): throw .invalid(field, "say a delay or a time to run at, not both")
+        }
+    }
+
+    func message(to queue: QueueName, payload: Content, headers: [Header], key: String?) -> NewMessage {
+        var message = NewMessage(
+            queue: queue,
+            payload: payload,
+            name: name,
+            headers: headers,
+            start: start,
+            priority: priority,
+            expires: expires,
+            timeout: timeout,
+            maxAttempts: maxAttempts
+        )
+        if let key { message.deduplication = .init(key: key, fingerprint: message.fingerprint) }
+        return message
+    }
+}

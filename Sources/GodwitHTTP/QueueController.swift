@@ -1,0 +1,100 @@
+import GodwitCore
+import HTTPTypes
+import Hummingbird
+
+/// Shows queues and changes them.
+struct QueueController: Sendable {
+    /// Bytes of a queue's settings.
+    private static let settingsBytes = 64 << 10
+
+    let environment: RouteEnvironment
+    private var broker: any Broker { environment.broker }
+
+    init(environment: RouteEnvironment) { self.environment = environment }
+
+    var routes: [Route] {
+        [
+            Route(.get, "queues", .admin, handler: list),
+            Route(.get, "queues/:queue", .admin, handler: show),
+            Route(.put, "queues/:queue", .admin, handler: replace),
+            Route(.patch, "queues/:queue", .admin, handler: merge),
+            Route(.delete, "queues/:queue", .admin, options: ["purge"], handler: delete),
+            Route(.post, "queues/:queue/purge", .admin, handler: purge),
+            Route(.post, "queues/:queue/pause", .admin, handler: pause),
+            Route(.post, "queues/:queue/resume", .admin, handler: resume),
+        ]
+    }
+
+    @Sendable private func list(_ exchange: Exchange) async throws -> Response {
+        let queues = try await broker.queues()
+        return .json { json in
+            json.object { json in
+                json.key("queues")
+                json.array { json in
+                    for queue in queues { json.queue(queue) }
+                }
+            }
+        }
+    }
+
+    @Sendable private func show(_ exchange: Exchange) async throws -> Response {
+        let queue = try await read(exchange)
+        return .json { $0.queue(queue) }
+    }
+
+    @Sendable private func replace(_ exchange: Exchange) async throws -> Response {
+        let name = try await QueueNames.creatable(try exchange.queue(), at: broker)
+        let settings = try QueueSettings().merging(try await object(exchange))
+        let isNew = try await broker.queue(name) == nil
+        let queue = try await broker.configure(name, settings, expecting: .anything)
+        return .json(isNew ? .created : .ok) { $0.queue(queue) }
+    }
+
+    @Sendable private func merge(_ exchange: Exchange) async throws -> Response {
+        let patch = try await object(exchange)
+        while true {
+            let current = try await read(exchange)
+            let settings = try current.settings.merging(patch)
+            do throws(BrokerError) {
+                let queue = try await broker.configure(current.name, settings, expecting: .version(current.settingsVersion))
+                return .json { $0.queue(queue) }
+            } catch {
+                // Somebody else changed the settings in between: merge into theirs. One of the two always gets on.
+                guard error.code == .versionConflict else { throw error }
+            }
+        }
+    }
+
+    @Sendable private func delete(_ exchange: Exchange) async throws -> Response {
+        try await broker.delete(try exchange.queue(), purging: try exchange.query.flag("purge"))
+        return Response(status: .noContent)
+    }
+
+    @Sendable private func purge(_ exchange: Exchange) async throws -> Response {
+        let count = try await broker.purge(try exchange.queue())
+        return .json { json in json.object { $0.member("purged", count) } }
+    }
+
+    @Sendable private func pause(_ exchange: Exchange) async throws -> Response {
+        try await broker.pause(try exchange.queue())
+        return try await show(exchange)
+    }
+
+    @Sendable private func resume(_ exchange: Exchange) async throws -> Response {
+        try await broker.resume(try exchange.queue())
+        return try await show(exchange)
+    }
+
+    private func read(_ exchange: Exchange) async throws -> QueueStatus {
+        let name = try exchange.queue()
+        guard let queue = try await broker.queue(name) else { throw BrokerError.queueNotFound(name.description) }
+        return queue
+    }
+
+    private func object(_ exchange: Exchange) async throws -> JSONValue {
+        guard let value = try await exchange.json(limit: Self.settingsBytes) else {
+            throw Problem.invalid("body", "send the settings as a JSON object")
+        }
+        return value
+    }
+}

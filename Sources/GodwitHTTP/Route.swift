@@ -1,0 +1,40 @@
+package import HTTPTypes
+import Hummingbird
+
+/// One line of the interface: a method and a path, who may use it, the query items it takes, and what it does.
+///
+/// The table of these is all there is: the router, the refusal of other methods and the comparison with the OpenAPI document come from it.
+package struct Route: Sendable {
+    package let method: HTTPRequest.Method
+    /// As the router writes it, relative to the mount: `jobs/:job/events`.
+    package let path: String
+    package let action: JobRoutes.Action
+    /// The query items that the route takes.
+    package let options: [String]
+    /// Those of them that may stand several times.
+    let repeatable: Set<String>
+    let handler: @Sendable (Exchange) async throws -> Response
+
+    let pathItems: [String]
+    /// How many items the path has.
+    let depth: Int
+
+    init(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ action: JobRoutes.Action,
+        options: [String] = [],
+        repeatable: Set<String> = [],
+        handler: @escaping @Sendable (Exchange) async throws -> Response
+    ) {
+        self.method = method
+        self.path = path
+        self.action = action
+        self.options = options
+        self.repeatable = repeatable
+        self.handler = handler
+        let parts = path.split(separator: "/")
+        pathItems = parts.filter { $0.hasPrefix(":") }.map { String($0.dropFirst()) }
+        depth = parts.count
+    }
+}

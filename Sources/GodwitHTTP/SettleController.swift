@@ -1,0 +1,170 @@
+import GodwitCore
+import HTTPTypes
+import Hummingbird
+
+/// Ends and renews leases: one by one, or many in one request.
+struct SettleController: Sendable {
+    /// Leases in one batch.
+    static let batchLimit = 1_000
+    /// Bytes of a failure or a progress report.
+    private static let reportBytes = 64 << 10
+
+    let environment: RouteEnvironment
+    private var broker: any Broker { environment.broker }
+
+    init(environment: RouteEnvironment) { self.environment = environment }
+
+    var routes: [Route] {
+        [
+            Route(.post, "leases/:lease/complete", .work, handler: complete),
+            Route(.post, "leases/:lease/fail", .work, handler: fail),
+            Route(.post, "leases/:lease/release", .work, handler: release),
+            Route(.post, "leases/:lease/extend", .work, options: ["lease"], handler: extend),
+            Route(.post, "leases/:lease/progress", .work, handler: progress),
+            Route(.post, "leases/batch", .work, handler: batch),
+        ]
+    }
+
+    @Sendable private func complete(_ exchange: Exchange) async throws -> Response {
+        let body = try await exchange.body(limit: exchange.limits.jobBytes)
+        let result = body.isEmpty ? nil : try MediaType.content(body, type: exchange.headers[.contentType])
+        return try await answer(.complete(exchange.lease, result: result))
+    }
+
+    @Sendable private func fail(_ exchange: Exchange) async throws -> Response {
+        guard let value = try await exchange.json(limit: Self.reportBytes) else {
+            throw Problem.invalid("error", "say what failed: send a JSON object with the member error")
+        }
+        return try await answer(.failure(of: exchange.lease, value))
+    }
+
+    @Sendable private func release(_ exchange: Exchange) async throws -> Response {
+        try await answer(.release(exchange.lease))
+    }
+
+    @Sendable private func extend(_ exchange: Exchange) async throws -> Response {
+        try await answer(.renew(Renewal(exchange.lease, term: try exchange.query.duration("lease", in: Settlement.leaseRange))))
+    }
+
+    @Sendable private func progress(_ exchange: Exchange) async throws -> Response {
+        guard let value = try await exchange.json(limit: Self.reportBytes) else {
+            throw Problem.invalid("fraction", "send a JSON object with the member fraction")
+        }
+        return try await answer(.progress(of: exchange.lease, value))
+    }
+
+    @Sendable private func batch(_ exchange: Exchange) async throws -> Response {
+        guard let values = try await exchange.json(limit: exchange.limits.batchBytes)?.elements else {
+            throw Problem.invalid("body", "send a JSON array of objects, each with a lease and what to do with it")
+        }
+        guard (1...Self.batchLimit).contains(values.count) else {
+            throw Problem.invalid("body", "the batch has \(values.count) leases: send 1 to \(Self.batchLimit)")
+        }
+        let items = try values.enumerated().map { try BatchItem($1, path: "[\($0)].") }
+        let results = try await carryOut(items.map(\.settlement))
+        return .json { json in
+            json.object { json in
+                json.key("results")
+                json.array { json in
+                    for (item, result) in zip(items, results) {
+                        json.object { json in
+                            json.member("lease", item.lease.description)
+                            json.settled(result)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func answer(_ settlement: Settlement) async throws -> Response {
+        let result = try await carryOut([settlement]).first
+        switch result {
+        case .failed(let error): throw error
+        case let result?: return .json { json in json.object { $0.settled(result, withStatus: false) } }
+        case nil: throw BrokerError(.outcomeUnknown, "the store did not say what became of the lease: look at the job")
+        }
+    }
+
+    /// All settles in one commit, all renewals in one call; one result each, in order.
+    private func carryOut(_ settlements: [Settlement]) async throws(BrokerError) -> [Settled] {
+        var transactions: [Transaction] = []
+        var renewals: [Renewal] = []
+        for settlement in settlements {
+            switch settlement {
+            case .settle(let transaction): transactions.append(transaction)
+            case .renew(let renewal): renewals.append(renewal)
+            }
+        }
+        // Renewals first: a lease is not to expire while the settles of others are synced.
+        var renewed = try await renew(renewals)[...]
+        var outcomes = transactions.isEmpty ? [] : try await broker.commit(transactions)[...]
+        return settlements.map { settlement in
+            switch settlement {
+            case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(.staleLease)
+            case .renew: renewed.popFirst() ?? .failed(.staleLease)
+            }
+        }
+    }
+
+    private func renew(_ renewals: [Renewal]) async throws(BrokerError) -> [Settled] {
+        guard !renewals.isEmpty else { return [] }
+        let holder = try await broker.open(HolderOptions(id: environment.sharedHolder, queues: [], capacity: 1, isEmbedded: false))
+        let outcomes = try await holder.renew(renewals)
+        let now = environment.now()
+        return outcomes.map { outcome in
+            switch outcome {
+            case .good(let remaining): .renewed(expiresAt: now + remaining)
+            case .cancelRequested: .cancelRequested
+            case .stale: .failed(.staleLease)
+            case .unreachable:
+                .failed(BrokerError(.unavailable, "whoever gave this lease cannot be reached: renew it again", retryAfter: .seconds(1)))
+            }
+        }
+    }
+}
+
+/// What became of one lease.
+private enum Settled {
+    case ended(JobState?, enqueued: [JobID])
+    case renewed(expiresAt: Timestamp)
+    case cancelRequested
+    case failed(BrokerError)
+
+    init(_ outcome: TransactionOutcome) {
+        switch outcome {
+        case .aborted(_, let error): self = .failed(error)
+        case .committed(let results):
+            let state: JobState? = if case .state(let state)? = results.first { state } else { nil }
+            self = .ended(state, enqueued: results.dropFirst().compactMap(\.jobID))
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func settled(_ result: Settled, withStatus: Bool = true) {
+        switch result {
+        case .ended(let state, let jobs):
+            if withStatus { member("status", 200) }
+            if let state { member("state", state.rawValue) }
+            guard !jobs.isEmpty else { return }
+            key("enqueued")
+            array { json in
+                for job in jobs { json.string(job.description) }
+            }
+        case .renewed(let time):
+            if withStatus { member("status", 200) }
+            member("expires_at", time)
+            member("cancel_requested", false)
+        case .cancelRequested:
+            if withStatus { member("status", 200) }
+            member("expires_at", Timestamp?.none)
+            member("cancel_requested", true)
+        case .failed(let error):
+            let problem = Problem(error)
+            if withStatus { member("status", problem.status.code) }
+            key("error")
+            problem.write(to: &self)
+        }
+    }
+}
