@@ -1,0 +1,157 @@
+public import Foundation
+public import GodwitCore
+import Tracing
+
+extension JobClient {
+    /// Enqueues a job and returns when that is durable.
+    ///
+    /// - Parameters:
+    ///   - job: What is to be done. Its type says how it is enqueued.
+    ///   - key: An idempotency key, at most 512 bytes: the same key in the same queue within its window (24 h by default) makes no second job,
+    ///     the handle is the first one's. The same key with another job or other options is refused.
+    ///   - delay: How long the job waits before it may run; ``Job/delay`` when nil.
+    ///   - date: When the job may run, by the wall clock; in place of a delay.
+    ///   - priority: 0 to 255, higher first; ``Job/priority`` when nil.
+    ///   - headers: Text that travels beside the job to its handler, in ``JobContext/headers``. Names are lowercased. The trace context is added.
+    ///   - patience: How long to come back, with exponential backoff and full jitter, while the queue is full; nil throws `busy` at once, so
+    ///     that a web handler can answer its user.
+    /// - Throws: ``BrokerError``: `busy` (with ``BrokerError/retryAfter``), `keyConflict`, `invalidArgument`, `tooLarge`, `diskFull`, or that the
+    ///   store cannot be written; `EncodingError`; `CancellationError`.
+    @discardableResult
+    public func enqueue<J: Job>(
+        _ job: J,
+        key: String? = nil,
+        delay: Duration? = nil,
+        at date: Date? = nil,
+        priority: Int? = nil,
+        headers: [String: String] = [:],
+        waitingUpTo patience: Duration? = nil
+    ) async throws -> JobHandle<J> {
+        try await traced(J.self) {
+            let message = try NewMessage(job, key: key, delay: delay, at: date, priority: priority, headers: headers)
+            let results = try await commit([.enqueue(message)], patience: patience ?? .zero)
+            return try handles(results, for: J.self)[0]
+        }
+    }
+
+    /// Enqueues many jobs of one type, and returns when they all are durable.
+    ///
+    /// Up to 1,000 jobs (and 16 MiB) are enqueued all or none. More are committed in order, 1,000 at a time: when one of those parts is refused
+    /// after an earlier one was enqueued, ``PartlyEnqueuedError`` tells how far it came. Give keys, and repeating the call repeats no job.
+    ///
+    /// - Parameters:
+    ///   - jobs: What is to be done.
+    ///   - key: Each job's idempotency key; see ``enqueue(_:key:delay:at:priority:headers:waitingUpTo:)``, also for the other parameters.
+    /// - Returns: a handle for each job, in order.
+    /// - Throws: ``BrokerError``, ``PartlyEnqueuedError``, `EncodingError`, `CancellationError`.
+    @discardableResult
+    public func enqueue<J: Job>(
+        contentsOf jobs: [J],
+        key: ((J) -> String?)? = nil,
+        delay: Duration? = nil,
+        at date: Date? = nil,
+        priority: Int? = nil,
+        headers: [String: String] = [:],
+        waitingUpTo patience: Duration? = nil
+    ) async throws -> [JobHandle<J>] {
+        let messages = try jobs.map {
+            try NewMessage($0, key: key?($0), delay: delay, at: date, priority: priority, headers: headers)
+        }
+        return try await traced(J.self) {
+            let deadline = clock.uptime + (patience ?? .zero)
+            var enqueued: [JobHandle<J>] = []
+            for part in messages.parts() {
+                do {
+                    let results = try await commit(part.map(Operation.enqueue), patience: deadline - clock.uptime)
+                    enqueued += try handles(results, for: J.self)
+                } catch  where !enqueued.isEmpty {
+                    throw PartlyEnqueuedError(enqueued: enqueued.map(\.id), count: messages.count, cause: error)
+                }
+            }
+            return enqueued
+        }
+    }
+
+    private func handles<J: Job>(_ results: [OperationResult], for type: J.Type) throws(BrokerError) -> [JobHandle<J>] {
+        try results.map { result throws(BrokerError) in
+            guard let id = result.jobID else {
+                throw BrokerError(.outcomeUnknown, "the broker gave no job id: look whether the job is there before it is enqueued again")
+            }
+            return JobHandle(id: id, client: self)
+        }
+    }
+
+    private func traced<J: Job, Result>(_ type: J.Type, _ body: () async throws -> Result) async throws -> Result {
+        try await withSpan("enqueue \(J.name)", ofKind: .producer) { span in
+            span.attributes["messaging.system"] = "godwit"
+            span.attributes["messaging.operation.type"] = "send"
+            span.attributes["messaging.destination.name"] = J.queue
+            return try await body()
+        }
+    }
+}
+
+/// A batch of more than 1,000 jobs of which only the first ones were enqueued.
+public struct PartlyEnqueuedError: Error, Sendable, CustomStringConvertible {
+    /// The jobs that are there, in order: the first so many of the batch.
+    public var enqueued: [JobID]
+    /// How many were to be enqueued.
+    public var count: Int
+    /// What kept the next part from being enqueued: a ``BrokerError``, or `CancellationError`.
+    public var cause: any Error
+
+    public var description: String {
+        "the first \(enqueued.count) of \(count) jobs were enqueued, the others were not: enqueue those again (\(cause))"
+    }
+}
+
+extension NewMessage {
+    /// What a typed job is to a broker.
+    init<J: Job>(
+        _ job: J,
+        key: String?,
+        delay: Duration?,
+        at date: Date?,
+        priority: Int?,
+        headers: [String: String]
+    ) throws {
+        guard delay == nil || date == nil else {
+            throw BrokerError.invalidArgument("at", "a job starts after a delay or at a time: give one of them")
+        }
+        if let delay, delay < .zero { throw BrokerError.invalidArgument("delay", "a delay cannot be negative") }
+        let start: Start =
+            if let date { .at(Timestamp(date)) } else if let delay = delay ?? J.delay { delay > .zero ? .after(delay) : .now } else { .now }
+        var named = Dictionary(headers.map { ($0.key.lowercased(), $0.value) }, uniquingKeysWith: { $1 })
+        TraceHeaders.inject(into: &named)
+        self.init(
+            queue: try QueueName(J.queue),
+            payload: try JobCoding.encode(job),
+            name: J.name,
+            headers: named.map { Header(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name },
+            start: start,
+            priority: priority ?? J.priority,
+            expires: J.expires,
+            timeout: J.timeout,
+            maxAttempts: J.maxAttempts
+        )
+        if let key { deduplication = Deduplication(key: key, fingerprint: fingerprint) }
+    }
+}
+
+extension [NewMessage] {
+    /// Parts that each fit into one transaction.
+    fileprivate func parts() -> [ArraySlice<NewMessage>] {
+        var parts: [ArraySlice<NewMessage>] = []
+        var start = startIndex, bytes = 0
+        for index in indices {
+            let size = self[index].size
+            if index - start == Limits.operations || (index > start && bytes + size > Limits.transactionBytes) {
+                parts.append(self[start..<index])
+                (start, bytes) = (index, 0)
+            }
+            bytes += size
+        }
+        if start < endIndex { parts.append(self[start...]) }
+        return parts
+    }
+}

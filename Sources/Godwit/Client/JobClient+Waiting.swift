@@ -1,0 +1,30 @@
+import GodwitCore
+
+extension JobClient {
+    /// The waits of a publisher who may wait: exponential, full jitter, on top of what the broker says is the least wait.
+    static let publishBackoff = Backoff(base: .milliseconds(100), cap: .seconds(10))
+
+    /// Commits one transaction; while the broker is busy it comes back, for at most `patience`.
+    /// - Throws: ``BrokerError``; the last `busy` or `diskFull` when patience is at its end. `CancellationError`.
+    func commit(_ operations: [Operation], patience: Duration) async throws -> [OperationResult] {
+        let deadline = clock.uptime + patience
+        var random = RandomFunction(function: self.random)
+        var attempt = 0
+        while true {
+            try Task.checkCancellation()
+            let refusal: BrokerError
+            do throws(BrokerError) {
+                return try await broker.commit(Transaction(operations))
+            } catch {
+                refusal = error
+            }
+            guard refusal.code == .busy || refusal.code == .diskFull else { throw refusal }
+            attempt += 1
+            let least = refusal.retryAfter ?? .zero
+            let left = deadline - clock.uptime
+            guard left > least else { throw refusal }
+            // The jitter comes on top: else all who were told the same time would come back at the same time.
+            try await clock.sleep(for: min(left, least + Self.publishBackoff.delay(after: attempt, using: &random)))
+        }
+    }
+}

@@ -1,0 +1,2 @@
+// `import Godwit` shows the vocabulary that its API speaks: JobID, JobState, JobProgress, BrokerError.
+@_exported public import GodwitCore

@@ -1,0 +1,54 @@
+package import Foundation
+package import GodwitCore
+
+/// How jobs and results become JSON: ISO 8601 dates in UTC with milliseconds, base64 data, sorted keys, no envelope.
+///
+/// Dates are read with and without a fraction, with any offset. Sorted keys make the same job the same bytes, which the fingerprint of an
+/// idempotency key needs.
+enum JobCoding {
+    private static let encoder: JSONEncoder = {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.dataEncodingStrategy = .base64
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(Timestamp(date).description)
+        }
+        return encoder
+    }()
+
+    private static let decoder: JSONDecoder = {
+        let decoder = JSONDecoder()
+        decoder.dataDecodingStrategy = .base64
+        decoder.dateDecodingStrategy = .custom { decoder in
+            let container = try decoder.singleValueContainer()
+            let text = try container.decode(String.self)
+            guard let time = Timestamp(rfc3339: text) else {
+                throw DecodingError.dataCorruptedError(
+                    in: container,
+                    debugDescription: "\"\(text.prefix(64))\" is no ISO 8601 date such as 2026-11-24T22:07:43Z"
+                )
+            }
+            return time.date
+        }
+        return decoder
+    }()
+
+    static func encode(_ value: some Encodable) throws -> Content {
+        Content(Bytes(Array(try encoder.encode(value))), type: Content.json)
+    }
+
+    static func decode<Value: Decodable>(_ type: Value.Type, from bytes: Bytes) throws -> Value {
+        try decoder.decode(type, from: Data(bytes.slice))
+    }
+}
+
+extension Timestamp {
+    /// The nearest whole millisecond; the ends of the range for what lies outside of it.
+    package init(_ date: Date) {
+        let milliseconds = (date.timeIntervalSince1970 * 1_000).rounded()
+        self.init(milliseconds: Int64(exactly: milliseconds) ?? (milliseconds > 0 ? .max : .min))
+    }
+
+    package var date: Date { Date(timeIntervalSince1970: Double(milliseconds) / 1_000) }
+}

@@ -1,0 +1,53 @@
+public import Foundation
+public import GodwitCore
+
+/// A job as it stood at one moment.
+public struct JobStatus: Sendable, Hashable, Identifiable {
+    /// An attempt that failed. Of a cancelled or expired job the last one says so.
+    public struct AttemptError: Sendable, Hashable {
+        public var message: String
+        /// A stable word for programs: `timeout`, `lease_expired`, `cancelled`, `expired`, `unknown_job`, or the type of the thrown error.
+        public var code: String?
+        /// 1 for the first delivery; 0 when the job ended before any.
+        public var attempt: Int
+        public var at: Date
+    }
+
+    public var id: JobID
+    public var queue: String
+    /// ``Job/name``; nil when its publisher gave none.
+    public var name: String?
+    public var state: JobState
+    /// 0 before the first delivery, 1 from then on.
+    public var attempt: Int
+    public var maxAttempts: Int
+    public var priority: Int
+    public var progress: JobProgress?
+    public var createdAt: Date
+    /// When it may run next: the time that was asked for, or the end of its backoff; nil when it waits for a worker only.
+    public var runAt: Date?
+    /// When its latest attempt began.
+    public var startedAt: Date?
+    public var finishedAt: Date?
+    /// The failed attempts, oldest first; at most the last ten.
+    public var errors: [AttemptError]
+
+    /// The latest failed attempt.
+    public var error: AttemptError? { errors.last }
+
+    package init(_ job: JobSnapshot) {
+        id = job.id
+        queue = job.queue.description
+        name = job.name
+        state = job.state
+        attempt = job.attempt
+        maxAttempts = job.maxAttempts
+        priority = job.priority
+        progress = job.progress
+        createdAt = job.createdAt.date
+        runAt = job.runAt?.date
+        startedAt = job.startedAt?.date
+        finishedAt = job.finishedAt?.date
+        errors = job.errors.map { AttemptError(message: $0.message, code: $0.code, attempt: $0.attempt, at: $0.at.date) }
+    }
+}

@@ -1,0 +1,23 @@
+import GodwitCore
+import Tracing
+
+/// Carries the trace context (`traceparent` and whatever else the instrument bootstrapped by the program uses) in a job's headers.
+enum TraceHeaders {
+    private struct Carrier: Injector, Extractor {
+        func inject(_ value: String, forKey key: String, into headers: inout [String: String]) { headers[key.lowercased()] = value }
+        func extract(key: String, from headers: [String: String]) -> String? { headers[key.lowercased()] }
+    }
+
+    /// Adds the current task's context.
+    static func inject(into headers: inout [String: String]) {
+        guard let context = ServiceContext.current else { return }
+        InstrumentationSystem.instrument.inject(context, into: &headers, using: Carrier())
+    }
+
+    /// The context that the publisher was in.
+    static func context(from headers: [String: String]) -> ServiceContext {
+        var context = ServiceContext.current ?? .topLevel
+        InstrumentationSystem.instrument.extract(headers, into: &context, using: Carrier())
+        return context
+    }
+}

@@ -1,0 +1,91 @@
+import GodwitCore
+import Logging
+import Synchronization
+
+/// One delivery of a job in this worker, from its lease to its settlement. Heartbeats cancel it from their own thread.
+final class Attempt: Sendable {
+    /// Why an attempt's task was cancelled.
+    enum Ending: Sendable, Hashable {
+        /// It took longer than its timeout.
+        case timeout
+        /// Somebody cancelled the job.
+        case cancelled
+        /// The lease expired, or was taken away.
+        case leaseLost
+        /// The worker shuts down.
+        case shutdown
+    }
+
+    private struct State {
+        var task: Task<Void, Never>?
+        var ending: Ending?
+        var followUps: [Result<NewMessage, any Error>] = []
+        var progress: JobProgress?
+    }
+
+    let delivery: Delivery
+    let headers: [String: String]
+    /// What the publisher or the queue allowed, lowered by the handler.
+    let maxAttempts: Int
+    private let workerLogger: Logger
+    private let sendProgress: @Sendable (Attempt) async throws -> Void
+    private let state = Mutex(State())
+
+    init(_ delivery: Delivery, handler: Handler?, logger: Logger, sendProgress: @escaping @Sendable (Attempt) async throws -> Void) {
+        self.delivery = delivery
+        headers = Dictionary(delivery.headers.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+        maxAttempts = handler?.retry.attempts(of: delivery.job.maxAttempts) ?? delivery.job.maxAttempts
+        workerLogger = logger
+        self.sendProgress = sendProgress
+    }
+
+    var token: LeaseToken { delivery.token }
+
+    var logger: Logger {
+        var logger = workerLogger
+        logger[metadataKey: "job"] = "\(delivery.job.id)"
+        logger[metadataKey: "name"] = "\(delivery.job.name ?? "")"
+        logger[metadataKey: "queue"] = "\(delivery.job.queue)"
+        logger[metadataKey: "attempt"] = "\(delivery.job.attempt)"
+        return logger
+    }
+
+    /// Gives the attempt the task that it runs in; cancels it at once when the attempt has been ended by then.
+    func start(_ task: Task<Void, Never>) {
+        let isEnded = state.withLock { state in
+            state.task = task
+            return state.ending != nil
+        }
+        if isEnded { task.cancel() }
+    }
+
+    /// Cancels the task; the first reason counts.
+    func end(_ ending: Ending) {
+        let task = state.withLock { state in
+            if state.ending == nil { state.ending = ending }
+            return state.task
+        }
+        task?.cancel()
+    }
+
+    var ending: Ending? { state.withLock { $0.ending } }
+
+    func collect(_ followUp: Result<NewMessage, any Error>) { state.withLock { $0.followUps.append(followUp) } }
+
+    /// What the handler collected.
+    /// - Throws: why the first one that could not be encoded could not.
+    func followUps() throws -> [NewMessage] { try state.withLock { $0.followUps }.map { try $0.get() } }
+
+    func report(_ progress: JobProgress) async throws {
+        state.withLock { $0.progress = progress }
+        try await sendProgress(self)
+    }
+
+    /// The latest progress that was not sent yet; the caller sends it.
+    func takeProgress() -> JobProgress? {
+        state.withLock { state in
+            defer { state.progress = nil }
+            return state.progress
+        }
+    }
+}

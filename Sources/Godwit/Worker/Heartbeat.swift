@@ -1,0 +1,81 @@
+import GodwitCore
+import Logging
+import Synchronization
+
+/// Keeps a worker's leases alive from a thread of its own, and ends the attempts that were cancelled, are out of time, or lost their lease.
+final class Heartbeat: Sendable {
+    private struct State {
+        var table: LeaseTable
+        var isStopped = false
+    }
+
+    private let holder: any Holder
+    private let logger: Logger
+    private let thread = ThreadExecutor(name: "godwit-heartbeat")
+    private let state: Mutex<State>
+
+    init(holder: any Holder, lease: Duration, logger: Logger) {
+        self.holder = holder
+        self.logger = logger
+        state = Mutex(State(table: LeaseTable(length: lease, now: .now)))
+    }
+
+    /// Runs until ``stop()``.
+    func run() async {
+        await Task(executorPreference: thread) { [self] in await beat() }.value
+        thread.stop()
+    }
+
+    func stop() {
+        state.withLock { $0.isStopped = true }
+        thread.wake()
+    }
+
+    func hold(_ attempt: Attempt, timeout: Duration?) {
+        if state.withLock({ $0.table.hold(attempt, timeout: timeout, now: .now) }) { thread.wake() }
+    }
+
+    /// The attempt is settled.
+    func drop(_ attempt: Attempt) { state.withLock { $0.table.drop(attempt.token) } }
+
+    func noteProgress(of attempt: Attempt) {
+        if state.withLock({ $0.table.noteProgress(of: attempt.token) }) { thread.wake() }
+    }
+
+    /// Sends an attempt's last progress before it is settled, so that a finished job does not stand at 93 %.
+    func flushProgress(of attempt: Attempt) async {
+        guard let progress = attempt.takeProgress() else { return }
+        _ = try? await holder.renew([Renewal(attempt.token, progress: progress)])
+    }
+
+    private func beat() async {
+        var sending: Task<Void, Never>?
+        while true {
+            let (turn, isStopped) = state.withLock { ($0.table.turn(now: .now), $0.isStopped) }
+            end(turn.ended)
+            if !turn.renewals.isEmpty {
+                // Beside this loop, which must notice a lease that runs out while the broker does not answer.
+                sending = Task(executorPreference: thread) { [self] in await send(turn.renewals) }
+            }
+            if isStopped { break }
+            await thread.sleep(until: turn.wakeAt)
+        }
+        await sending?.value
+    }
+
+    private func send(_ renewals: [Renewal]) async {
+        let sentAt = ContinuousClock.now
+        var outcomes: [RenewalOutcome]?
+        do throws(BrokerError) {
+            outcomes = try await holder.renew(renewals)
+        } catch {
+            logger.warning("leases could not be renewed: trying again", metadata: ["error": "\(error)", "leases": "\(renewals.count)"])
+        }
+        end(state.withLock { $0.table.answered(renewals, with: outcomes, sentAt: sentAt) })
+        thread.wake()
+    }
+
+    private func end(_ attempts: [(attempt: Attempt, ending: Attempt.Ending)]) {
+        for (attempt, ending) in attempts { attempt.end(ending) }
+    }
+}

@@ -1,0 +1,144 @@
+import GodwitCore
+
+/// The leases that a worker holds, and what is to be done about them when: a state machine that is told the time.
+///
+/// Leases are renewed three times within their length. One whose remaining time has passed without a renewal is lost, by this worker's own
+/// monotonic clock: its job may run elsewhere by now. An attempt that is out of time is ended, and when it does not end within another
+/// lease's length, its lease is no longer renewed, so that others can run the job.
+struct LeaseTable {
+    typealias Instant = ContinuousClock.Instant
+
+    /// What ``turn(now:)`` asks for.
+    struct Turn {
+        var ended: [(attempt: Attempt, ending: Attempt.Ending)] = []
+        /// Leases to be renewed now, in one batch.
+        var renewals: [Renewal] = []
+        /// When the next turn is.
+        var wakeAt: Instant
+    }
+
+    private struct Lease {
+        let attempt: Attempt
+        var expiresAt: Instant
+        var timeoutAt: Instant?
+        var isOutOfTime = false
+        var hasProgress = false
+    }
+
+    /// Progress is sent at most this often.
+    static let progressInterval: Duration = .milliseconds(100)
+    /// A turn that comes later than planned by more than this tells of a process that was stopped, or a machine that slept.
+    static let stall: Duration = .seconds(1)
+
+    private let length: Duration
+    private let interval: Duration
+    private var leases: [LeaseToken: Lease] = [:]
+    private var nextRenewal: Instant
+    private var lastSent: Instant
+    private var hasProgress = false
+    private var isSending = false
+    private var plannedTurn: Instant
+    /// After a stall a renewal is tried before a lease is given up: a broker in the same process was stopped as long.
+    private var noExpiryBefore: Instant
+
+    init(length: Duration, now: Instant) {
+        self.length = length
+        interval = length * 3 / 10
+        nextRenewal = now + interval
+        lastSent = now
+        plannedTurn = nextRenewal
+        noExpiryBefore = now
+    }
+
+    var isEmpty: Bool { leases.isEmpty }
+
+    /// - Returns: whether the next turn must come earlier than it was planned.
+    mutating func hold(_ attempt: Attempt, timeout: Duration?, now: Instant) -> Bool {
+        let expiresAt = now + attempt.delivery.remaining
+        let timeoutAt = timeout.map { now + $0 }
+        leases[attempt.token] = Lease(attempt: attempt, expiresAt: expiresAt, timeoutAt: timeoutAt)
+        return moveTurn(to: min(expiresAt, timeoutAt ?? expiresAt))
+    }
+
+    mutating func drop(_ token: LeaseToken) { leases[token] = nil }
+
+    /// - Returns: whether the next turn must come earlier than it was planned.
+    mutating func noteProgress(of token: LeaseToken) -> Bool {
+        guard leases[token] != nil else { return false }
+        leases[token]?.hasProgress = true
+        hasProgress = true
+        return !isSending && moveTurn(to: lastSent + Self.progressInterval)
+    }
+
+    mutating func turn(now: Instant) -> Turn {
+        if now - plannedTurn > Self.stall { noExpiryBefore = now + Self.stall }
+        var turn = Turn(wakeAt: now + interval)
+        for (token, lease) in leases {
+            if lease.expiresAt <= now, noExpiryBefore <= now {
+                turn.ended.append((lease.attempt, .leaseLost))
+                leases[token] = nil
+                continue
+            }
+            if let timeoutAt = lease.timeoutAt, timeoutAt <= now, !lease.isOutOfTime {
+                turn.ended.append((lease.attempt, .timeout))
+                leases[token]?.isOutOfTime = true
+            }
+            turn.wakeAt = min(turn.wakeAt, max(lease.expiresAt, noExpiryBefore))
+            if let timeoutAt = lease.timeoutAt, timeoutAt > now { turn.wakeAt = min(turn.wakeAt, timeoutAt) }
+        }
+        if !isSending {
+            let isDue = nextRenewal <= now
+            if isDue || (hasProgress && lastSent + Self.progressInterval <= now) {
+                turn.renewals = renewals(all: isDue, now: now)
+                if isDue { nextRenewal = now + interval }
+                isSending = !turn.renewals.isEmpty
+                if isSending { lastSent = now }
+            }
+            if hasProgress { turn.wakeAt = min(turn.wakeAt, lastSent + Self.progressInterval) }
+        }
+        turn.wakeAt = min(turn.wakeAt, max(nextRenewal, now))
+        plannedTurn = turn.wakeAt
+        return turn
+    }
+
+    private mutating func renewals(all: Bool, now: Instant) -> [Renewal] {
+        hasProgress = false
+        var renewals: [Renewal] = []
+        for (token, lease) in leases where all || lease.hasProgress {
+            if let timeoutAt = lease.timeoutAt, timeoutAt + length <= now { continue }
+            leases[token]?.hasProgress = false
+            renewals.append(Renewal(token, progress: lease.hasProgress ? lease.attempt.takeProgress() : nil))
+        }
+        return renewals
+    }
+
+    /// What became of a batch of renewals that was sent at `sentAt`; nil outcomes for one that failed as a whole.
+    /// - Returns: attempts whose lease is gone.
+    mutating func answered(_ renewals: [Renewal], with outcomes: [RenewalOutcome]?, sentAt: Instant) -> [(Attempt, Attempt.Ending)] {
+        isSending = false
+        var ended: [(Attempt, Attempt.Ending)] = []
+        for (index, renewal) in renewals.enumerated() {
+            guard let lease = leases[renewal.token] else { continue }
+            switch outcomes.flatMap({ index < $0.count ? $0[index] : nil }) {
+            case .good(let remaining):
+                leases[renewal.token]?.expiresAt = sentAt + remaining
+            case .cancelRequested:
+                ended.append((lease.attempt, .cancelled))
+                leases[renewal.token] = nil
+            case .stale:
+                ended.append((lease.attempt, .leaseLost))
+                leases[renewal.token] = nil
+            case .unreachable, nil:
+                // Sooner than the next beat: there are two more tries before the lease is over.
+                nextRenewal = min(nextRenewal, sentAt + length / 10)
+            }
+        }
+        return ended
+    }
+
+    private mutating func moveTurn(to instant: Instant) -> Bool {
+        guard instant < plannedTurn else { return false }
+        plannedTurn = instant
+        return true
+    }
+}
