@@ -1,30 +1,30 @@
 /// What an operator can set for a queue.
-package struct QueueSettings: Sendable, Hashable {
+public struct QueueSettings: Sendable, Hashable {
     /// How long ended jobs are kept.
-    package enum Retention: Sendable, Hashable {
+    public enum Retention: Sendable, Hashable {
         /// Nothing is left of a job that ended.
         case none
         /// Succeeded (and cancelled) jobs and failed (and expired) ones for a time each, and no more than `count` of all together.
         case keep(succeeded: Duration, failed: Duration, count: Int)
 
-        package static let standard = Retention.keep(succeeded: .seconds(86_400), failed: .seconds(7 * 86_400), count: 1_000_000)
+        public static let standard = Retention.keep(succeeded: .seconds(86_400), failed: .seconds(7 * 86_400), count: 1_000_000)
     }
 
     /// The most unfinished jobs.
-    package var maxJobs = 1_000_000
+    public var maxJobs = 1_000_000
     /// The most bytes of unfinished jobs (``NewMessage/size``).
-    package var maxBytes = 1 << 30
+    public var maxBytes = 1 << 30
     /// Attempts of a job whose publisher said nothing.
-    package var maxAttempts = Limits.defaultMaxAttempts
+    public var maxAttempts = Limits.defaultMaxAttempts
     /// How long a lease lasts when the one who takes it says nothing.
-    package var lease: Duration = .seconds(30)
-    package var retention = Retention.standard
+    public var lease: Duration = .seconds(30)
+    public var retention = Retention.standard
     /// How long an idempotency key is remembered.
-    package var dedupWindow: Duration = .seconds(86_400)
+    public var dedupWindow: Duration = .seconds(86_400)
     /// The most keys remembered; when as many are, keyed publishes are refused as busy.
-    package var dedupMax = 1_000_000
+    public var dedupMax = 1_000_000
 
-    package init() {}
+    public init() {}
 
     /// - Throws: ``BrokerError`` (`invalidArgument`) that names the setting and what it may be.
     package func validate() throws(BrokerError) {
@@ -47,15 +47,15 @@ package struct QueueSettings: Sendable, Hashable {
 }
 
 /// A queue as it stands: kept numbers, never counted ones.
-package struct QueueStatus: Sendable, Hashable {
+public struct QueueStatus: Sendable, Hashable {
     /// Jobs by state.
-    package struct Counts: Sendable, Hashable {
-        package var scheduled = 0, queued = 0, running = 0, retrying = 0
-        package var succeeded = 0, failed = 0, cancelled = 0, expired = 0
+    public struct Counts: Sendable, Hashable {
+        public var scheduled = 0, queued = 0, running = 0, retrying = 0
+        public var succeeded = 0, failed = 0, cancelled = 0, expired = 0
 
         package init() {}
 
-        package var unfinished: Int { scheduled + queued + running + retrying }
+        public var unfinished: Int { scheduled + queued + running + retrying }
 
         package subscript(state: JobState) -> Int {
             get { self[keyPath: Self.path(state)] }
@@ -77,24 +77,24 @@ package struct QueueStatus: Sendable, Hashable {
     }
 
     /// What happened since the store was opened.
-    package struct Totals: Sendable, Hashable {
+    public struct Totals: Sendable, Hashable {
         /// Published, the publishes that were refused as busy, and the repeated ones that a key recognised.
-        package var published = 0, refused = 0, duplicates = 0
+        public var published = 0, refused = 0, duplicates = 0
         /// Deliveries, and attempts by how they ended.
-        package var delivered = 0, succeeded = 0, failedAttempts = 0, leasesExpired = 0
+        public var delivered = 0, succeeded = 0, failedAttempts = 0, leasesExpired = 0
         package init() {}
     }
 
     package var name: QueueName
-    package var settings: QueueSettings
+    public var settings: QueueSettings
     package var settingsVersion: Version
-    package var isPaused: Bool
-    package var counts: Counts
+    public var isPaused: Bool
+    public var counts: Counts
     /// Bytes of unfinished jobs.
-    package var bytes: Int
+    public var bytes: Int
     /// Idempotency keys remembered.
-    package var keys: Int
-    package var totals: Totals
+    public var keys: Int
+    public var totals: Totals
     /// The creation time of the job at the head, while one is queued.
     package var oldestQueued: Timestamp?
 

@@ -1,0 +1,39 @@
+public import GodwitCore
+
+extension JobClient {
+    /// Changes a queue's settings, and creates the queue when it is not there. Give each queue that the public can fill a bound:
+    ///
+    /// ```swift
+    /// try await jobs.configure(queue: "thumbnails") { $0.maxJobs = 10_000 }
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - queue: The queue's name, as in ``Job/queue``.
+    ///   - change: Gets the settings as they are. It is called again when somebody else changed them meanwhile.
+    /// - Returns: The queue as it is now.
+    /// - Throws: ``BrokerError``: `invalidArgument` names the setting that is out of its range.
+    @discardableResult
+    public func configure(queue: String, _ change: (inout QueueSettings) -> Void) async throws -> QueueStatus {
+        let name = try QueueName(queue)
+        while true {
+            try Task.checkCancellation()
+            let status = try await broker.queue(name)
+            var settings = status?.settings ?? QueueSettings()
+            change(&settings)
+            if let status, status.settings == settings { return status }
+            let expected: Expectation = if let status { .version(status.settingsVersion) } else { .absent }
+            do {
+                return try await broker.configure(name, settings, expecting: expected)
+            } catch {
+                guard error.code == .versionConflict else { throw error }
+            }
+        }
+    }
+
+    /// How a queue is: its settings, and how many jobs it has in each state. Nil when there is no such queue.
+    /// - Throws: ``BrokerError``.
+    public func queue(_ name: String) async throws -> QueueStatus? {
+        try Task.checkCancellation()
+        return try await broker.queue(QueueName(name))
+    }
+}
