@@ -1,7 +1,9 @@
 /// The names of a store's files. Files called otherwise are not ours, and are neither read nor touched.
-enum FileName: Equatable {
-    case segment(UInt32)
-    case spare(UInt32)
+enum FileName {
+    enum Kind: Equatable {
+        case segment(UInt32)
+        case spare(UInt32)
+    }
 
     static func segment(_ number: UInt32) -> String { "segment-" + hexadecimal(number) }
     static func spare(_ number: UInt32) -> String { "spare-" + hexadecimal(number) }
@@ -10,13 +12,14 @@ enum FileName: Equatable {
         "cut-" + hexadecimal(segment) + "-" + hexadecimal(offset) + (copy == 0 ? "" : "-\(copy)")
     }
 
-    init?(_ name: String) {
+    /// What a name says; nil for all others.
+    static func parse(_ name: String) -> Kind? {
         guard let dash = name.firstIndex(of: "-") else { return nil }
         let digits = name[name.index(after: dash)...]
-        guard digits.utf8.count == 8, let number = UInt32(digits, radix: 16), digits == Self.hexadecimal(number) else { return nil }
+        guard digits.utf8.count == 8, let number = UInt32(digits, radix: 16), digits == hexadecimal(number) else { return nil }
         switch name[..<dash] {
-        case "segment": self = .segment(number)
-        case "spare": self = .spare(number)
+        case "segment": return .segment(number)
+        case "spare": return .spare(number)
         default: return nil
         }
     }

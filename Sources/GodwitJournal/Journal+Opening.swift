@@ -1,7 +1,9 @@
 extension Journal {
     /// Opens the store in a folder, or makes one: takes the folder, recovers, and replays every record in order.
     ///
-    /// - Parameter replay: called for each record, before anything is changed in the folder if it throws at a record that was durable.
+    /// Damage below the last mark refuses, with nothing changed. What lies beyond it and is readable is copied into a new segment and synced;
+    /// what is not is cut, and kept beside the segments.
+    /// - Parameter replay: called for each record. When it throws, opening ends with its error.
     /// - Throws: ``JournalError``, or what `replay` threw; the folder is given back then.
     package static func open(
         _ storage: any Storage,
@@ -10,7 +12,10 @@ extension Journal {
     ) throws -> Journal {
         try storage.lock()
         do {
-            return try create(in: storage, options: options)
+            let survey = try StoreSurvey(storage)
+            guard let mark = survey.mark, !survey.segments.isEmpty else { return try create(in: storage, survey, options: options) }
+            let walk = try ChainWalk(survey.segments, mark: mark, replay: replay)
+            return try recover(storage, survey, walk, mark: mark, options: options, replay: replay)
         } catch {
             storage.unlock()
             throw error
@@ -18,38 +23,265 @@ extension Journal {
     }
 
     /// Makes a new store.
-    static func create(in storage: any Storage, options: JournalOptions) throws(JournalError) -> Journal {
-        let prepared = try JournalPreparation(storage: storage, name: FileName.spare(1), size: options.firstSegmentBytes, zeroes: true)
-            .run()
+    private static func create(in storage: any Storage, _ survey: StoreSurvey, options: JournalOptions) throws(JournalError) -> Journal {
+        try storage.deleteDurably(survey.unfinished)
+        let spares = try adoptSpares(storage, survey, options)
+        let name = FileName.spare(survey.nextSpare)
+        let prepared = try JournalPreparation(storage: storage, name: name, size: options.firstSegmentBytes, zeroes: true).run()
         let header = SegmentHeader(
-            number: 1,
+            number: survey.nextSegment,
             store: StoreID(high: options.random(), low: options.random()),
             generation: options.random(),
             chain: ChainState(),
-            mark: RecordLocation(segment: 1, offset: UInt32(Block.size)),
+            mark: RecordLocation(segment: survey.nextSegment, offset: UInt32(Block.size)),
             capacity: prepared.capacity,
             isFresh: true
         )
         let segment = try prepared.takeIntoUse(header, in: storage)
-        return Journal(storage: storage, options: options, header: header, segment: segment)
+        var journal = Journal(storage, options: options, store: header.store, segment: segment, chain: ChainState(), mark: header.mark)
+        journal.spares = spares
+        journal.nextSpare = survey.nextSpare + 1
+        journal.nextSegment = survey.nextSegment + 1
+        journal.recovery.isNew = true
+        // from here on the segment is in use, and the store is this one
+        try journal.writeMarkGroup()
+        return journal
     }
 
-    init(storage: any Storage, options: JournalOptions, header: SegmentHeader, segment: Segment) {
+    /// The third step of recovery, and the first that changes anything: keeps what is cut, copies what was only readable, and makes durable
+    /// where the journal goes on, before it deletes what that replaces.
+    private static func recover(
+        _ storage: any Storage,
+        _ survey: StoreSurvey,
+        _ walk: ChainWalk,
+        mark: RecordLocation,
+        options: JournalOptions,
+        replay: (borrowing ReplayedRecord) throws -> Void
+    ) throws -> Journal {
+        // recover is called with segments only
+        let newest = survey.segments[survey.segments.count - 1]
+        var journal = Journal(
+            storage,
+            options: options,
+            store: newest.header.store,
+            segment: newest.inUse,
+            chain: walk.durable,
+            mark: mark
+        )
+        for segment in survey.segments { journal.table.add(segment.inUse) }
+        journal.position = walk.position
+        journal.nextSegment = survey.nextSegment
+        journal.nextSpare = survey.nextSpare
+        journal.recovery.records = walk.records
+        journal.recovery.groups = walk.groups
+        for tail in walk.tails { journal.recovery.cuts.append(try storage.keep(tail, names: survey.names)) }
+        // also makes durable what an ended process renamed
+        try storage.deleteDurably(survey.unfinished)
+        journal.spares = try adoptSpares(storage, survey, options)
+
+        var obsolete = survey.void
+        if !walk.readable.isEmpty || !walk.tails.isEmpty {
+            try journal.copy(walk.readable, replay: replay)
+            obsolete += survey.segments.filter { $0.number > mark.segment }
+            try journal.writeMarkGroup()
+        } else {
+            try journal.showUse(of: newest, walk)
+        }
+        try storage.deleteDurably(obsolete.map(\.name))
+        for segment in obsolete { journal.table.remove(segment.number) }
+        return journal
+    }
+
+    /// Sees to it that something in the segment is known to be on disk, which shows from now on that it is in use and, if it is a copy, that
+    /// it is whole: marks that were found may be only readable.
+    private mutating func showUse(of newest: FoundSegment, _ walk: ChainWalk) throws(JournalError) {
+        if position + Block.size > segment.capacity {
+            // a full segment's records show it, and a full disk must not keep a store from opening
+            let closing = newest.header.replaces?.closingGroup ?? 0
+            if walk.end.segment == newest.number, writtenGroup > closing { return }
+            try roll(to: takeSpare(for: .settle))
+        }
+        try writeMarkGroup()
+    }
+
+    /// Copies groups that were only readable into a new segment, which from then on stands for everything behind the mark, and syncs it.
+    private mutating func copy(_ groups: [ChainWalk.Readable], replay: (borrowing ReplayedRecord) throws -> Void) throws {
+        // room for the openings to come, each of which writes a mark
+        let size = groups.reduce(16 * Block.size) { $0 + Int($1.header.length) }
+        let prepared = try takeSpare(ofAtLeast: size)
+        let closing = groups.last?.header.number ?? writtenGroup
+        let header = SegmentHeader(
+            number: nextSegment,
+            store: storeID,
+            generation: options.random(),
+            chain: chain,
+            mark: mark,
+            capacity: prepared.capacity,
+            isFresh: prepared.isFresh,
+            replaces: SegmentHeader.Replacement(segment: mark.segment, offset: mark.offset, closingGroup: closing)
+        )
+        segment = try prepared.takeIntoUse(header, in: storage)
+        table.add(segment)
+        nextSegment += 1
+        position = Block.size
+        recovery.copiedTo = segment.name
+        recovery.copiedGroups = groups.count
+        var source: FileWindow?
+        for group in groups {
+            if source?.limit != group.segment.limit || source?.file.name != group.segment.file.name {
+                source = FileWindow(group.segment.file, limit: group.segment.limit)
+            }
+            guard let bytes = try source?.bytes(at: group.offset, count: Int(group.header.length)) else {
+                throw JournalError.corrupt(
+                    file: group.segment.name,
+                    offset: UInt64(group.offset),
+                    what: "a group vanished while it was read"
+                )
+            }
+            try copy(group.header, bytes, replay: replay)
+        }
+        guard !groups.isEmpty else { return }
+        try segment.file.syncData()
+        syncedGroup = writtenGroup
+        mark = end
+    }
+
+    /// Writes a group again, checksummed for its new place, and hands out its records.
+    private mutating func copy(
+        _ header: GroupHeader,
+        _ bytes: UnsafeMutableRawBufferPointer,
+        replay: (borrowing ReplayedRecord) throws -> Void
+    ) throws {
+        guard let base = bytes.baseAddress else { return }
+        var header = header
+        var contents: UInt32 = 0
+        var cursor = RecordCursor(UnsafeRawBufferPointer(bytes), records: header.records)
+        while let (start, record) = try cursor.next() {
+            let checksum = record.seal(base + start, seed: segment.seed, offset: UInt32(position + start))
+            contents = withUnsafeBytes(of: checksum.littleEndian) { crc32c($0, continuing: contents) }
+        }
+        header.contents = contents
+        header.generation = segment.generation
+        header.mark = mark
+        header.previous = chain.previous
+        let checksum = header.write(to: base, seed: segment.seed, offset: UInt32(position))
+        let place = RecordLocation(segment: segment.number, offset: UInt32(position))
+        try writeToSegment(UnsafeRawBufferPointer(bytes))
+        chain.advance(over: header, checksum: checksum)
+        end = RecordLocation(segment: segment.number, offset: UInt32(position))
+        try replayRecords(of: UnsafeRawBufferPointer(bytes), header: header, at: place, to: replay)
+    }
+
+    /// Prepared files that an earlier process left, as far as they are of use; the others are deleted.
+    private static func adoptSpares(
+        _ storage: any Storage,
+        _ survey: StoreSurvey,
+        _ options: JournalOptions
+    ) throws(JournalError) -> [PreparedSegment] {
+        var spares: [PreparedSegment] = []
+        for name in survey.spares {
+            let file = try storage.open(name)
+            if spares.count < options.spareSegments, try file.size() == options.segmentBytes {
+                // whether it was written in full is not known, so what lies in it says nothing
+                spares.append(PreparedSegment(name: name, file: file, capacity: options.segmentBytes, isFresh: false))
+            } else {
+                try storage.delete(name)
+            }
+        }
+        return spares
+    }
+
+    private init(
+        _ storage: any Storage,
+        options: JournalOptions,
+        store: StoreID,
+        segment: Segment,
+        chain: ChainState,
+        mark: RecordLocation
+    ) {
         self.storage = storage
         self.options = options
         self.segment = segment
+        self.chain = chain
+        self.mark = mark
         table = SegmentTable()
         table.add(segment)
-        storeID = header.store
+        storeID = store
         recovery = JournalRecovery()
         position = Block.size
-        chain = header.chain
-        end = header.mark
-        mark = header.mark
-        syncedGroup = header.chain.nextGroup - 1
+        end = mark
+        syncedGroup = chain.nextGroup - 1
         markedGroup = syncedGroup
         spares = []
-        nextSpare = 2
-        nextSegment = segment.number + 1
+        nextSpare = 1
+        nextSegment = 1
+    }
+}
+
+extension Storage {
+    /// Deletes files, and makes that and all other changes of the folder durable.
+    fileprivate func deleteDurably(_ files: [String]) throws(JournalError) {
+        for file in files { try delete(file) }
+        try syncDirectory()
+    }
+
+    /// Keeps bytes that are cut in a file of their own. It is durable with the next sync of the folder.
+    fileprivate func keep(_ tail: ChainWalk.Tail, names: Set<String>) throws(JournalError) -> JournalRecovery.Cut {
+        let source = FileWindow(tail.segment.file, limit: tail.segment.limit)
+        var copy = 0
+        var name = FileName.cut(segment: tail.segment.number, offset: UInt32(tail.range.lowerBound), copy: copy)
+        // the same bytes may have been kept by an opening that was cut short itself
+        while names.contains(name), try !holdsSame(name, source, tail.range) {
+            copy += 1
+            name = FileName.cut(segment: tail.segment.number, offset: UInt32(tail.range.lowerBound), copy: copy)
+        }
+        if !names.contains(name) {
+            do {
+                let file = try create(name, size: tail.range.count)
+                try forEachPiece(of: tail.range) { (offset, count) throws(JournalError) in
+                    guard let bytes = try source.bytes(at: offset, count: count) else { return }
+                    try file.writeAll(UnsafeRawBufferPointer(bytes), at: offset - tail.range.lowerBound)
+                }
+                try file.syncData()
+            } catch {
+                throw .creating(error)
+            }
+        }
+        return JournalRecovery.Cut(
+            file: tail.segment.name,
+            offset: UInt64(tail.range.lowerBound),
+            bytes: tail.range.count,
+            keptAs: name
+        )
+    }
+
+    private func holdsSame(_ name: String, _ source: FileWindow, _ range: Range<Int>) throws(JournalError) -> Bool {
+        let file = try open(name)
+        guard try file.size() == range.count else { return false }
+        let kept = FileWindow(file, limit: range.count)
+        var isSame = true
+        try forEachPiece(of: range) { (offset, count) throws(JournalError) in
+            guard isSame, let old = try kept.bytes(at: offset - range.lowerBound, count: count),
+                let new = try source.bytes(at: offset, count: count)
+            else {
+                isSame = false
+                return
+            }
+            isSame = old.elementsEqual(new)
+        }
+        return isSame
+    }
+
+    private func forEachPiece(
+        of range: Range<Int>,
+        _ body: (_ offset: Int, _ count: Int) throws(JournalError) -> Void
+    ) throws(JournalError) {
+        let piece = 1 << 20
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let count = min(piece, range.upperBound - offset)
+            try body(offset, count)
+            offset += count
+        }
     }
 }

@@ -62,16 +62,14 @@ extension Journal {
         }
         for padding in filled..<length { record.storeBytes(of: 0, toByteOffset: padding, as: UInt8.self) }
         let offset = UInt32(position + start)
-        let checksum = RecordHeader.write(
-            to: record,
+        let fixed = RecordHeader(
             kind: kind,
             flags: critical ? RecordHeader.criticalFlag : 0,
             headerLength: headerLength,
             bodyLength: bodyLength,
-            bodyChecksum: bodyChecksum,
-            seed: segment.seed,
-            offset: offset
+            bodyChecksum: bodyChecksum
         )
+        let checksum = fixed.seal(record, seed: segment.seed, offset: offset)
         groupContents = withUnsafeBytes(of: checksum.littleEndian) { crc32c($0, continuing: groupContents) }
         groupRecords += 1
         arena.used = start + length

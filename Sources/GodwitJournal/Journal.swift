@@ -96,11 +96,6 @@ struct ChainState: Equatable, Sendable {
     /// The header checksum of the last link; 0 before the first.
     var previous: UInt32 = 0
 
-    /// Whether a group, or a segment, of these first numbers continues the chain.
-    func isContinued(byGroup group: UInt64, record: UInt64, previous: UInt32) -> Bool {
-        group == nextGroup && record == nextRecord && previous == self.previous
-    }
-
     mutating func advance(over group: GroupHeader, checksum: UInt32) {
         nextGroup = group.number + 1
         nextRecord = group.firstRecord + UInt64(group.records)

@@ -20,7 +20,7 @@ package struct PreparedSegment: Sendable {
 package struct JournalPreparation: Sendable {
     let storage: any Storage
     let name: String
-    let size: Int
+    var size: Int
     /// Whether to write the whole file, rather than only allocate it: slow once, and then every group is twice as fast to sync, because the
     /// file system need not note that its blocks are in use now.
     let zeroes: Bool
@@ -33,7 +33,7 @@ package struct JournalPreparation: Sendable {
         do {
             file = try storage.create(name, size: size)
         } catch {
-            throw outcome(of: error)
+            throw .creating(error)
         }
         do {
             if zeroes { try writeZeroes(to: file) }
@@ -42,7 +42,7 @@ package struct JournalPreparation: Sendable {
         } catch {
             // what was thrown says more than a failure to clean up; the file is found and deleted at the next opening
             try? storage.delete(name)
-            throw outcome(of: error)
+            throw .creating(error)
         }
     }
 
@@ -62,7 +62,11 @@ package struct JournalPreparation: Sendable {
         }
     }
 
-    private func outcome(of error: JournalError) -> JournalError {
+}
+
+extension JournalError {
+    /// ``noSpace`` where that is what a failure to make a file means.
+    static func creating(_ error: JournalError) -> JournalError {
         if case .io(_, _, let number) = error, number == ENOSPC || number == EDQUOT || number == EFBIG { .noSpace } else { error }
     }
 }
@@ -93,6 +97,14 @@ extension Journal {
         let reserve = purpose == .publish ? 1 : 0
         if spares.count > reserve { return spares.removeFirst() }
         return try preparation(zeroes: false).run()
+    }
+
+    /// A file for a copy: the first prepared one that is large enough, or one made here and now.
+    mutating func takeSpare(ofAtLeast size: Int) throws(JournalError) -> PreparedSegment {
+        if let index = spares.firstIndex(where: { $0.capacity >= size }) { return spares.remove(at: index) }
+        var preparation = preparation(zeroes: false)
+        preparation.size = max(preparation.size, Block.roundUp(size))
+        return try preparation.run()
     }
 
     /// Goes on in a new segment. A failure poisons the journal.

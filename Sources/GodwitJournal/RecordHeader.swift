@@ -29,24 +29,23 @@ struct RecordHeader: Equatable {
         flags = bytes.number(UInt8.self, at: 15)
     }
 
-    /// Writes the fixed part; the header bytes stand behind it already. Answers the checksum.
-    @discardableResult
-    static func write(
-        to bytes: UnsafeMutableRawPointer,
-        kind: UInt8,
-        flags: UInt8,
-        headerLength: Int,
-        bodyLength: Int,
-        bodyChecksum: UInt32,
-        seed: HeaderSeed,
-        offset: UInt32
-    ) -> UInt32 {
-        bytes.store(UInt32(bodyLength), at: 4)
+    init(kind: UInt8, flags: UInt8, headerLength: Int, bodyLength: Int, bodyChecksum: UInt32) {
+        checksum = 0
+        self.bodyLength = UInt32(bodyLength)
+        self.bodyChecksum = bodyChecksum
+        self.headerLength = UInt16(headerLength)
+        self.kind = kind
+        self.flags = flags
+    }
+
+    /// Writes the fixed part in front of the header bytes, which stand there already; answers the checksum.
+    func seal(_ bytes: UnsafeMutableRawPointer, seed: HeaderSeed, offset: UInt32) -> UInt32 {
+        bytes.store(bodyLength, at: 4)
         bytes.store(bodyChecksum, at: 8)
-        bytes.store(UInt16(headerLength), at: 12)
+        bytes.store(headerLength, at: 12)
         bytes.store(kind, at: 14)
         bytes.store(flags, at: 15)
-        let checksum = seed.checksum(of: UnsafeRawBufferPointer(start: bytes + 4, count: size - 4 + headerLength), at: offset)
+        let checksum = seed.checksum(of: UnsafeRawBufferPointer(start: bytes + 4, count: Self.size - 4 + Int(headerLength)), at: offset)
         bytes.store(checksum, at: 0)
         return checksum
     }

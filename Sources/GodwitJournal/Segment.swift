@@ -27,6 +27,10 @@ final class SegmentTable: Sendable {
         segments.withLock { $0[segment.number] = segment }
     }
 
+    func remove(_ number: UInt32) {
+        segments.withLock { $0[number] = nil }
+    }
+
     subscript(number: UInt32) -> Segment? {
         segments.withLock { $0[number] }
     }
