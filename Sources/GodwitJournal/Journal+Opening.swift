@@ -18,7 +18,7 @@ extension Journal {
             return try recover(storage, survey, walk, mark: mark, options: options, replay: replay)
         } catch {
             storage.unlock()
-            throw error
+            throw (error as? JournalError)?.located(in: storage.name) ?? error
         }
     }
 
@@ -204,7 +204,7 @@ extension Journal {
         self.segment = segment
         self.chain = chain
         self.mark = mark
-        table = SegmentTable()
+        table = SegmentTable(folder: storage.name)
         table.add(segment)
         storeID = store
         recovery = JournalRecovery()

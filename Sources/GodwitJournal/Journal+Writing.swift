@@ -121,8 +121,9 @@ extension Journal {
     mutating func poison(_ cause: JournalError, in file: String? = nil) -> JournalError {
         let named =
             if case .io(let call, _, let errno) = cause, let file { JournalError.io(call: call, file: file, errno: errno) } else { cause }
-        if failure == nil { failure = .failed(named) }
-        return failure ?? .failed(named)
+        let final = failure ?? .failed(named.located(in: storage.name))
+        failure = final
+        return final
     }
 
     func checkFailure() throws(JournalError) {

@@ -24,6 +24,20 @@ package enum JournalError: Error, Sendable, Hashable {
     case io(call: StorageCall, file: String, errno: Int32)
 }
 
+extension JournalError {
+    /// The same error with the file's name made a path in the folder, unless it is one.
+    func located(in folder: String) -> JournalError {
+        func path(_ file: String) -> String { file.hasPrefix(folder) ? file : folder + "/" + file }
+        return switch self {
+        case .corrupt(let file, let offset, let what): .corrupt(file: path(file), offset: offset, what: what)
+        case .newerFormat(let file, let what): .newerFormat(file: path(file), what: what)
+        case .io(let call, let file, let errno): .io(call: call, file: path(file), errno: errno)
+        case .failed(let cause): .failed(cause.located(in: folder))
+        case .locked, .noSpace, .tooLarge: self
+        }
+    }
+}
+
 extension JournalError: CustomStringConvertible {
     package var description: String {
         switch self {

@@ -21,6 +21,14 @@ package struct JournalReader: Sendable {
     ///
     /// - Throws: as ``body(at:)``.
     package func record(at location: RecordLocation) throws(JournalError) -> Record {
+        do {
+            return try verifiedRecord(at: location)
+        } catch {
+            throw error.located(in: table.folder)
+        }
+    }
+
+    private func verifiedRecord(at location: RecordLocation) throws(JournalError) -> Record {
         guard let segment = table[location.segment] else {
             throw .corrupt(file: FileName.segment(location.segment), offset: UInt64(location.offset), what: "the segment is missing")
         }
@@ -67,6 +75,7 @@ package struct JournalReader: Sendable {
                 failure = error
             }
         }
+        if case .io(let call, _, let errno)? = failure { throw .io(call: call, file: segment.name, errno: errno) }
         if let failure { throw failure }
         return bytes
     }

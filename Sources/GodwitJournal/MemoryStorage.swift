@@ -83,13 +83,16 @@ package final class MemoryStorage: Storage {
         _ file: String,
         _ body: (inout MemoryDisk, _ limit: Int) throws(JournalError) -> Value
     ) throws(JournalError) -> Value {
-        try state.withLock { disk throws(JournalError) in
-            switch disk.faults.next(call) {
-            case .none: try body(&disk, disk.faults.transferLimit ?? Int.max)
-            case .short(let bytes): try body(&disk, bytes)
-            case .error(let number):
-                throw .io(call: call, file: file, errno: number)
+        do {
+            return try state.withLock { disk throws(JournalError) in
+                switch disk.faults.next(call) {
+                case .none: try body(&disk, disk.faults.transferLimit ?? Int.max)
+                case .short(let bytes): try body(&disk, bytes)
+                case .error(let number): throw .io(call: call, file: file, errno: number)
+                }
             }
+        } catch {
+            throw error.located(in: name)
         }
     }
 }

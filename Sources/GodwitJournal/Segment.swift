@@ -21,7 +21,11 @@ struct Segment: Sendable {
 
 /// The segments that records may lie in, shared by the journal's writer, which adds them, and its readers.
 final class SegmentTable: Sendable {
+    /// The folder's name, for messages.
+    let folder: String
     private let segments = Mutex<[UInt32: Segment]>([:])
+
+    init(folder: String) { self.folder = folder }
 
     func add(_ segment: Segment) {
         segments.withLock { $0[segment.number] = segment }

@@ -327,7 +327,12 @@ struct JournalTests {
         storage.flip(1, of: "segment-00000001", at: Int(location.offset) + 2000)
         let error = #expect(throws: JournalError.self) { try journal.reader.body(at: location) }
         #expect(
-            error == .corrupt(file: "segment-00000001", offset: UInt64(location.offset), what: "a record's body is not what was written")
+            error
+                == .corrupt(
+                    file: "memory/segment-00000001",
+                    offset: UInt64(location.offset),
+                    what: "a record's body is not what was written"
+                )
         )
     }
 }
