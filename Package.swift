@@ -101,8 +101,10 @@ let package = Package(
                 "Godwit", "GodwitCore", "GodwitHTTP", "GodwitServer",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
                 .product(name: "AsyncHTTPClient", package: "async-http-client", condition: server),
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
                 .product(name: "NIOCore", package: "swift-nio", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
             ],
@@ -129,6 +131,15 @@ let package = Package(
         .testTarget(
             name: "GodwitTests",
             dependencies: ["Godwit", "GodwitTesting", "GodwitEngine", "GodwitCore"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GodwitCLITests",
+            dependencies: [
+                "GodwitCLI", "GodwitCore", "GodwitHTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+            ],
             swiftSettings: settings
         ),
     ],
