@@ -1,5 +1,5 @@
 package import GodwitCore
-import HTTPTypes
+package import HTTPTypes
 public import Hummingbird
 package import Logging
 
@@ -94,10 +94,7 @@ public struct JobRoutes: Sendable {
                     served.append(.head)
                 }
             }
-            let refusal = Problem.methodNotAllowed(served.map(\.rawValue).sorted())
-            for method in [.get, .head, .post, .put, .patch, .delete, .options] as [HTTPRequest.Method] where !served.contains(method) {
-                router.on(RouterPath(path), method: method) { (_: Request, _: Context) in refusal.response }
-            }
+            router.refuseOtherMethods(than: served, at: path)
         }
     }
 
@@ -126,6 +123,16 @@ public struct JobRoutes: Sendable {
             guard !ConnectionErrors.isOne(error) else { throw error }
             logger.error("A request failed unexpectedly", metadata: ["path": "\(route.path)", "error": "\(error)"])
             return Problem(.internalServerError, "internal", "the server failed: its log says why").response
+        }
+    }
+}
+
+extension RouterMethods {
+    /// Answers 405 with `Allow` to the methods that a path does not take: the router alone would say that there is no such path.
+    package func refuseOtherMethods(than served: [HTTPRequest.Method], at path: String) {
+        let refusal = Problem.methodNotAllowed(served.map(\.rawValue).sorted())
+        for method in [.get, .head, .post, .put, .patch, .delete, .options, .trace] as [HTTPRequest.Method] where !served.contains(method) {
+            on(RouterPath(path), method: method) { (_: Request, _: Context) in refusal.response }
         }
     }
 }
