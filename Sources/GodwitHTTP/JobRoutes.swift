@@ -1,3 +1,4 @@
+public import Godwit
 package import GodwitCore
 package import HTTPTypes
 public import Hummingbird
@@ -8,8 +9,8 @@ package import Logging
 ///
 /// ```swift
 /// let router = Router()
-/// JobRoutes(jobs).add(to: router.group("background"))
-/// // GET /background/jobs/{id}, …/result and …/events
+/// JobRoutes(jobs).add(to: router.group("api"))
+/// // GET /api/jobs/{id}, /api/jobs/{id}/result and /api/jobs/{id}/events
 /// ```
 ///
 /// By default the routes only ``Action/watch``: whoever knows a job's unguessable id may follow it. Everything else needs an `authorize`
@@ -51,6 +52,26 @@ public struct JobRoutes: Sendable {
     private let authorize: Authorize?
     private let environment: RouteEnvironment
     private let logger: Logger
+
+    /// - Parameters:
+    ///   - client: whose jobs are served.
+    ///   - serving: what the routes offer. Anything but ``Action/watch`` needs `authorize`, and its lack is a programming error.
+    ///   - limits: on requests.
+    ///   - authorize: asked for every request, `watch` among them; false answers 403. An `HTTPResponseError` that it throws is the answer.
+    public init(_ client: JobClient, serving: Set<Action> = [.watch], limits: Limits = Limits(), authorize: Authorize? = nil) {
+        precondition(
+            authorize != nil || serving.isSubset(of: [.watch]),
+            "JobRoutes: whoever serves more than .watch says who may use it: give an authorize closure"
+        )
+        self.init(
+            broker: client.broker,
+            serving: serving,
+            limits: limits,
+            authorize: authorize,
+            logger: client.logger,
+            now: { client.clock.now }
+        )
+    }
 
     package init(
         broker: any Broker,

@@ -26,7 +26,10 @@ struct ConnectionChannel: ServerChildChannel {
         let isOver = open > options.maxConnections
         let connection = Connection()
         let limits = ConnectionLimits(
-            request: TimeAmount(options.requestTimeout), idle: TimeAmount(options.idleTimeout), unread: options.limits.drainBytes)
+            request: TimeAmount(options.requestTimeout),
+            idle: TimeAmount(options.idleTimeout),
+            unread: options.limits.drainBytes
+        )
         return http {
             if isOver { return CrowdedHandler(statistics) }
             return ConnectionHandler(connection: connection, limits: limits, statistics: statistics)
@@ -46,8 +49,12 @@ struct ConnectionChannel: ServerChildChannel {
             configuration: .init(
                 additionalChannelHandlers: [handler()],
                 httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: options.maxHeaderFieldBytes, maxHeaderListSize: options.maxHeaderBytes,
-                    maxHeaderFieldCount: options.maxHeaderFields)))
+                    maxHeaderFieldSize: options.maxHeaderFieldBytes,
+                    maxHeaderListSize: options.maxHeaderBytes,
+                    maxHeaderFieldCount: options.maxHeaderFields
+                )
+            )
+        )
     }
 }
 
@@ -83,8 +90,11 @@ private final class CrowdedHandler: ChannelInboundHandler, RemovableChannelHandl
 
     private static var refusal: (HTTPResponse, ByteBuffer) {
         let problem = Problem(
-            .serviceUnavailable, "too_many_connections", "the server has as many connections as it may have: try again later, and reuse yours",
-            retryAfter: .seconds(1))
+            .serviceUnavailable,
+            "too_many_connections",
+            "the server has as many connections as it may have: try again later, and reuse yours",
+            retryAfter: .seconds(1)
+        )
         var (head, body) = problem.document
         head.headerFields[.connection] = "close"
         return (head, body)

@@ -10,7 +10,8 @@ enum CrossOrigin {
                 .accessControlAllowOrigin: origin, .vary: "Origin", .accessControlAllowMethods: "GET, HEAD, POST, PUT, PATCH, DELETE",
                 .accessControlAllowHeaders: "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, Traceparent",
                 .accessControlMaxAge: "600",
-            ])
+            ]
+        )
     }
 
     static func permit(_ origin: String, in response: inout Response) {

@@ -32,7 +32,9 @@ struct Gatekeeper: Sendable {
         if Self.open.contains(path) { return .admit(origin: nil) }
         let origin = head.headerFields[.origin]
         let allowed = origin.flatMap { origins.contains(Self.normalized($0)) ? $0 : nil }
-        if let allowed, head.method == .options, head.headerFields[.accessControlRequestMethod] != nil { return .preflight(origin: allowed) }
+        if let allowed, head.method == .options, head.headerFields[.accessControlRequestMethod] != nil {
+            return .preflight(origin: allowed)
+        }
         if let token {
             guard shows(token, head) else { return .refuse(Self.unauthorized) }
             return .admit(origin: allowed)
@@ -88,12 +90,18 @@ struct Gatekeeper: Sendable {
     }
 
     private static let unknownHost = Problem(
-        .forbidden, "host_not_allowed",
-        "this server is not known by the name in the Host header: use localhost or its address, or start it with --allow-host NAME", field: "Host")
+        .forbidden,
+        "host_not_allowed",
+        "this server is not known by the name in the Host header: use localhost or its address, or start it with --allow-host NAME",
+        field: "Host"
+    )
 
     private static let foreignOrigin = Problem(
-        .forbidden, "origin_not_allowed",
-        "pages of another origin may not use this server: start it with --allow-origin ORIGIN if they should", field: "Origin")
+        .forbidden,
+        "origin_not_allowed",
+        "pages of another origin may not use this server: start it with --allow-origin ORIGIN if they should",
+        field: "Origin"
+    )
 }
 
 extension HTTPField.Name {

@@ -1,3 +1,4 @@
+package import Godwit
 package import GodwitCore
 import GodwitHTTP
 import Hummingbird
@@ -17,6 +18,11 @@ package final class GodwitServer: Service {
     private let logger: Logger
     private let draining = Latch()
     private let listening = Once<ServerAddress>()
+
+    /// - Parameter client: whose store is served.
+    package convenience init(client: JobClient, options: ServerOptions, logger: Logger) {
+        self.init(broker: client.broker, options: options, logger: logger)
+    }
 
     package init(broker: any Broker, options: ServerOptions, logger: Logger) {
         self.broker = broker
@@ -45,13 +51,19 @@ package final class GodwitServer: Service {
         FileLimit.raise()
         let statistics = ServerStatistics()
         let routes = JobRoutes(
-            broker: broker, serving: Set(JobRoutes.Action.allCases), limits: options.limits, draining: draining, logger: logger)
+            broker: broker,
+            serving: Set(JobRoutes.Action.allCases),
+            limits: options.limits,
+            draining: draining,
+            logger: logger
+        )
         let serverRoutes = ServerRoutes(broker: broker, options: options, statistics: statistics, draining: draining)
         let responder = ServerResponder(routes: routes, serverRoutes: serverRoutes, options: options, logger: logger)
         let builder = HTTPServerBuilder { [options] in ConnectionChannel(responder: $0, options: options, statistics: statistics) }
         let server = try builder.buildServer(
             configuration: ServerConfiguration(address: .hostname(options.host, port: options.port), backlog: 1_024),
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: Self.quiet(logger)
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Self.quiet(logger)
         ) { request, writer, channel in
             let response = try await responder.respond(to: request, channel: channel)
             try await writer.write(response: response.head, body: response.body)
@@ -99,7 +111,9 @@ package final class GodwitServer: Service {
 
     private func announce(_ channel: any Channel) async {
         let address = ServerAddress(
-            host: channel.localAddress?.ipAddress ?? options.host, port: channel.localAddress?.port ?? options.port)
+            host: channel.localAddress?.ipAddress ?? options.host,
+            port: channel.localAddress?.port ?? options.port
+        )
         logger.info("Listening", metadata: ["url": "\(address.url)"])
         listening.set(.success(address))
         await options.onListening?(address)

@@ -26,8 +26,11 @@ struct MetricsPage {
         page.metric("godwit_http_connections_refused_total", .counter, "Connections over the limit.", Double(refusedConnections))
         page.metric("godwit_http_timeouts_total", .counter, "Connections closed because their client was too slow.", Double(timeouts))
         page.metric(
-            "godwit_http_responses_total", .counter, "Answers, by the class of their status.",
-            answers.map { (labels: [("status", $0.statusClass)], value: Double($0.count)) })
+            "godwit_http_responses_total",
+            .counter,
+            "Answers, by the class of their status.",
+            answers.map { (labels: [("status", $0.statusClass)], value: Double($0.count)) }
+        )
         page.metric("godwit_uptime_seconds", .gauge, "How long the server has run.", uptime.inSeconds)
         page.metric("process_resident_memory_bytes", .gauge, "Memory in RAM.", process.residentBytes)
         page.metric("process_open_fds", .gauge, "Open files and sockets.", process.openFiles)
@@ -38,12 +41,15 @@ struct MetricsPage {
 
     private func addQueues(to page: inout PrometheusText) {
         page.metric(
-            "godwit_queue_jobs", .gauge, "Jobs in a queue, by state.",
+            "godwit_queue_jobs",
+            .gauge,
+            "Jobs in a queue, by state.",
             queues.flatMap { queue in
                 JobState.allCases.map {
                     (labels: [("queue", queue.name.description), ("state", $0.rawValue)], value: Double(queue.counts[$0]))
                 }
-            })
+            }
+        )
         gauge(&page, "godwit_queue_bytes", "Bytes of a queue's unfinished jobs.") { Double($0.bytes) }
         gauge(&page, "godwit_queue_max_jobs", "The most unfinished jobs that a queue takes.") { Double($0.settings.maxJobs) }
         gauge(&page, "godwit_queue_max_bytes", "The most bytes of unfinished jobs that a queue takes.") { Double($0.settings.maxBytes) }
@@ -67,8 +73,11 @@ struct MetricsPage {
         ]
         for (name, help, path) in totals {
             page.metric(
-                name, .counter, help,
-                queues.map { (labels: [("queue", $0.name.description)], value: Double($0.totals[keyPath: path])) })
+                name,
+                .counter,
+                help,
+                queues.map { (labels: [("queue", $0.name.description)], value: Double($0.totals[keyPath: path])) }
+            )
         }
     }
 

@@ -42,12 +42,15 @@ package struct ServerOptions: Sendable {
         guard !host.isEmpty else { throw .options("say the address to listen on, such as 127.0.0.1:8080") }
         if let token {
             guard token.utf8.count >= Self.shortestToken, token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-                throw .options("a token needs at least \(Self.shortestToken) printable ASCII characters and no spaces: make one with `openssl rand -hex 32`")
+                throw .options(
+                    "a token needs at least \(Self.shortestToken) printable ASCII characters and no spaces: make one with `openssl rand -hex 32`"
+                )
             }
         } else if !isInsecure, !Authority(host: host).isLoopback {
             throw .options(
                 "\(host) can be reached from other machines: give a token (--token-file or GODWIT_TOKEN), "
-                    + "or say --insecure if everybody who reaches it may do everything")
+                    + "or say --insecure if everybody who reaches it may do everything"
+            )
         }
         guard maxConnections > 0 else { throw .options("the server needs at least one connection") }
     }

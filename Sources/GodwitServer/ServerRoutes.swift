@@ -2,8 +2,8 @@ import GodwitCore
 import GodwitHTTP
 import HTTPTypes
 import Hummingbird
-import Synchronization
 import NIOCore
+import Synchronization
 
 /// What the server adds to the routes: its health, its metrics and the interface's description.
 struct ServerRoutes: Sendable {
@@ -22,8 +22,10 @@ struct ServerRoutes: Sendable {
         serve("metrics", router) { try await metrics() }
         serve("openapi.json", router) {
             Response(
-                status: .ok, headers: [.contentType: "application/json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: OpenAPI.document(version: options.version))))
+                status: .ok,
+                headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: OpenAPI.document(version: options.version)))
+            )
         }
     }
 
@@ -61,11 +63,18 @@ struct ServerRoutes: Sendable {
             failure = error
         }
         let page = MetricsPage(
-            queues: queues, failure: failure, isDraining: draining.isSet,
+            queues: queues,
+            failure: failure,
+            isDraining: draining.isSet,
             connections: statistics.connections.load(ordering: .relaxed),
             refusedConnections: statistics.refusedConnections.load(ordering: .relaxed),
-            timeouts: statistics.timeouts.load(ordering: .relaxed), answers: statistics.answers, process: .read(),
-            uptime: started.duration(to: .now), version: options.version, now: WallClock.now())
+            timeouts: statistics.timeouts.load(ordering: .relaxed),
+            answers: statistics.answers,
+            process: .read(),
+            uptime: started.duration(to: .now),
+            version: options.version,
+            now: WallClock.now()
+        )
         return .text(page.text, type: "text/plain; version=0.0.4; charset=utf-8")
     }
 }
@@ -73,6 +82,9 @@ struct ServerRoutes: Sendable {
 extension Response {
     fileprivate static func text(_ text: String, type: String = "text/plain; charset=utf-8") -> Response {
         Response(
-            status: .ok, headers: [.contentType: type, .cacheControl: "no-store"], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+            status: .ok,
+            headers: [.contentType: type, .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text))
+        )
     }
 }
