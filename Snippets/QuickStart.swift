@@ -13,8 +13,8 @@ worker.handle(Greeting.self, retry: .exponential(maxAttempts: 5)) { job, context
 }
 let running = Task { [worker] in try await worker.run() }
 
-let job = try await jobs.enqueue(Greeting(person: "Ada"))  // returns when it is on disk
-print(try await job.status.state.isFinal ? "quick!" : "the user goes on")
+let job = try await jobs.enqueue(Greeting(person: "Ada"))
+print("on disk as", job.id)
 print(try await job.result())
 
 running.cancel()
