@@ -116,9 +116,13 @@ let package = Package(
                 "Godwit", "GodwitHTTP",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
             ],
             path: "Examples/Timeline",
+            resources: [.embedInCode("Assets")],
             swiftSettings: settings
         ),
         .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
@@ -142,6 +146,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(name: "TimelineTests", dependencies: ["Timeline"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
