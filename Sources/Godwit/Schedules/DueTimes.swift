@@ -20,7 +20,8 @@ enum DueTimes: Sendable {
                 throw WorkerError(
                     .unknownTimeZone,
                     "the schedule \"\(name)\" has the time zone \"\(identifier)\", which is unknown here: "
-                        + "use a name of the time zone database such as Europe/Berlin, and see that the machine has that database")
+                        + "use a name of the time zone database such as Europe/Berlin, and see that the machine has that database"
+                )
             }
             do throws(CronExpression.ParseError) {
                 self = .cron(CronSchedule(try CronExpression(text), zone: zone))

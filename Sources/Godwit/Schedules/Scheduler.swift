@@ -1,6 +1,7 @@
-import struct Foundation.Date
 import GodwitCore
 import Logging
+
+import struct Foundation.Date
 
 /// Fires schedules: for each due time one transaction moves the schedule's record from the last due time to this one, if nobody else did
 /// so before, and enqueues the job.
@@ -90,7 +91,10 @@ struct Scheduler: Sendable {
                 throw error
             } catch {
                 let wait = max((error as? BrokerError)?.retryAfter ?? Self.longestSleep, .seconds(1))
-                logger.error("a schedule could not be fired: trying again", metadata: ["schedule": "\(schedule.name)", "error": "\(error)"])
+                logger.error(
+                    "a schedule could not be fired: trying again",
+                    metadata: ["schedule": "\(schedule.name)", "error": "\(error)"]
+                )
                 self.known[schedule.name]?.notBefore = now + wait
             }
         }

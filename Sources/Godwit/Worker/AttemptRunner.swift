@@ -61,13 +61,17 @@ struct AttemptRunner: Sendable {
         case .timeout:
             let limit = timeout(of: attempt.delivery)?.text ?? "its timeout"
             return .failed(
-                Failure(message: "the attempt took longer than \(limit)", code: FailureCode.timeout), decision(by: .byPolicy, attempt))
+                Failure(message: "the attempt took longer than \(limit)", code: FailureCode.timeout),
+                decision(by: .byPolicy, attempt)
+            )
         case nil: break
         }
         switch error {
         case let failure as JobFailure:
             return .failed(
-                Failure(message: failure.description, code: failure.code ?? "\(JobFailure.self)"), decision(by: failure.retry, attempt))
+                Failure(message: failure.description, code: failure.code ?? "\(JobFailure.self)"),
+                decision(by: failure.retry, attempt)
+            )
         case let unreadable as UnreadablePayload:
             return .failed(Failure(message: unreadable.description, code: Code.invalidPayload), .never)
         case let unknown as UnknownJob:
@@ -103,7 +107,9 @@ struct AttemptRunner: Sendable {
     private func traced(_ attempt: Attempt, _ body: () async throws -> Content?) async throws -> Content? {
         let job = attempt.delivery.job
         return try await withSpan(
-            "run \(job.name ?? "job")", context: TraceHeaders.context(from: attempt.headers), ofKind: .consumer
+            "run \(job.name ?? "job")",
+            context: TraceHeaders.context(from: attempt.headers),
+            ofKind: .consumer
         ) { span in
             span.attributes["messaging.system"] = "godwit"
             span.attributes["messaging.operation.type"] = "process"
@@ -121,8 +127,10 @@ struct UnknownJob: Error, CustomStringConvertible {
 
     var description: String {
         guard let name else {
-            return "the job was published without a name, so no handler can be chosen: publish it with the name that a handler is registered for"
+            return
+                "the job was published without a name, so no handler can be chosen: publish it with the name that a handler is registered for"
         }
-        return "this worker has no handler for jobs of the name \"\(name)\": register one with handle, or give such jobs a queue of their own"
+        return
+            "this worker has no handler for jobs of the name \"\(name)\": register one with handle, or give such jobs a queue of their own"
     }
 }

@@ -27,7 +27,9 @@ struct WorkerMetrics: Sendable {
 
     init(_ handlers: some Sequence<Handler>) {
         byName = Dictionary(
-            handlers.map { ($0.name, Instruments(job: $0.name, queue: $0.queue)) }, uniquingKeysWith: { first, _ in first })
+            handlers.map { ($0.name, Instruments(job: $0.name, queue: $0.queue)) },
+            uniquingKeysWith: { first, _ in first }
+        )
     }
 
     func ended(_ attempt: Attempt, _ outcome: Settlement.Outcome, after duration: Duration) {

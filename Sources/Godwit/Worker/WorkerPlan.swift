@@ -73,6 +73,7 @@ extension WorkerPlan {
     func openHolder() async throws(BrokerError) -> any Holder {
         let id = String(client.random(), radix: 36) + String(client.random(), radix: 36)
         return try await client.broker.open(
-            HolderOptions(id: HolderID("worker-\(id)"), queues: queues, capacity: concurrency, isEmbedded: client.isEmbedded))
+            HolderOptions(id: HolderID("worker-\(id)"), queues: queues, capacity: concurrency, isEmbedded: client.isEmbedded)
+        )
     }
 }

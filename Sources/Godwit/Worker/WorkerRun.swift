@@ -79,11 +79,15 @@ final class WorkerRun: Sendable {
             for attempt in unfinished { attempt.end(.shutdown) }
         }
         let isDone = await desk.wait(
-            until: { $0.running.isEmpty && ($0.unconfirmed == 0 || $0.failure != nil) }, atMost: Self.lastWait, clock: clock)
+            until: { $0.running.isEmpty && ($0.unconfirmed == 0 || $0.failure != nil) },
+            atMost: Self.lastWait,
+            clock: clock
+        )
         guard !isDone else { return }
         let (running, unconfirmed) = desk.withLock { ($0.running.count, $0.unconfirmed) }
         plan.logger.warning(
             "jobs are given back while their handlers run on, or before they were confirmed: they run again",
-            metadata: ["running": "\(running)", "unconfirmed": "\(unconfirmed)"])
+            metadata: ["running": "\(running)", "unconfirmed": "\(unconfirmed)"]
+        )
     }
 }
