@@ -56,7 +56,7 @@ let package = Package(
         .target(
             name: "Godwit",
             dependencies: [
-                "GodwitCore", "GodwitEngine",
+                "GodwitCore", "GodwitEngine", "GodwitJournal",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
@@ -66,7 +66,10 @@ let package = Package(
         ),
         .target(
             name: "GodwitTesting",
-            dependencies: ["Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal"],
+            dependencies: [
+                "Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .target(
@@ -134,7 +137,12 @@ let package = Package(
         ),
         .testTarget(
             name: "GodwitTests",
-            dependencies: ["Godwit", "GodwitTesting", "GodwitEngine", "GodwitCore"],
+            dependencies: [
+                "Godwit", "GodwitTesting", "GodwitEngine", "GodwitJournal", "GodwitCore",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

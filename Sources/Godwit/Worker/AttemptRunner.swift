@@ -27,6 +27,7 @@ struct AttemptRunner: Sendable {
         let began = ContinuousClock.now
         let context = JobContext(run: attempt)
         let outcome: Settlement.Outcome
+        var thrown: (any Error)?
         do {
             let result = try await traced(attempt) {
                 guard let handler = handler(for: attempt.delivery) else { throw UnknownJob(name: attempt.delivery.job.name) }
@@ -35,6 +36,7 @@ struct AttemptRunner: Sendable {
             let followUps = try attempt.followUps()
             outcome = self.outcome(of: attempt, result, followUps)
         } catch {
+            thrown = error
             outcome = self.outcome(of: attempt, error)
             if case .failed(let failure, let retry) = outcome {
                 report(failure, retry, attempt)
@@ -42,7 +44,7 @@ struct AttemptRunner: Sendable {
             }
         }
         metrics.ended(attempt, outcome, after: began.duration(to: .now))
-        return Settlement(attempt: attempt, outcome: outcome)
+        return Settlement(attempt: attempt, outcome: outcome, error: thrown)
     }
 
     private func outcome(of attempt: Attempt, _ result: Content?, _ followUps: [NewMessage]) -> Settlement.Outcome {

@@ -13,6 +13,8 @@ struct Settlement: Sendable {
 
     let attempt: Attempt
     var outcome: Outcome
+    /// What the handler threw.
+    var error: (any Error)?
 
     /// Nil when the broker is told nothing.
     var transaction: Transaction? {
@@ -36,6 +38,6 @@ struct Settlement: Sendable {
     func refused(because error: BrokerError) -> Settlement? {
         guard case .succeeded = outcome else { return nil }
         let failure = Failure(message: "the job ran, but its completion was refused: \(error.message)", code: error.code.rawValue)
-        return Settlement(attempt: attempt, outcome: .failed(failure, .never))
+        return Settlement(attempt: attempt, outcome: .failed(failure, .never), error: error)
     }
 }
