@@ -29,7 +29,7 @@ package struct ServerOptions: Sendable {
     package var drainTime: Duration = .seconds(1)
     /// How long requests under way may take after that.
     package var shutdownTimeout: Duration = .seconds(10)
-    /// What `/metrics` and `/openapi.json` say.
+    /// What `/metrics` says.
     package var version = "0.1.0"
     /// Called once, when the server can be reached.
     package var onListening: (@Sendable (ServerAddress) async -> Void)?

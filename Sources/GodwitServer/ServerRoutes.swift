@@ -24,7 +24,7 @@ struct ServerRoutes: Sendable {
             Response(
                 status: .ok,
                 headers: [.contentType: "application/json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: OpenAPI.document(version: options.version)))
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: OpenAPI.document))
             )
         }
     }
