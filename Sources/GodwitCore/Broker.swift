@@ -83,7 +83,7 @@ package protocol Holder: Sendable {
     /// - Throws: `queueNotFound` where queues are not created on first use.
     func lease(max: Int, term: LeaseTerm, wait: Duration) async throws(BrokerError) -> [Delivery]
     /// Heartbeats; one outcome each. Never hops to the global pool: it runs and resumes on the caller's executor.
-    func renew(_ renewals: [Renewal]) async throws(BrokerError) -> [RenewalOutcome]
+    nonisolated(nonsending) func renew(_ renewals: [Renewal]) async throws(BrokerError) -> [RenewalOutcome]
     /// Releases all that the holder holds, uncounted.
     func close() async throws(BrokerError)
 }

@@ -58,20 +58,29 @@ public struct QueueStatus: Sendable, Hashable {
         public var unfinished: Int { scheduled + queued + running + retrying }
 
         package subscript(state: JobState) -> Int {
-            get { self[keyPath: Self.path(state)] }
-            set { self[keyPath: Self.path(state)] = newValue }
-        }
-
-        private static func path(_ state: JobState) -> WritableKeyPath<Counts, Int> {
-            switch state {
-            case .scheduled: \.scheduled
-            case .queued: \.queued
-            case .running: \.running
-            case .retrying: \.retrying
-            case .succeeded: \.succeeded
-            case .failed: \.failed
-            case .cancelled: \.cancelled
-            case .expired: \.expired
+            get {
+                switch state {
+                case .scheduled: scheduled
+                case .queued: queued
+                case .running: running
+                case .retrying: retrying
+                case .succeeded: succeeded
+                case .failed: failed
+                case .cancelled: cancelled
+                case .expired: expired
+                }
+            }
+            set {
+                switch state {
+                case .scheduled: scheduled = newValue
+                case .queued: queued = newValue
+                case .running: running = newValue
+                case .retrying: retrying = newValue
+                case .succeeded: succeeded = newValue
+                case .failed: failed = newValue
+                case .cancelled: cancelled = newValue
+                case .expired: expired = newValue
+                }
             }
         }
     }
