@@ -23,10 +23,8 @@ final class ThreadExecutor: TaskExecutor {
     private let signal = DispatchSemaphore(value: 0)
 
     init(name: String) {
-        let thread = Thread { [self] in
-            Thread.current.name = name
-            work()
-        }
+        let thread = Thread { [self] in work() }
+        thread.name = name
         thread.start()
     }
 

@@ -1,0 +1,56 @@
+import GodwitCore
+
+/// Names one call: the core answers with it.
+typealias Ticket = UInt64
+
+/// What a caller wants of the core. Everything that needs no state is already checked or parsed.
+enum Command: Sendable {
+    case commit([Transaction])
+    case lease(LeaseRequest)
+    case renew([Renewal])
+    case closeHolder(HolderID)
+    case read([JobID])
+    case payload(JobID)
+    case result(JobID)
+    case list(JobQuery)
+    case readRecords([RecordKey])
+    case watch([WatchItem], wait: Int64)
+    case queues
+    case queue(QueueName)
+    case configure(QueueName, QueueSettings, Expectation)
+    case pause(QueueName, Bool)
+    case purge(QueueName)
+    case delete(QueueName, purging: Bool)
+    case check
+    /// The clock was moved: answered when all that is due is done.
+    case followClock
+    /// The caller with this ticket no longer waits.
+    case abandon(Ticket)
+}
+
+/// A call for jobs.
+struct LeaseRequest: Sendable {
+    var holder: HolderOptions
+    var max: Int
+    var term: LeaseTerm
+    /// Milliseconds to wait for a job.
+    var wait: Int64
+}
+
+/// What the core answers. What lies in the journal is read by the caller, not by the engine's thread.
+enum Answer: Sendable {
+    case outcomes([TransactionOutcome])
+    case deliveries([LeasedJob])
+    case renewals([RenewalOutcome])
+    case lookups([LookupView])
+    case content(StoredContent?)
+    case page([JobView], next: String?)
+    case records([RecordView?])
+    case watched([WatchView])
+    case statuses([QueueStatus])
+    case count(Int)
+    case done
+    /// The caller was gone before it had asked.
+    case abandoned
+    case refused(BrokerError)
+}

@@ -1,0 +1,67 @@
+import GodwitCore
+
+/// A transaction while it is decided: what it will record, and what its later operations must know of its earlier ones.
+struct Draft {
+    var changes: [Change] = []
+    var results: [OperationResult] = []
+    /// Whether one of its operations ended or gave back a lease: what it enqueues then is never refused by a bound.
+    var hasSettled = false
+    /// Whether all that it does is to bring new jobs or records.
+    var onlyPublishes = true
+    /// Numbers that it has given out.
+    var nextSequence: UInt64 = 0
+
+    private var states: [UInt64: JobEntry.State?] = [:]
+    private var keys: [QueueKey: (sequence: UInt64, fingerprint: UInt64?)] = [:]
+    private var records: [RecordKey: Bool] = [:]
+    private var added: [(queue: UInt32, jobs: Int, bytes: Int, keys: Int)] = []
+
+    private struct QueueKey: Hashable {
+        var queue: UInt32
+        var key: [UInt8]
+    }
+
+    mutating func begin(nextSequence: UInt64) {
+        changes.removeAll(keepingCapacity: true)
+        results.removeAll(keepingCapacity: true)
+        hasSettled = false
+        onlyPublishes = true
+        self.nextSequence = nextSequence
+        if !states.isEmpty { states.removeAll() }
+        if !keys.isEmpty { keys.removeAll() }
+        if !records.isEmpty { records.removeAll() }
+        added.removeAll(keepingCapacity: true)
+    }
+
+    /// The state that earlier operations left a job in, if they changed it; inside, nil for one that they forgot.
+    func state(of sequence: UInt64) -> JobEntry.State?? { states.isEmpty ? nil : states[sequence] }
+    mutating func setState(_ state: JobEntry.State?, of sequence: UInt64) { states[sequence] = .some(state) }
+
+    func key(_ key: [UInt8], in queue: UInt32) -> (sequence: UInt64, fingerprint: UInt64?)? {
+        keys.isEmpty ? nil : keys[QueueKey(queue: queue, key: key)]
+    }
+    mutating func setKey(_ key: [UInt8], in queue: UInt32, _ sequence: UInt64, _ fingerprint: UInt64?) {
+        keys[QueueKey(queue: queue, key: key)] = (sequence, fingerprint)
+    }
+
+    /// Whether earlier operations put (true) or deleted (false) a record.
+    func record(_ key: RecordKey) -> Bool? { records.isEmpty ? nil : records[key] }
+    mutating func setRecord(_ key: RecordKey, _ isThere: Bool) { records[key] = isThere }
+
+    func added(to queue: UInt32) -> (jobs: Int, bytes: Int, keys: Int) {
+        for item in added where item.queue == queue { return (item.jobs, item.bytes, item.keys) }
+        return (0, 0, 0)
+    }
+    mutating func add(to queue: UInt32, bytes: Int, hasKey: Bool) {
+        let index: Int
+        if let found = added.firstIndex(where: { $0.queue == queue }) {
+            index = found
+        } else {
+            index = added.count
+            added.append((queue, 0, 0, 0))
+        }
+        added[index].jobs += 1
+        added[index].bytes += bytes
+        if hasKey { added[index].keys += 1 }
+    }
+}

@@ -1,0 +1,229 @@
+import GodwitCore
+import GodwitJournal
+
+/// What time brings about.
+extension EngineCore {
+    mutating func doDue() throws(JournalError) {
+        hasMoreDue = false
+        try expireLeases()
+        try makeDueJobsReady(onWall: false)
+        try makeDueJobsReady(onWall: true)
+        try expireJobs()
+        try expireRecords()
+        try sweep()
+        try sweepOverfull()
+        if state.clean(limit: Self.dueLimit) { hasMoreDue = true }
+        endWaits()
+        sweepCancelRequestsIfDue()
+        try recordClockIfDue()
+    }
+
+    // MARK: Leases
+
+    private mutating func expireLeases() throws(JournalError) {
+        var budget = Self.dueLimit
+        while let timer = state.leaseTimers.first, timer.time <= state.leaseNow {
+            guard budget > 0 else { return hasMoreDue = true }
+            budget -= 1
+            state.leaseTimers.removeFirst()
+            let place = UInt32(timer.subject >> 32)
+            let lease = state.leases[place]
+            guard lease.timerAt == timer.time, lease.fencing & 0xffff_ffff == timer.subject & 0xffff_ffff else { continue }
+            state.leases[place].timerAt = .max
+            guard lease.due <= state.leaseNow else {
+                state.setTimer(place)
+                continue
+            }
+            do { try end(lease) } catch {
+                state.setTimer(place)
+                throw error
+            }
+        }
+    }
+
+    /// Ends the attempt of a lease that expired, or whose attempt took too long.
+    private mutating func end(_ lease: Lease) throws(JournalError) {
+        guard let entry = state.job(lease.sequence) else { return }
+        draft.begin(nextSequence: state.nextSequence)
+        if lease.attemptDeadline < lease.deadline {
+            let failure = Failure(message: "the attempt took longer than its timeout", code: FailureCode.timeout)
+            try record(failed(lease.sequence, entry, failure, .standard).0, for: .settle)
+        } else {
+            try record(.failed(expired(lease.sequence, entry)), for: .settle)
+        }
+    }
+
+    /// An attempt whose lease expired: with attempts left the job goes back to its place at once.
+    private func expired(_ sequence: UInt64, _ entry: UnsafeMutablePointer<JobEntry>) -> FailedAttempt {
+        FailedAttempt(
+            sequence: sequence,
+            attempt: entry.pointee.attempt,
+            failure: Failure(message: "the lease expired: its holder did not renew it in time", code: FailureCode.leaseExpired),
+            next: entry.pointee.hasAttemptsLeft ? .queue(entry.pointee.position) : .final
+        )
+    }
+
+    /// After an opening: leases of those who died with the process end, all others get their full time again.
+    mutating func restartLeases() throws(JournalError) {
+        state.leaseTimers = Timers()
+        for place in state.leases.leases.indices.map(UInt32.init) where state.leases[place].fencing != 0 {
+            let lease = state.leases[place]
+            state.leases[place].timerAt = .max
+            guard let entry = state.job(lease.sequence) else { continue }
+            if lease.endsWithProcess {
+                try record(.failed(expired(lease.sequence, entry)), for: .settle)
+                continue
+            }
+            state.leases[place].deadline = state.leaseNow + lease.term
+            state.leases[place].attemptDeadline = state.rare(entry)?.timeout.map { state.leaseNow.addingClamped($0) } ?? .max
+            state.setTimer(place)
+        }
+    }
+
+    // MARK: Jobs
+
+    private mutating func makeDueJobsReady(onWall: Bool) throws(JournalError) {
+        let time = onWall ? now.wall : now.engine
+        var budget = Self.dueLimit
+        while let first = onWall ? state.dueAt.first : state.due.first, first.time <= time {
+            guard budget > 0 else { return hasMoreDue = true }
+            draft.begin(nextSequence: state.nextSequence)
+            var jobs: [DueJob] = [], timers: [Timer] = []
+            while jobs.count < Self.dueBatch, let timer = onWall ? state.dueAt.first : state.due.first, timer.time <= time {
+                if onWall { state.dueAt.removeFirst() } else { state.due.removeFirst() }
+                budget -= 1
+                guard let entry = state.job(timer.subject), entry.pointee.time == timer.time,
+                    entry.pointee.flags.contains(.dueIsWall) == onWall
+                else { continue }
+                switch entry.pointee.state {
+                case .scheduled:
+                    jobs.append(DueJob(sequence: timer.subject, position: entry.pointee.position))
+                case .retrying:
+                    jobs.append(DueJob(sequence: timer.subject, position: draft.nextSequence))
+                    draft.nextSequence += 1
+                default: continue
+                }
+                timers.append(timer)
+            }
+            guard !jobs.isEmpty else { continue }
+            // The same job may stand there twice, when it was put off to the same time again.
+            if jobs.count > 1 {
+                var seen: Set<UInt64> = []
+                jobs.removeAll { !seen.insert($0.sequence).inserted }
+            }
+            do { try record(.due(jobs), for: .settle) } catch {
+                for timer in timers {
+                    if onWall { state.dueAt.insert(timer.time, timer.subject) } else { state.due.insert(timer.time, timer.subject) }
+                }
+                throw error
+            }
+        }
+    }
+
+    private mutating func expireJobs() throws(JournalError) {
+        var budget = Self.dueLimit
+        while let first = state.expiries.first, first.time <= now.engine {
+            guard budget > 0 else { return hasMoreDue = true }
+            var sequences: [UInt64] = [], timers: [Timer] = []
+            while sequences.count < Self.dueBatch, let timer = state.expiries.first, timer.time <= now.engine {
+                state.expiries.removeFirst()
+                budget -= 1
+                guard let entry = state.job(timer.subject), entry.pointee.flags.contains(.expires), entry.pointee.state.isWaiting,
+                    state.rare(entry)?.expires == timer.time
+                else { continue }
+                sequences.append(timer.subject)
+                timers.append(timer)
+            }
+            guard !sequences.isEmpty else { continue }
+            do { try record(.expired(sequences), for: .settle) } catch {
+                for timer in timers { state.expiries.insert(timer.time, timer.subject) }
+                throw error
+            }
+        }
+    }
+
+    // MARK: Keeping
+
+    private mutating func expireRecords() throws(JournalError) {
+        while let timer = state.recordTimers.first, timer.time <= now.engine {
+            state.recordTimers.removeFirst()
+            guard let key = state.recordKeys[timer.subject], state.records[key]?.change == timer.subject else { continue }
+            do { try record(.deleted(key: key), for: .settle) } catch {
+                state.recordTimers.insert(timer.time, timer.subject)
+                throw error
+            }
+        }
+    }
+
+    /// Drops the finished jobs and the keys whose time is over.
+    private mutating func sweep() throws(JournalError) {
+        guard now.engine >= state.nextSweep, !isClockDoubtful else { return }
+        var budget = Self.dueLimit, next = Int64.max
+        for number in 0..<UInt32(state.queues.count) {
+            let queue = state.queues.at(number)
+            guard !queue.pointee.isDeleted else { continue }
+            let settings = queue.pointee.settings
+            var succeeded = Int64.min, failed = Int64.min
+            if case .keep(let one, let other, _) = settings.retention { (succeeded, failed) = (one.inMilliseconds, other.inMilliseconds) }
+            let window = settings.dedupWindow.inMilliseconds
+            while true {
+                let view = state.jobs.view
+                // With `none` set since, what was kept before goes at once.
+                let one = succeeded == .min ? .max : now.engine - succeeded
+                let other = failed == .min ? .max : now.engine - failed
+                let gone =
+                    queue.pointee.succeeded.oldest(upTo: one, limit: Self.dueBatch / 2, view.isFinished)
+                    + queue.pointee.failed.oldest(upTo: other, limit: Self.dueBatch / 2, view.isFinished)
+                let keys = queue.pointee.keys.count(upTo: now.engine - window, limit: Self.dueBatch)
+                guard !gone.isEmpty || keys > 0 else { break }
+                guard budget > 0 else {
+                    hasMoreDue = true
+                    return
+                }
+                budget -= gone.count + keys
+                try record(.swept(Sweep(queue: number, sequences: gone.map(\.sequence), keys: keys)), for: .settle)
+            }
+            let view = state.jobs.view
+            if let end = queue.pointee.succeeded.oldestEnd(view.isFinished) { next = min(next, end.addingClamped(succeeded)) }
+            if let end = queue.pointee.failed.oldestEnd(view.isFinished) { next = min(next, end.addingClamped(failed)) }
+            if let oldest = queue.pointee.keys.oldest { next = min(next, oldest.addingClamped(window)) }
+        }
+        state.nextSweep = max(next, now.engine + 1)
+        if next == .max { state.nextSweep = .max }
+    }
+
+    /// Drops the oldest finished jobs of queues that keep more than they shall.
+    private mutating func sweepOverfull() throws(JournalError) {
+        var budget = Self.dueLimit
+        for number in state.overfullQueues.sorted() {
+            let queue = state.queues.at(number)
+            while queue.pointee.overCount > 0, !queue.pointee.isDeleted {
+                guard budget > 0 else { return hasMoreDue = true }
+                let view = state.jobs.view, count = min(queue.pointee.overCount, Self.dueBatch)
+                let oldest =
+                    queue.pointee.succeeded.oldest(upTo: .max, limit: count, view.isFinished)
+                    + queue.pointee.failed.oldest(upTo: .max, limit: count, view.isFinished)
+                let gone = oldest.sorted { ($0.ended, $0.sequence) < ($1.ended, $1.sequence) }.prefix(count)
+                guard !gone.isEmpty else { break }
+                budget -= gone.count
+                try record(.swept(Sweep(queue: number, sequences: gone.map(\.sequence))), for: .settle)
+            }
+            state.overfullQueues.remove(number)
+        }
+    }
+
+    // MARK: Waiting
+
+    /// Ends the waits whose time is over.
+    private mutating func endWaits() {
+        while let timer = waitTimers.first, timer.time <= now.engine {
+            waitTimers.removeFirst()
+            if leaseWaits[timer.subject] != nil {
+                endWait(timer.subject)
+                answerNow(timer.subject, .deliveries([]))
+            } else if watches[timer.subject] != nil {
+                answerWatch(timer.subject)
+            }
+        }
+    }
+}

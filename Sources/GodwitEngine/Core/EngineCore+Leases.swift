@@ -1,0 +1,244 @@
+import GodwitCore
+import GodwitJournal
+
+/// A call for jobs that waits.
+struct LeaseWait {
+    var request: LeaseRequest
+    var queues: [UInt32]
+}
+
+extension EngineCore {
+    // MARK: Leasing
+
+    mutating func lease(_ ticket: Ticket, _ request: LeaseRequest) throws(JournalError) {
+        var queues: [UInt32] = []
+        queues.reserveCapacity(request.holder.queues.count)
+        for name in request.holder.queues {
+            if let number = state.queues.numbers[name] {
+                queues.append(number)
+            } else if options.createsQueues {
+                queues.append(try createQueue(name))
+            } else {
+                return hold(ticket, .refused(.queueNotFound(name.description)), until: state.change)
+            }
+        }
+        if try deliver(ticket, request, queues) { return }
+        guard request.wait > 0 else { return answerNow(ticket, .deliveries([])) }
+        leaseWaits[ticket] = LeaseWait(request: request, queues: queues)
+        for number in queues {
+            let queue = state.queues.at(number)
+            queue.pointee.waiting.append(ticket)
+            queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy)
+        }
+        waitTimers.insert(now.engine + request.wait, ticket)
+    }
+
+    /// Leases what there is; answers whether there was anything.
+    private mutating func deliver(_ ticket: Ticket, _ request: LeaseRequest, _ queues: [UInt32]) throws(JournalError) -> Bool {
+        let picks = pick(request, queues)
+        guard !picks.isEmpty else { return false }
+        var jobs: [LeasedJob] = [], until: UInt64 = 0, done = 0
+        jobs.reserveCapacity(picks.count)
+        while done < picks.count {
+            let term = milliseconds(of: request.term, in: picks[done].queue)
+            var end = done + 1
+            while end < picks.count, milliseconds(of: request.term, in: picks[end].queue) == term { end += 1 }
+            let sequences = picks[done..<end].map(\.job.sequence)
+            for sequence in sequences {
+                // What a delivery rests on: a first one on what came before it, another one on itself as well.
+                guard let entry = state.job(sequence) else { continue }
+                until = max(until, entry.pointee.deliveries == 0 ? entry.pointee.change : .max)
+            }
+            let grant = Grant(
+                holder: request.holder.id,
+                term: term,
+                endsWithProcess: request.holder.isEmbedded || term == 0,
+                firstFencing: state.nextFencing,
+                sequences: sequences
+            )
+            do { try record(.leased(grant), for: .settle) } catch {
+                for pick in picks[done...] {
+                    guard let entry = state.job(pick.job.sequence) else { continue }
+                    state.queues.at(pick.queue).pointee.ready.insert(pick.job, priority: entry.pointee.priority)
+                }
+                if jobs.isEmpty { throw error }
+                break
+            }
+            for (offset, sequence) in sequences.enumerated() {
+                guard let entry = state.job(sequence) else { continue }
+                jobs.append(
+                    LeasedJob(
+                        view: view(sequence, entry),
+                        fencing: grant.firstFencing + UInt64(offset),
+                        remaining: term == 0 ? .max : term,
+                        deliveries: Int(entry.pointee.deliveries)
+                    )
+                )
+            }
+            done = end
+        }
+        hold(ticket, .deliveries(jobs), until: min(until, state.change))
+        return true
+    }
+
+    private func milliseconds(of term: LeaseTerm, in queue: UInt32) -> Int64 {
+        switch term {
+        case .queue: state.queues.at(queue).pointee.settings.lease.inMilliseconds
+        case .fixed(let duration): duration.inMilliseconds
+        case .holderLife: 0
+        }
+    }
+
+    /// Takes up to the wanted number of jobs out of their lines, in the holder's order.
+    private mutating func pick(_ request: LeaseRequest, _ queues: [UInt32]) -> [(job: ReadyJob, queue: UInt32)] {
+        var picks: [(job: ReadyJob, queue: UInt32)] = []
+        switch request.holder.order {
+        case .strict:
+            for number in queues {
+                let queue = state.queues.at(number)
+                guard !queue.pointee.isPaused else { continue }
+                while picks.count < request.max, let job = state.head(of: queue) {
+                    queue.pointee.ready.removeFirst()
+                    picks.append((job, number))
+                }
+            }
+        case .weighted(let weights):
+            var credit = credits[request.holder.id] ?? []
+            if credit.count != queues.count { credit = Array(repeating: 0, count: queues.count) }
+            while picks.count < request.max, let index = choose(queues, weights, &credit) {
+                let queue = state.queues.at(queues[index])
+                guard let job = state.head(of: queue) else { break }
+                queue.pointee.ready.removeFirst()
+                picks.append((job, queues[index]))
+            }
+            // Who has turns to remember is told by its closing; should nobody close, the turns of many are not worth much.
+            if credits.count > 10_000 { credits.removeAll() }
+            if !picks.isEmpty { credits[request.holder.id] = credit }
+        }
+        return picks
+    }
+
+    /// Whose turn it is: the smooth weighted round robin of nginx, among the queues that have a job.
+    private mutating func choose(_ queues: [UInt32], _ weights: [Int], _ credit: inout [Int]) -> Int? {
+        var best: Int?, total = 0
+        for index in queues.indices {
+            let queue = state.queues.at(queues[index])
+            guard !queue.pointee.isPaused, state.head(of: queue) != nil else { continue }
+            credit[index] += weights[index]
+            total += weights[index]
+            if best == nil || credit[index] > credit[best ?? 0] { best = index }
+        }
+        if let best { credit[best] -= total }
+        return best
+    }
+
+    // MARK: Waiting
+
+    /// Gives the jobs that became ready to those who wait for them.
+    mutating func serveWaiting() throws(JournalError) {
+        while let number = state.stirredQueues.popLast() {
+            let queue = state.queues.at(number)
+            while !queue.pointee.isDeleted, !queue.pointee.isPaused, let ticket = queue.pointee.waiting.first, state.head(of: queue) != nil
+            {
+                guard let wait = leaseWaits[ticket] else {
+                    queue.pointee.waiting.remove(ticket)
+                    continue
+                }
+                guard try deliver(ticket, wait.request, wait.queues) else { break }
+                endWait(ticket)
+            }
+        }
+    }
+
+    mutating func endWait(_ ticket: Ticket) {
+        guard let wait = leaseWaits.removeValue(forKey: ticket) else { return }
+        for number in wait.queues {
+            let queue = state.queues.at(number)
+            queue.pointee.waiting.remove(ticket)
+            queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy)
+        }
+        noteWaitTimerStale()
+    }
+
+    mutating func noteWaitTimerStale() {
+        waitTimers.noteStale()
+        guard waitTimers.needsCompacting else { return }
+        let leaseWaits = leaseWaits, watches = watches
+        waitTimers.compact { leaseWaits[$0.subject] != nil || watches[$0.subject] != nil }
+    }
+
+    /// A caller is gone: what was leased for it and has not left goes back, uncounted.
+    mutating func abandon(_ ticket: Ticket) throws(JournalError) {
+        if leaseWaits[ticket] != nil {
+            endWait(ticket)
+            return answerNow(ticket, .deliveries([]))
+        }
+        if let watch = watches[ticket] {
+            endWatch(ticket)
+            return answerNow(ticket, .watched(watch.items.map { _ in .unchanged }))
+        }
+        guard let answer = takeHeld(ticket) else { return }
+        guard case .deliveries(let jobs) = answer else { return hold(ticket, answer, until: state.change) }
+        answerNow(ticket, .deliveries([]))
+        for job in jobs where state.lease(job.view.sequence, job.fencing) != nil {
+            try record(.released(Release(sequence: job.view.sequence, isCounted: false)), for: .settle)
+        }
+    }
+
+    /// Queues that were deleted while somebody waits for them: whoever makes them again finds the waiting.
+    mutating func moveWaits(toNew number: UInt32) {
+        let queue = state.queues.at(number)
+        for ticket in leaseWaits.keys.sorted() {
+            guard var wait = leaseWaits[ticket] else { continue }
+            for (index, old) in wait.queues.enumerated()
+            where old != number && state.queues.at(old).pointee.isDeleted && state.queues.at(old).pointee.name == queue.pointee.name {
+                state.queues.at(old).pointee.waiting.remove(ticket)
+                wait.queues[index] = number
+                queue.pointee.waiting.append(ticket)
+            }
+            leaseWaits[ticket] = wait
+        }
+    }
+
+    // MARK: Holding
+
+    mutating func renew(_ ticket: Ticket, _ renewals: [Renewal]) throws(JournalError) {
+        var outcomes: [RenewalOutcome] = [], until: UInt64 = 0
+        outcomes.reserveCapacity(renewals.count)
+        for renewal in renewals {
+            guard let (sequence, fencing) = state.identity.lease(of: renewal.token) else {
+                outcomes.append(.stale)
+                continue
+            }
+            guard let (_, place) = state.lease(sequence, fencing) else {
+                // It was settled, cancelled or given back by what may not be durable yet.
+                until = state.change
+                outcomes.append(state.cancelRequests[fencing] == nil ? .stale : .cancelRequested)
+                continue
+            }
+            if let term = renewal.term { state.leases[place].term = term.inMilliseconds }
+            let term = state.leases[place].term
+            state.leases[place].deadline = term == 0 ? .max : state.leaseNow + term
+            state.setTimer(place)
+            outcomes.append(.good(remaining: term == 0 ? Limits.longestLease : .milliseconds(term)))
+            guard let progress = renewal.progress else { continue }
+            do { try record(.progressed(sequence: sequence, progress.bounded), for: .settle) } catch {
+                // A heartbeat must not fail because its progress finds no room.
+                if error != .noSpace { throw error }
+            }
+        }
+        hold(ticket, .renewals(outcomes), until: until)
+    }
+
+    mutating func closeHolder(_ ticket: Ticket, _ id: HolderID) throws(JournalError) {
+        credits[id] = nil
+        for other in leaseWaits.keys.sorted() where leaseWaits[other]?.request.holder.id == id {
+            endWait(other)
+            answerNow(other, .deliveries([]))
+        }
+        for place in state.leases.places(of: id) {
+            try record(.released(Release(sequence: state.leases[place].sequence, isCounted: false)), for: .settle)
+        }
+        hold(ticket, .done, until: state.change)
+    }
+}

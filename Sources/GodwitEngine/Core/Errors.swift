@@ -1,0 +1,29 @@
+import GodwitCore
+import GodwitJournal
+
+extension BrokerError {
+    /// How a journal's failure looks to callers.
+    init(_ error: JournalError) {
+        let code: Code
+        switch error {
+        case .locked: code = .storeLocked
+        case .corrupt, .newerFormat: code = .storeCorrupt
+        case .noSpace: code = .diskFull
+        case .tooLarge: code = .tooLarge
+        case .failed, .io: code = .storeFailed
+        }
+        self.init(code, error.description, retryAfter: code == .diskFull ? .seconds(5) : nil, cause: error)
+    }
+
+    /// How a record looks to callers whose checksum is right and whose content is not.
+    init(_ error: RecordError) {
+        let what =
+            switch error {
+            case .truncated: "a record ends too early"
+            case .malformed(let what): "a record is malformed: \(what)"
+            case .newer(let what): "a newer version of Godwit wrote \(what): open the store with that version"
+            case .contradiction(let what): "the records contradict each other: \(what)"
+            }
+        self.init(.storeCorrupt, "\(what). Nothing was changed", cause: error)
+    }
+}

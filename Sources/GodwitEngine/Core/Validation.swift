@@ -1,0 +1,123 @@
+import GodwitCore
+
+extension Transaction {
+    /// Checks what can be checked without any state; answers the operation that is wrong, and why.
+    func validate() -> (operation: Int, error: BrokerError)? {
+        guard operations.count <= Limits.operations else {
+            return (
+                Limits.operations,
+                BrokerError(.tooLarge, "a transaction has at most \(Limits.operations) operations, this one \(operations.count): split it")
+            )
+        }
+        var bytes = 0
+        for (index, operation) in operations.enumerated() {
+            do throws(BrokerError) { bytes += try operation.validate() } catch { return (index, error) }
+            guard bytes <= Limits.transactionBytes else {
+                return (index, BrokerError(.tooLarge, "a transaction has at most \(Limits.transactionBytes) bytes: split it"))
+            }
+        }
+        return nil
+    }
+}
+
+extension Operation {
+    /// - Returns: what it counts against a transaction's bytes.
+    fileprivate func validate() throws(BrokerError) -> Int {
+        switch self {
+        case .enqueue(let message):
+            try message.validate()
+            return message.size
+        case .complete(_, let result):
+            guard let result else { return 0 }
+            try Self.check(contentType: result.type)
+            return result.bytes.count
+        case .fail(_, _, let retry):
+            if case .after(let delay) = retry { try Self.check("delay", delay, from: .zero) }
+            return 0
+        case .release(_, let delay, _):
+            if let delay { try Self.check("delay", delay, from: .zero) }
+            return 0
+        case .cancel, .retry, .forget:
+            return 0
+        case .put(let key, let value, _, let lifetime):
+            try Self.check(key)
+            guard value.count <= Limits.recordValue else {
+                throw BrokerError(.tooLarge, "a record's value has at most \(Limits.recordValue) bytes", field: "value")
+            }
+            if let lifetime { try Self.check("lifetime", lifetime, from: .milliseconds(1)) }
+            return value.count
+        case .delete(let key, _):
+            try Self.check(key)
+            return 0
+        }
+    }
+
+    fileprivate static func check(_ field: String, _ duration: Duration, from least: Duration) throws(BrokerError) {
+        guard duration >= least, duration <= Limits.longestDuration else {
+            throw .invalidArgument(field, "\(field) must be \(least.text) to \(Limits.longestDuration.text)")
+        }
+    }
+
+    fileprivate static func check(contentType: String) throws(BrokerError) {
+        guard contentType.utf8.count <= Limits.contentType else {
+            throw .invalidArgument("content_type", "a content type has at most \(Limits.contentType) bytes")
+        }
+    }
+
+    private static func check(_ key: RecordKey) throws(BrokerError) {
+        guard (1...Limits.recordKey).contains(key.name.utf8.count) else {
+            throw .invalidArgument("key", "a record's key has 1 to \(Limits.recordKey) bytes")
+        }
+        if case .job(let id) = key.home, id.description.utf8.count > 64 { throw .jobNotFound(id) }
+    }
+}
+
+extension NewMessage {
+    fileprivate func validate() throws(BrokerError) {
+        if let name, name.utf8.count > Limits.jobName {
+            throw .invalidArgument("name", "a job's name has at most \(Limits.jobName) bytes")
+        }
+        try Operation.check(contentType: payload.type)
+        if !headers.isEmpty {
+            guard headers.count <= Limits.headers,
+                headers.reduce(0, { $0 + $1.name.utf8.count + $1.value.utf8.count }) <= Limits.headerBytes
+            else {
+                throw .invalidArgument("headers", "a job has at most \(Limits.headers) headers of \(Limits.headerBytes) bytes together")
+            }
+        }
+        if case .after(let delay) = start { try Operation.check("delay", delay, from: .zero) }
+        guard (0...255).contains(priority) else { throw .invalidArgument("priority", "priority must be 0 to 255, higher first") }
+        if let expires { try Operation.check("expires", expires, from: .milliseconds(1)) }
+        if let timeout { try Operation.check("timeout", timeout, from: .milliseconds(1)) }
+        if let maxAttempts, !(1...Limits.maxAttempts).contains(maxAttempts) {
+            throw .invalidArgument("max_attempts", "max_attempts must be 1 to \(Limits.maxAttempts)")
+        }
+        if let key = deduplication?.key, !(1...Limits.key).contains(key.utf8.count) {
+            throw .invalidArgument("key", "an idempotency key has 1 to \(Limits.key) bytes")
+        }
+    }
+}
+
+extension Failure {
+    /// Itself, cut to what is kept, at characters' boundaries.
+    var bounded: Failure {
+        Failure(message: message.cut(to: Limits.errorMessage), code: code?.cut(to: Limits.errorCode))
+    }
+}
+
+extension JobProgress {
+    /// Itself within its range, with its note cut to what is kept.
+    var bounded: JobProgress {
+        JobProgress(fraction: fraction.isNaN ? 0 : min(max(fraction, 0), 1), note: note?.cut(to: Limits.progressNote))
+    }
+}
+
+extension String {
+    /// As many whole characters as fit into so many bytes.
+    fileprivate func cut(to bytes: Int) -> String {
+        guard utf8.count > bytes else { return self }
+        var end = utf8.index(utf8.startIndex, offsetBy: bytes)
+        while end > startIndex, String.Index(end, within: self) == nil { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}

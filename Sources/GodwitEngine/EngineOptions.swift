@@ -1,0 +1,24 @@
+package import Logging
+
+/// How an engine is opened.
+package struct EngineOptions: Sendable {
+    package var clock: any EngineClock = SystemClock()
+    /// Whether publishing to and leasing from an unknown queue creates it; else both are refused as `queueNotFound`.
+    package var createsQueues = true
+    /// Whether a wall clock that jumped by more than ``clockTolerance`` while the machine was off is believed: as long as it is not,
+    /// no finished job and no idempotency key is dropped because of its age.
+    package var acceptsClock = false
+    package var clockTolerance: Duration = .seconds(7 * 86_400)
+    /// Where all randomness comes from: the store's secret, incarnations, jitter.
+    package var random: @Sendable () -> UInt64 = {
+        var generator = SystemRandomNumberGenerator()
+        return generator.next()
+    }
+    /// The size of a journal segment.
+    package var segmentBytes = 64 << 20
+    /// Bytes of recent messages that are kept in memory, so that a job that was just published is not read back from disk.
+    package var hotBytes = 64 << 20
+    package var logger = Logger(label: "godwit.engine")
+
+    package init() {}
+}

@@ -1,0 +1,212 @@
+import GodwitCore
+import GodwitJournal
+
+extension Change {
+    /// Reads a record's header. Bodies are not read: what they hold stays in the journal.
+    /// - Parameter kind: as the journal keeps it.
+    static func decode(kind: UInt8, header: UnsafeRawBufferPointer) throws(RecordError) -> (Stamp, Change)? {
+        guard let kind = RecordKind(rawValue: kind) else { return nil }
+        var reader = RecordReader(header)
+        let layout: UInt8 = try reader.get()
+        guard layout == Self.layout else { throw .newer("record layout \(layout)") }
+        let stamp = Stamp(engine: try reader.get(), wall: try reader.get())
+        return (stamp, try decode(kind, &reader))
+    }
+
+    private static func decode(_ kind: RecordKind, _ reader: inout RecordReader) throws(RecordError) -> Change {
+        switch kind {
+        case .store:
+            return .store(StoreIdentity(incarnation: try reader.get(), k0: try reader.get(), k1: try reader.get()))
+        case .opened:
+            let epoch: UInt32 = try reader.get(), boot: Int64 = try reader.get(), doubt: UInt8 = try reader.get()
+            return .opened(Opening(epoch: epoch, bootID: try reader.text(), boot: boot, isClockDoubtful: doubt != 0))
+        case .clock:
+            return .clock
+        case .queue:
+            let queue: UInt32 = try reader.get(), name = try reader.text()
+            guard let name = try? QueueName(name) else { throw .malformed("a queue name that is none") }
+            return .queue(QueueChange(queue: queue, name: name, settings: try settings(&reader)))
+        case .paused:
+            return .paused(queue: try reader.get(), try reader.get(UInt8.self) != 0)
+        case .purged:
+            return .purged(queue: try reader.get())
+        case .queueDeleted:
+            return .queueDeleted(queue: try reader.get())
+        case .published:
+            return .published(try publication(&reader).job)
+        case .leased:
+            return .leased(try grant(&reader))
+        case .completed:
+            let sequence: UInt64 = try reader.get(), hasResult: UInt8 = try reader.get()
+            var type = Content.json
+            while let field = try reader.field() {
+                switch field.tag {
+                case .contentType: type = try field.text()
+                default: try field.skip()
+                }
+            }
+            return .completed(Completion(sequence: sequence, result: hasResult == 0 ? nil : Content(Bytes(), type: type)))
+        case .failed:
+            return .failed(try failedAttempt(&reader))
+        case .released:
+            var release = Release(sequence: try reader.get(), isCounted: try reader.get(UInt8.self) != 0)
+            while let field = try reader.field() {
+                switch field.tag {
+                case .due: release.due = try field.integer()
+                default: try field.skip()
+                }
+            }
+            return .released(release)
+        case .cancelled:
+            return .cancelled(sequence: try reader.get())
+        case .retried:
+            return .retried(sequence: try reader.get(), position: try reader.get())
+        case .forgotten:
+            return .forgotten(sequence: try reader.get())
+        case .due:
+            var jobs: [DueJob] = []
+            for _ in 0..<(try reader.variable()) { jobs.append(DueJob(sequence: try reader.get(), position: try reader.get())) }
+            return .due(jobs)
+        case .expired:
+            return .expired(try reader.sequences())
+        case .progressed:
+            let sequence: UInt64 = try reader.get()
+            var progress = JobProgress(fraction: Double(bitPattern: try reader.get()))
+            while let field = try reader.field() {
+                switch field.tag {
+                case .note: progress.note = try field.text()
+                default: try field.skip()
+                }
+            }
+            return .progressed(sequence: sequence, progress)
+        case .put:
+            let key = try recordKey(&reader)
+            var expires: Int64?
+            while let field = try reader.field() {
+                switch field.tag {
+                case .expires: expires = try field.integer()
+                default: try field.skip()
+                }
+            }
+            return .put(key: key, value: Bytes(), expires: expires)
+        case .deleted:
+            return .deleted(key: try recordKey(&reader))
+        case .swept:
+            var sweep = Sweep(queue: try reader.get())
+            guard let keys = Int(exactly: try reader.variable()) else { throw .malformed("a count out of range") }
+            sweep.keys = keys
+            sweep.sequences = try reader.sequences()
+            return .swept(sweep)
+        }
+    }
+
+    /// A publication with what its message says beside the payload; `header` is the whole header of its record.
+    static func message(header: UnsafeRawBufferPointer) throws(RecordError) -> StoredMessage {
+        var reader = RecordReader(header)
+        let layout: UInt8 = try reader.get()
+        guard layout == Self.layout else { throw .newer("record layout \(layout)") }
+        _ = try reader.get(Int64.self)
+        _ = try reader.get(Int64.self)
+        return try publication(&reader).message
+    }
+
+    private static func publication(_ reader: inout RecordReader) throws(RecordError) -> (job: Publication, message: StoredMessage) {
+        var job = Publication(
+            sequence: try reader.get(),
+            queue: try reader.get(),
+            maxAttempts: try reader.get(),
+            priority: try reader.get(),
+            size: Int(try reader.get(UInt32.self))
+        )
+        var message = StoredMessage()
+        while let field = try reader.field() {
+            switch field.tag {
+            case .name: message.name = try field.text()
+            case .contentType: message.contentType = try field.text()
+            case .headers: message.headers = try field.headers()
+            case .due: job.due = .engine(try field.integer())
+            case .dueAt: job.due = .wall(try field.integer())
+            case .expires: job.expires = try field.integer()
+            case .timeout: job.timeout = try field.integer()
+            case .key: job.key = Array(field.value)
+            case .fingerprint: job.fingerprint = try field.integer()
+            default: try field.skip()
+            }
+        }
+        message.timeout = job.timeout
+        return (job, message)
+    }
+
+    private static func grant(_ reader: inout RecordReader) throws(RecordError) -> Grant {
+        var grant = Grant(holder: HolderID(""), term: 0, endsWithProcess: false, firstFencing: try reader.get(), sequences: [])
+        grant.term = try reader.get()
+        grant.endsWithProcess = try reader.get(UInt8.self) != 0
+        grant.sequences = try reader.sequences()
+        while let field = try reader.field() {
+            switch field.tag {
+            case .holder: grant.holder = HolderID(try field.text())
+            default: try field.skip()
+            }
+        }
+        return grant
+    }
+
+    private static func failedAttempt(_ reader: inout RecordReader) throws(RecordError) -> FailedAttempt {
+        var attempt = FailedAttempt(
+            sequence: try reader.get(),
+            attempt: try reader.get(),
+            failure: Failure(message: ""),
+            next: .final
+        )
+        while let field = try reader.field() {
+            switch field.tag {
+            case .due: attempt.next = .retry(try field.integer())
+            case .position: attempt.next = .queue(try field.integer())
+            case .code: attempt.failure.code = try field.text()
+            default: try field.skip()
+            }
+        }
+        return attempt
+    }
+
+    private static func recordKey(_ reader: inout RecordReader) throws(RecordError) -> RecordKey {
+        let home: RecordKey.Home
+        switch try reader.get(UInt8.self) {
+        case 0: home = .own
+        case 1:
+            guard let name = try? QueueName(try reader.text()) else { throw .malformed("a queue name that is none") }
+            home = .queue(name)
+        case 2: home = .job(JobID(try reader.text()))
+        case let other: throw .newer("a record's home \(other)")
+        }
+        return RecordKey(try reader.text(), home: home)
+    }
+
+    private static func settings(_ reader: inout RecordReader) throws(RecordError) -> QueueSettings {
+        var settings = QueueSettings()
+        func int() throws(RecordError) -> Int { Int(try reader.get(Int64.self)) }
+        settings.maxJobs = try int()
+        settings.maxBytes = try int()
+        settings.maxAttempts = try int()
+        settings.lease = .milliseconds(try int())
+        settings.dedupWindow = .milliseconds(try int())
+        settings.dedupMax = try int()
+        switch try reader.get(UInt8.self) {
+        case 0: settings.retention = .none
+        case 1:
+            let succeeded = try int(), failed = try int()
+            settings.retention = .keep(succeeded: .milliseconds(succeeded), failed: .milliseconds(failed), count: try int())
+        case let other: throw .newer("retention \(other)")
+        }
+        return settings
+    }
+}
+
+/// What a message says beside its payload and its place in the queue.
+struct StoredMessage: Sendable, Hashable {
+    var name: String?
+    var contentType = Content.json
+    var headers: [Header] = []
+    /// Milliseconds an attempt may take.
+    var timeout: Int64?
+}

@@ -1,0 +1,185 @@
+import GodwitCore
+import GodwitJournal
+
+/// The kinds of records in the journal.
+enum RecordKind: UInt8 {
+    case store = 1, opened, clock, queue, paused, purged, queueDeleted
+    case published = 16, leased, completed, failed, released, cancelled, retried, forgotten, due, expired, progressed
+    case put = 40, deleted, swept
+}
+
+extension Change {
+    /// The layout of all record headers: another one means that old readers must refuse.
+    static let layout: UInt8 = 1
+
+    var kind: RecordKind {
+        switch self {
+        case .store: .store
+        case .opened: .opened
+        case .clock: .clock
+        case .queue: .queue
+        case .paused: .paused
+        case .purged: .purged
+        case .queueDeleted: .queueDeleted
+        case .published: .published
+        case .leased: .leased
+        case .completed: .completed
+        case .failed: .failed
+        case .released: .released
+        case .cancelled: .cancelled
+        case .retried: .retried
+        case .forgotten: .forgotten
+        case .due: .due
+        case .expired: .expired
+        case .progressed: .progressed
+        case .put: .put
+        case .deleted: .deleted
+        case .swept: .swept
+        }
+    }
+
+    /// The record's body: what is read back on demand and never kept in memory.
+    var body: Bytes {
+        switch self {
+        case .published(let job): job.message?.payload.bytes ?? Bytes()
+        case .completed(let completion): completion.result?.bytes ?? Bytes()
+        case .failed(let attempt): Bytes(attempt.failure.message)
+        case .put(_, let value, _): value
+        default: Bytes()
+        }
+    }
+
+    /// Writes the record's header.
+    func encode(_ stamp: Stamp, into writer: inout RecordWriter) {
+        writer.put(Self.layout)
+        writer.put(stamp.engine)
+        writer.put(stamp.wall)
+        switch self {
+        case .store(let identity):
+            writer.put(identity.incarnation)
+            writer.put(identity.secret.k0)
+            writer.put(identity.secret.k1)
+        case .opened(let opening):
+            writer.put(opening.epoch)
+            writer.put(opening.boot)
+            writer.put(UInt8(opening.isClockDoubtful ? 1 : 0))
+            writer.putText(opening.bootID)
+        case .clock:
+            break
+        case .queue(let change):
+            writer.put(change.queue)
+            writer.putText(change.name.description)
+            Self.encode(change.settings, into: &writer)
+        case .paused(let queue, let isPaused):
+            writer.put(queue)
+            writer.put(UInt8(isPaused ? 1 : 0))
+        case .purged(let queue), .queueDeleted(let queue):
+            writer.put(queue)
+        case .published(let job):
+            Self.encode(job, into: &writer)
+        case .leased(let grant):
+            writer.put(grant.firstFencing)
+            writer.put(grant.term)
+            writer.put(UInt8(grant.endsWithProcess ? 1 : 0))
+            writer.putSequences(grant.sequences)
+            writer.field(.holder, grant.holder.description)
+        case .completed(let completion):
+            writer.put(completion.sequence)
+            writer.put(UInt8(completion.result == nil ? 0 : 1))
+            if let type = completion.result?.type, type != Content.json { writer.field(.contentType, type) }
+        case .failed(let attempt):
+            writer.put(attempt.sequence)
+            writer.put(attempt.attempt)
+            switch attempt.next {
+            case .final: break
+            case .retry(let due): writer.field(.due, due)
+            case .queue(let position): writer.field(.position, position)
+            }
+            if let code = attempt.failure.code { writer.field(.code, code) }
+        case .released(let release):
+            writer.put(release.sequence)
+            writer.put(UInt8(release.isCounted ? 1 : 0))
+            if let due = release.due { writer.field(.due, due) }
+        case .cancelled(let sequence), .forgotten(let sequence):
+            writer.put(sequence)
+        case .retried(let sequence, let position):
+            writer.put(sequence)
+            writer.put(position)
+        case .due(let jobs):
+            writer.putVariable(UInt64(jobs.count))
+            for job in jobs {
+                writer.put(job.sequence)
+                writer.put(job.position)
+            }
+        case .expired(let sequences):
+            writer.putSequences(sequences)
+        case .progressed(let sequence, let progress):
+            writer.put(sequence)
+            writer.put(progress.fraction.bitPattern)
+            if let note = progress.note { writer.field(.note, note) }
+        case .put(let key, _, let expires):
+            Self.encode(key, into: &writer)
+            if let expires { writer.field(.expires, expires) }
+        case .deleted(let key):
+            Self.encode(key, into: &writer)
+        case .swept(let sweep):
+            writer.put(sweep.queue)
+            writer.putVariable(UInt64(sweep.keys))
+            writer.putSequences(sweep.sequences)
+        }
+    }
+
+    private static func encode(_ job: Publication, into writer: inout RecordWriter) {
+        writer.put(job.sequence)
+        writer.put(job.queue)
+        writer.put(job.maxAttempts)
+        writer.put(job.priority)
+        writer.put(UInt32(job.size))
+        if let message = job.message {
+            if let name = message.name { writer.field(.name, name) }
+            if message.payload.type != Content.json { writer.field(.contentType, message.payload.type) }
+            if !message.headers.isEmpty { writer.field(.headers, headers: message.headers) }
+        }
+        switch job.due {
+        case .engine(let time): writer.field(.due, time)
+        case .wall(let time): writer.field(.dueAt, time)
+        case nil: break
+        }
+        if let expires = job.expires { writer.field(.expires, expires) }
+        if let timeout = job.timeout { writer.field(.timeout, timeout) }
+        if let key = job.key { writer.field(.key, bytes: key) }
+        if let fingerprint = job.fingerprint { writer.field(.fingerprint, fingerprint) }
+    }
+
+    private static func encode(_ key: RecordKey, into writer: inout RecordWriter) {
+        switch key.home {
+        case .own:
+            writer.put(UInt8(0))
+        case .queue(let name):
+            writer.put(UInt8(1))
+            writer.putText(name.description)
+        case .job(let id):
+            writer.put(UInt8(2))
+            writer.putText(id.description)
+        }
+        writer.putText(key.name)
+    }
+
+    private static func encode(_ settings: QueueSettings, into writer: inout RecordWriter) {
+        writer.put(Int64(settings.maxJobs))
+        writer.put(Int64(settings.maxBytes))
+        writer.put(Int64(settings.maxAttempts))
+        writer.put(settings.lease.inMilliseconds)
+        writer.put(settings.dedupWindow.inMilliseconds)
+        writer.put(Int64(settings.dedupMax))
+        switch settings.retention {
+        case .none:
+            writer.put(UInt8(0))
+        case .keep(let succeeded, let failed, let count):
+            writer.put(UInt8(1))
+            writer.put(succeeded.inMilliseconds)
+            writer.put(failed.inMilliseconds)
+            writer.put(Int64(count))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import GodwitCore
+import GodwitJournal
+
+/// When a change was decided, on both clocks.
+struct Stamp: Equatable, BitwiseCopyable {
+    /// Engine time in milliseconds: it never goes back, over restarts either.
+    var engine: Int64
+    /// Wall time in milliseconds since 1970.
+    var wall: Int64
+}
+
+/// A decision as it is recorded: the engine applies it at once, and replay applies it again, deciding nothing.
+enum Change {
+    case store(StoreIdentity)
+    case opened(Opening)
+    case clock
+    case queue(QueueChange)
+    case paused(queue: UInt32, Bool)
+    case purged(queue: UInt32)
+    case queueDeleted(queue: UInt32)
+    case published(Publication)
+    case leased(Grant)
+    case completed(Completion)
+    case failed(FailedAttempt)
+    case released(Release)
+    case cancelled(sequence: UInt64)
+    case retried(sequence: UInt64, position: UInt64)
+    case forgotten(sequence: UInt64)
+    case due([DueJob])
+    case expired([UInt64])
+    case progressed(sequence: UInt64, JobProgress)
+    case put(key: RecordKey, value: Bytes, expires: Int64?)
+    case deleted(key: RecordKey)
+    case swept(Sweep)
+}
+
+/// The store was opened: leases get their full time again, and fencing numbers start above all earlier ones.
+struct Opening: Equatable {
+    var epoch: UInt32
+    var bootID: String
+    /// The clock's milliseconds since boot at the stamp's time.
+    var boot: Int64
+    /// Whether the wall clock jumped too far to be believed: nothing is dropped because of its age.
+    var isClockDoubtful: Bool
+}
+
+/// A queue was created or got other settings.
+struct QueueChange: Equatable {
+    var queue: UInt32
+    var name: QueueName
+    var settings: QueueSettings
+}
+
+/// A job was published.
+struct Publication {
+    var sequence: UInt64
+    var queue: UInt32
+    var maxAttempts: UInt16
+    var priority: UInt8
+    var due: Due?
+    /// Engine time at which it expires unless it was started.
+    var expires: Int64?
+    /// Milliseconds an attempt may take.
+    var timeout: Int64?
+    var key: [UInt8]?
+    var fingerprint: UInt64?
+    /// What it counts against its queue's bytes.
+    var size: Int
+    /// Nil when it is replayed: what it says stays in the journal.
+    var message: NewMessage?
+}
+
+/// When a job may run.
+enum Due: Equatable {
+    /// Engine time in milliseconds.
+    case engine(Int64)
+    /// Wall time in milliseconds.
+    case wall(Int64)
+}
+
+/// Jobs were leased to a holder.
+struct Grant: Equatable {
+    var holder: HolderID
+    /// Milliseconds; 0 for as long as the holder lives.
+    var term: Int64
+    /// Whether the leases end with the process.
+    var endsWithProcess: Bool
+    /// The fencing number of the first; each further one is one higher.
+    var firstFencing: UInt64
+    var sequences: [UInt64]
+}
+
+struct Completion {
+    var sequence: UInt64
+    var result: Content?
+}
+
+struct FailedAttempt {
+    enum Next: Equatable {
+        /// Engine time at which its backoff ends.
+        case retry(Int64)
+        /// Queued at once at this position.
+        case queue(UInt64)
+        case final
+    }
+
+    var sequence: UInt64
+    var attempt: UInt16
+    var failure: Failure
+    var next: Next
+}
+
+struct Release: Equatable {
+    var sequence: UInt64
+    var isCounted: Bool
+    /// Engine time in milliseconds; nil for at once.
+    var due: Int64?
+}
+
+/// A scheduled or retrying job may run now.
+struct DueJob: Equatable {
+    var sequence: UInt64
+    var position: UInt64
+}
+
+/// Finished jobs whose retention ended, and the oldest keys of a queue, were dropped.
+struct Sweep: Equatable {
+    var queue: UInt32
+    var sequences: [UInt64] = []
+    /// How many of the oldest keys.
+    var keys = 0
+}

@@ -1,0 +1,98 @@
+import GodwitCore
+
+/// What is wrong with a record whose checksum is right: it was written by a newer version, or by a faulty one.
+enum RecordError: Error, Equatable {
+    case truncated
+    case malformed(String)
+    case newer(String)
+    /// It does not fit the state that the records before it make.
+    case contradiction(String)
+}
+
+/// Reads a record's header bytes; everything is checked, nothing traps.
+struct RecordReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var at = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var isAtEnd: Bool { at == bytes.count }
+
+    mutating func get<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(RecordError) -> T {
+        let size = MemoryLayout<T>.size
+        guard bytes.count - at >= size else { throw .truncated }
+        defer { at += size }
+        return T(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: T.self))
+    }
+
+    mutating func variable() throws(RecordError) -> UInt64 {
+        var value: UInt64 = 0, shift: UInt64 = 0
+        while true {
+            guard at < bytes.count else { throw .truncated }
+            let byte = bytes[at]
+            at += 1
+            guard shift < 63 || byte < 2 else { throw .malformed("a number of more than 64 bits") }
+            value |= UInt64(byte & 0x7f) << shift
+            if byte < 0x80 { return value }
+            shift += 7
+        }
+    }
+
+    mutating func slice() throws(RecordError) -> UnsafeRawBufferPointer {
+        let count = try variable()
+        guard count <= UInt64(bytes.count - at) else { throw .truncated }
+        defer { at += Int(count) }
+        return UnsafeRawBufferPointer(rebasing: bytes[at..<at + Int(count)])
+    }
+
+    mutating func text() throws(RecordError) -> String {
+        guard let text = String(validating: try slice(), as: UTF8.self) else { throw .malformed("a text that is not UTF-8") }
+        return text
+    }
+
+    /// Numbers as ``RecordWriter/putSequences(_:)`` writes them.
+    mutating func sequences() throws(RecordError) -> [UInt64] {
+        var sequences: [UInt64] = [], previous: UInt64 = 0
+        for _ in 0..<(try variable()) {
+            let coded = try variable()
+            previous = previous &+ (coded >> 1 ^ (0 &- (coded & 1)))
+            sequences.append(previous)
+        }
+        return sequences
+    }
+
+    /// The next optional field; nil at the end.
+    mutating func field() throws(RecordError) -> Field? {
+        guard !isAtEnd else { return nil }
+        let tag: UInt8 = try get()
+        return Field(tag: RecordTag(rawValue: tag), value: try slice())
+    }
+
+    struct Field {
+        let tag: RecordTag
+        let value: UnsafeRawBufferPointer
+
+        func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(RecordError) -> T {
+            var reader = RecordReader(value)
+            let number: T = try reader.get()
+            guard reader.isAtEnd else { throw .malformed("field \(tag.rawValue) has \(value.count) bytes") }
+            return number
+        }
+
+        func text() throws(RecordError) -> String {
+            guard let text = String(validating: value, as: UTF8.self) else { throw .malformed("field \(tag.rawValue) is not UTF-8") }
+            return text
+        }
+
+        func headers() throws(RecordError) -> [Header] {
+            var reader = RecordReader(value), headers: [Header] = []
+            while !reader.isAtEnd { headers.append(Header(name: try reader.text(), value: try reader.text())) }
+            return headers
+        }
+
+        /// To be called for a tag that the reader does not know.
+        func skip() throws(RecordError) {
+            if tag.rawValue & RecordTag.critical != 0 { throw .newer("field \(tag.rawValue)") }
+        }
+    }
+}

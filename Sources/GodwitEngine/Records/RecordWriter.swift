@@ -1,0 +1,102 @@
+import GodwitCore
+
+/// Builds a record's header bytes: fixed fields in little-endian order, then optional ones as tag, length, value.
+struct RecordWriter {
+    private(set) var bytes: [UInt8] = []
+
+    init() { bytes.reserveCapacity(512) }
+
+    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+    mutating func put<T: FixedWidthInteger>(_ value: T) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    /// An unsigned number in as few bytes as it needs (LEB128).
+    mutating func putVariable(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    /// Jobs' numbers, which mostly come in their order: each as its difference from the one before, of either sign.
+    mutating func putSequences(_ sequences: [UInt64]) {
+        putVariable(UInt64(sequences.count))
+        var previous: UInt64 = 0
+        for sequence in sequences {
+            let difference = Int64(bitPattern: sequence &- previous)
+            putVariable(UInt64(bitPattern: difference << 1 ^ difference >> 63))
+            previous = sequence
+        }
+    }
+
+    /// A text with its length before it.
+    mutating func putText(_ text: String) {
+        var text = text
+        text.withUTF8 {
+            putVariable(UInt64($0.count))
+            bytes.append(contentsOf: $0)
+        }
+    }
+
+    mutating func field(_ tag: RecordTag, _ text: String) {
+        bytes.append(tag.rawValue)
+        putText(text)
+    }
+
+    mutating func field(_ tag: RecordTag, bytes value: some Collection<UInt8>) {
+        bytes.append(tag.rawValue)
+        putVariable(UInt64(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    mutating func field<T: FixedWidthInteger>(_ tag: RecordTag, _ value: T) {
+        bytes.append(tag.rawValue)
+        bytes.append(UInt8(T.bitWidth / 8))
+        put(value)
+    }
+
+    /// The headers of a message.
+    mutating func field(_ tag: RecordTag, headers: [Header]) {
+        var size = 0
+        for header in headers {
+            for count in [header.name.utf8.count, header.value.utf8.count] { size += Self.variableSize(UInt64(count)) + count }
+        }
+        bytes.append(tag.rawValue)
+        putVariable(UInt64(size))
+        for header in headers {
+            putText(header.name)
+            putText(header.value)
+        }
+    }
+
+    private static func variableSize(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
+}
+
+/// The optional fields of records. A reader that does not know a tag skips it, unless its ``critical`` bit is set: then it must refuse.
+struct RecordTag: RawRepresentable, Hashable {
+    let rawValue: UInt8
+
+    static let critical: UInt8 = 0x80
+
+    static let name = RecordTag(rawValue: 1)
+    static let contentType = RecordTag(rawValue: 2)
+    static let headers = RecordTag(rawValue: 3)
+    /// Engine time in milliseconds.
+    static let due = RecordTag(rawValue: 4)
+    /// Wall time in milliseconds.
+    static let dueAt = RecordTag(rawValue: 5)
+    static let expires = RecordTag(rawValue: 6)
+    static let timeout = RecordTag(rawValue: 7)
+    static let key = RecordTag(rawValue: 8)
+    static let fingerprint = RecordTag(rawValue: 9)
+    static let position = RecordTag(rawValue: 10)
+    static let code = RecordTag(rawValue: 11)
+    static let note = RecordTag(rawValue: 12)
+    static let holder = RecordTag(rawValue: 13)
+    // Taken for what is to come, so that no later version needs another format: 32 group, 33 fairness key, 34 claim, 35 first-enqueue time,
+    // 36 origin queue, 37 death history, 38 deliveries, 39 attempts, 40 transient, 41 parent, 42 trace context, 43 session, 44 number.
+}

@@ -1,0 +1,109 @@
+package import GodwitCore
+
+extension Engine {
+    package func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome] {
+        if transactions.isEmpty { return [] }
+        guard case .outcomes(let outcomes) = try await ask(.commit(transactions)) else { throw Self.mixedUp }
+        return outcomes
+    }
+
+    package func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder {
+        try options.validate()
+        return EngineHolder(engine: self, options: options)
+    }
+
+    package func read(_ jobs: [JobID]) async throws(BrokerError) -> [JobLookup] {
+        guard case .lookups(let views) = try await ask(.read(jobs)) else { throw Self.mixedUp }
+        return try views.map { view throws(BrokerError) in try resolver.lookup(view) }
+    }
+
+    package func payload(of job: JobID) async throws(BrokerError) -> Content {
+        guard case .content(let content?) = try await ask(.payload(job)) else { throw Self.mixedUp }
+        return try resolver.content(content)
+    }
+
+    package func result(of job: JobID) async throws(BrokerError) -> Content? {
+        guard case .content(let content) = try await ask(.result(job)) else { throw Self.mixedUp }
+        return try content.map { content throws(BrokerError) in try resolver.content(content) }
+    }
+
+    package func list(_ query: JobQuery) async throws(BrokerError) -> JobPage {
+        guard (1...Limits.page).contains(query.limit) else {
+            throw .invalidArgument("limit", "limit must be 1 to \(Limits.page)")
+        }
+        guard case .page(let views, let next) = try await ask(.list(query)) else { throw Self.mixedUp }
+        return JobPage(jobs: try views.map { view throws(BrokerError) in try resolver.snapshot(view) }, next: next)
+    }
+
+    package func read(_ records: [RecordKey]) async throws(BrokerError) -> [Record?] {
+        guard case .records(let views) = try await ask(.readRecords(records)) else { throw Self.mixedUp }
+        return try views.map { view throws(BrokerError) in
+            guard let view else { return nil }
+            return try resolver.record(view)
+        }
+    }
+
+    package func watch(_ items: [WatchItem], wait: Duration) async throws(BrokerError) -> [WatchAnswer] {
+        switch try await askWaiting(.watch(items, wait: max(0, wait.inMilliseconds))) {
+        case .watched(let views): return try views.map { view throws(BrokerError) in try resolver.watch(view) }
+        case .abandoned: return items.map { _ in .unchanged }
+        default: throw Self.mixedUp
+        }
+    }
+
+    package func queues() async throws(BrokerError) -> [QueueStatus] {
+        guard case .statuses(let statuses) = try await ask(.queues) else { throw Self.mixedUp }
+        return statuses
+    }
+
+    package func queue(_ name: QueueName) async throws(BrokerError) -> QueueStatus? {
+        guard case .statuses(let statuses) = try await ask(.queue(name)) else { throw Self.mixedUp }
+        return statuses.first
+    }
+
+    package func configure(
+        _ queue: QueueName,
+        _ settings: QueueSettings,
+        expecting: Expectation
+    ) async throws(BrokerError) -> QueueStatus {
+        try settings.validate()
+        guard case .statuses(let statuses) = try await ask(.configure(queue, settings, expecting)), let status = statuses.first else {
+            throw Self.mixedUp
+        }
+        return status
+    }
+
+    package func pause(_ queue: QueueName) async throws(BrokerError) { _ = try await ask(.pause(queue, true)) }
+    package func resume(_ queue: QueueName) async throws(BrokerError) { _ = try await ask(.pause(queue, false)) }
+
+    package func purge(_ queue: QueueName) async throws(BrokerError) -> Int {
+        guard case .count(let count) = try await ask(.purge(queue)) else { throw Self.mixedUp }
+        return count
+    }
+
+    package func delete(_ queue: QueueName, purging: Bool) async throws(BrokerError) {
+        _ = try await ask(.delete(queue, purging: purging))
+    }
+
+    package func check() async throws(BrokerError) { _ = try await ask(.check) }
+
+    /// The core answers each command in its own kind; anything else is a fault of the engine's.
+    static let mixedUp = BrokerError(.storeFailed, "the engine answered something else than it was asked: please report this")
+}
+
+extension HolderOptions {
+    fileprivate func validate() throws(BrokerError) {
+        guard (1...Limits.holderName).contains(id.description.utf8.count) else {
+            throw .invalidArgument("holder", "a holder's name has 1 to \(Limits.holderName) bytes")
+        }
+        guard (1...Limits.queuesPerHolder).contains(queues.count) else {
+            throw .invalidArgument("queue", "name 1 to \(Limits.queuesPerHolder) queues")
+        }
+        guard Set(queues).count == queues.count else { throw .invalidArgument("queue", "name each queue once") }
+        if case .weighted(let weights) = order {
+            guard weights.count == queues.count, weights.allSatisfy((1...1_000).contains) else {
+                throw .invalidArgument("weights", "say a weight of 1 to 1,000 for each queue")
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import Foundation
+package import GodwitCore
+package import GodwitJournal
+import Logging
+import Synchronization
+
+/// The durable queue engine: a store on a folder, owned by a thread of its own, behind the ``Broker`` protocol.
+package final class Engine: Broker {
+    /// The folder's absolute path; nil for a store that is not on files.
+    package let directory: String?
+    /// What opening the journal found and did.
+    package let recovery: JournalRecovery
+
+    private let inbox: Inbox
+    private let clock: any EngineClock
+    let resolver: ViewResolver
+    private let tickets = Atomic<UInt64>(1)
+    private let ended: Ended
+
+    package var capabilities: Capabilities {
+        Capabilities(
+            durability: .disk,
+            failoverLoses: .none,
+            atomicAcrossQueues: true,
+            readsUnsynced: false,
+            monotonicFencing: true,
+            priorityLevels: 256,
+            order: .strict,
+            delayResolution: .milliseconds(1),
+            exactBounds: true,
+            sharedByProcesses: false
+        )
+    }
+
+    /// Opens the store in a folder, or makes one.
+    /// - Throws: `storeLocked`, `storeCorrupt`, `storeFailed`.
+    package static func open(directory: String, options: EngineOptions = EngineOptions()) async throws(BrokerError) -> Engine {
+        let path = URL(fileURLWithPath: directory).standardizedFileURL.path
+        return try await open(FileStorage(path), directory: path, options: options)
+    }
+
+    /// Opens the store in a storage, or makes one.
+    /// - Throws: `storeLocked`, `storeCorrupt`, `storeFailed`.
+    package static func open(storage: any Storage, options: EngineOptions = EngineOptions()) async throws(BrokerError) -> Engine {
+        try await open(storage, directory: nil, options: options)
+    }
+
+    private static func open(_ storage: any Storage, directory: String?, options: EngineOptions) async throws(BrokerError) -> Engine {
+        // Replay takes as long as it takes: on the thread that will own the store, never on one of the cooperative pool.
+        let opened: Result<Engine, BrokerError> = await withCheckedContinuation { continuation in
+            let thread = Thread {
+                do throws(BrokerError) {
+                    let core = try EngineCore.open(storage, options: options, at: options.clock.now())
+                    let inbox = Inbox(), ended = Ended()
+                    let engine = Engine(core, inbox: inbox, ended: ended, directory: directory, options: options)
+                    options.clock.attach(engine)
+                    let loop = EngineThread(core, inbox: inbox, clock: options.clock, logger: options.logger)
+                    continuation.resume(returning: .success(engine))
+                    loop.run()
+                    ended.set()
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+            thread.name = "godwit-engine"
+            thread.qualityOfService = .userInitiated
+            // Foundation gives threads 512 KiB on Darwin; a turn needs far less, but decoding nests.
+            thread.stackSize = 2 << 20
+            thread.start()
+        }
+        let engine = try opened.get()
+        engine.log(options.logger)
+        return engine
+    }
+
+    private init(_ core: borrowing EngineCore, inbox: Inbox, ended: Ended, directory: String?, options: EngineOptions) {
+        self.directory = directory
+        self.inbox = inbox
+        self.ended = ended
+        clock = options.clock
+        recovery = core.journal.recovery
+        resolver = ViewResolver(reader: core.journal.reader, identity: core.state.identity)
+    }
+
+    private func log(_ logger: Logger) {
+        for cut in recovery.cuts {
+            logger.warning(
+                "bytes that were never confirmed were cut from the end of the store and kept aside",
+                metadata: ["file": "\(cut.file)", "offset": "\(cut.offset)", "bytes": "\(cut.bytes)", "kept": "\(cut.keptAs)"]
+            )
+        }
+        logger.debug("store opened", metadata: ["records": "\(recovery.records)", "copied_groups": "\(recovery.copiedGroups)"])
+    }
+
+    package func close() async {
+        inbox.close()
+        await ended.wait()
+        clock.detach(self)
+    }
+
+    // MARK: Asking the core
+
+    private func nextTicket() -> Ticket { tickets.wrappingAdd(1, ordering: .relaxed).oldValue }
+
+    /// Sends a command and waits for its answer.
+    nonisolated(nonsending) func ask(_ command: Command) async throws(BrokerError) -> Answer {
+        let ticket = nextTicket()
+        let answer = await withCheckedContinuation { continuation in
+            if !inbox.post(Inbox.Message(ticket: ticket, command: command, reply: continuation)) {
+                continuation.resume(returning: .refused(.closed))
+            }
+        }
+        if case .refused(let error) = answer { throw error }
+        return answer
+    }
+
+    /// Sends a command that may wait for long; a cancelled task ends the wait at once.
+    func askWaiting(_ command: Command) async throws(BrokerError) -> Answer {
+        let ticket = nextTicket()
+        let call = WaitingCall()
+        let answer = await withTaskCancellationHandler {
+            await withCheckedContinuation { call.post(command, ticket, $0, to: inbox) }
+        } onCancel: {
+            call.cancel(ticket, in: inbox)
+        }
+        if case .refused(let error) = answer { throw error }
+        return answer
+    }
+
+    /// Gives back what was leased for somebody who is gone.
+    func giveBack(_ jobs: [LeasedJob]) async {
+        let transactions = jobs.map { job in
+            Transaction(
+                .release(resolver.identity.token(sequence: job.view.sequence, fencing: job.fencing), delay: nil, counted: false)
+            )
+        }
+        // Should it fail, the leases expire.
+        _ = try? await ask(.commit(transactions))
+    }
+
+}
+
+extension Engine: ClockFollower {
+    package func followClock() async { _ = try? await ask(.followClock) }
+}

@@ -1,0 +1,48 @@
+import GodwitCore
+
+/// A holder of the engine's leases: its options; what it holds is the core's.
+struct EngineHolder: Holder {
+    let engine: Engine
+    let options: HolderOptions
+
+    var id: HolderID { options.id }
+
+    func lease(max: Int, term: LeaseTerm, wait: Duration) async throws(BrokerError) -> [Delivery] {
+        guard (1...Limits.leases).contains(max) else { throw .invalidArgument("max", "max must be 1 to \(Limits.leases)") }
+        if case .fixed(let duration) = term { try Self.check(duration) }
+        let request = LeaseRequest(holder: options, max: max, term: term, wait: Swift.max(0, wait.inMilliseconds))
+        let jobs: [LeasedJob]
+        switch try await engine.askWaiting(.lease(request)) {
+        case .deliveries(let leased): jobs = leased
+        case .abandoned: return []
+        default: throw Engine.mixedUp
+        }
+        guard !jobs.isEmpty, !Task.isCancelled else {
+            if !jobs.isEmpty { await engine.giveBack(jobs) }
+            return []
+        }
+        do {
+            return try jobs.map { job throws(BrokerError) in try engine.resolver.delivery(job) }
+        } catch {
+            await engine.giveBack(jobs)
+            throw error
+        }
+    }
+
+    nonisolated(nonsending) func renew(_ renewals: [Renewal]) async throws(BrokerError) -> [RenewalOutcome] {
+        if renewals.isEmpty { return [] }
+        for renewal in renewals {
+            if let term = renewal.term { try Self.check(term) }
+        }
+        guard case .renewals(let outcomes) = try await engine.ask(.renew(renewals)) else { throw Engine.mixedUp }
+        return outcomes
+    }
+
+    func close() async throws(BrokerError) { _ = try await engine.ask(.closeHolder(options.id)) }
+
+    private static func check(_ duration: Duration) throws(BrokerError) {
+        guard (Limits.shortestLease...Limits.longestLease).contains(duration) else {
+            throw .invalidArgument("lease", "a lease lasts \(Limits.shortestLease.text) to \(Limits.longestLease.text)")
+        }
+    }
+}

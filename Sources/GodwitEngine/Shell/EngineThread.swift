@@ -1,0 +1,139 @@
+import Foundation
+import GodwitCore
+import GodwitJournal
+import Logging
+
+/// The loop around the core: one thread that takes what came in, lets the core take its turn, and sees to syncs and answers.
+struct EngineThread: ~Copyable {
+    private var core: EngineCore
+    private let inbox: Inbox
+    private let clock: any EngineClock
+    private let logger: Logger
+    private var replies: [Ticket: CheckedContinuation<Answer, Never>] = [:]
+    private var syncer: WorkThread?
+    private var preparer: WorkThread?
+    private var isSyncing = false
+    private var isPreparing = false
+
+    /// A turn with at least so many messages is load: then a sync overlaps with the next turn. A lone request is synced at once, here:
+    /// waking another thread and being woken by it would cost it more than the sync.
+    private static let messagesUnderLoad = 4
+
+    init(_ core: consuming EngineCore, inbox: Inbox, clock: any EngineClock, logger: Logger) {
+        self.core = core
+        self.inbox = inbox
+        self.clock = clock
+        self.logger = logger
+    }
+
+    /// Runs until the inbox is closed; all who wait are answered then, and the store is closed.
+    consuming func run() {
+        var isClosing = false
+        prepare()
+        while !isClosing || isSyncing || isPreparing {
+            inbox.wait(milliseconds: isClosing ? nil : waitTime)
+            var batch = inbox.take()
+            isClosing = isClosing || batch.isClosing
+            if let (sync, failure) = batch.sync {
+                isSyncing = false
+                core.endSync(sync, failure: failure)
+                answer()
+            }
+            if batch.preparation.done {
+                isPreparing = false
+                core.journal.endPreparation(batch.preparation.1)
+            }
+            turn(&batch.messages)
+            sync(isLoad: batch.messages.count >= Self.messagesUnderLoad)
+            answer()
+            prepare()
+        }
+        core.close()
+        answer()
+        for reply in replies.values { reply.resume(returning: .refused(core.failure ?? .closed)) }
+        syncer?.stop()
+        preparer?.stop()
+    }
+
+    private var waitTime: Int64? {
+        let next = core.nextTurn
+        if clock.runsByItself { return next }
+        // On a clock that is moved by hand only what does not wait for its time is done: the rest comes with the clock.
+        return next == 0 ? 0 : nil
+    }
+
+    private mutating func turn(_ messages: inout [Inbox.Message]) {
+        var commands: [(ticket: Ticket, command: Command)] = []
+        commands.reserveCapacity(messages.count)
+        for message in messages {
+            if let reply = message.reply { replies[message.ticket] = reply }
+            commands.append((message.ticket, message.command))
+        }
+        core.turn(commands, at: clock.now())
+    }
+
+    /// Syncs what somebody waits for, or what has waited long enough.
+    private mutating func sync(isLoad: Bool) {
+        while !isSyncing, isSyncDue {
+            guard let sync = core.beginSync() else { break }
+            if isLoad || !inbox.isEmpty {
+                isSyncing = true
+                let inbox = inbox
+                if syncer == nil { syncer = WorkThread(name: "godwit-sync") }
+                syncer?.run {
+                    do throws(JournalError) {
+                        try sync.run()
+                        inbox.post(sync: sync, failure: nil)
+                    } catch {
+                        inbox.post(sync: sync, failure: error)
+                    }
+                }
+            } else {
+                do {
+                    try sync.run()
+                    core.endSync(sync, failure: nil)
+                } catch {
+                    core.endSync(sync, failure: error)
+                }
+            }
+        }
+        if !isSyncing { core.markIfIdle() }
+        if let failure = core.failure, !hasLoggedFailure {
+            hasLoggedFailure = true
+            logger.critical("the store failed and confirms nothing any more", metadata: ["error": "\(failure)"])
+        }
+    }
+
+    private var hasLoggedFailure = false
+
+    private var isSyncDue: Bool {
+        switch core.syncNeed {
+        case .none: false
+        case .now: true
+        // A clock that is moved by hand gives no delay to wait out.
+        case .later: !clock.runsByItself
+        }
+    }
+
+    private mutating func answer() {
+        for (ticket, answer) in core.takeAnswers() {
+            replies.removeValue(forKey: ticket)?.resume(returning: answer)
+        }
+    }
+
+    /// Has segments made ahead of need, away from this thread.
+    private mutating func prepare() {
+        guard !isPreparing, let preparation = core.journal.beginPreparation() else { return }
+        isPreparing = true
+        if preparer == nil { preparer = WorkThread(name: "godwit-prepare") }
+        let inbox = inbox, logger = logger
+        preparer?.run {
+            do {
+                inbox.post(prepared: try preparation.run())
+            } catch {
+                logger.warning("no segment could be prepared", metadata: ["error": "\(error)"])
+                inbox.post(prepared: nil)
+            }
+        }
+    }
+}

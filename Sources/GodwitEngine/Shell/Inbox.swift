@@ -1,0 +1,78 @@
+import GodwitJournal
+import Synchronization
+
+/// What reaches the engine's thread from others: swapped as a whole, so that many messages cost one wake-up.
+final class Inbox: Sendable {
+    /// A command with whoever waits for its answer.
+    struct Message: Sendable {
+        var ticket: Ticket
+        var command: Command
+        var reply: CheckedContinuation<Answer, Never>?
+    }
+
+    /// What came in since the last look.
+    struct Batch: Sendable {
+        var messages: [Message] = []
+        /// A sync that ended, and how.
+        var sync: (JournalSync, JournalError?)?
+        var preparation: (done: Bool, PreparedSegment?) = (false, nil)
+        var isClosing = false
+
+        var isEmpty: Bool { messages.isEmpty && sync == nil && !preparation.done && !isClosing }
+    }
+
+    private struct State {
+        var batch = Batch()
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    private let signal = Signal()
+
+    /// Puts a message in; false when the engine was closed.
+    func post(_ message: Message) -> Bool {
+        let wasEmpty: Bool? = state.withLock { state in
+            guard !state.isClosed else { return nil }
+            defer { state.batch.messages.append(message) }
+            return state.batch.isEmpty
+        }
+        if wasEmpty == true { signal.raise() }
+        return wasEmpty != nil
+    }
+
+    func post(sync: JournalSync, failure: JournalError?) {
+        state.withLock { $0.batch.sync = (sync, failure) }
+        signal.raise()
+    }
+
+    func post(prepared: PreparedSegment?) {
+        state.withLock { $0.batch.preparation = (true, prepared) }
+        signal.raise()
+    }
+
+    /// Nothing is taken in any more; what is there will still be answered.
+    func close() {
+        state.withLock { state in
+            state.isClosed = true
+            state.batch.isClosing = true
+        }
+        signal.raise()
+    }
+
+    /// What is there now.
+    func take() -> Batch {
+        state.withLock { state in
+            let batch = state.batch
+            state.batch = Batch()
+            return batch
+        }
+    }
+
+    var isEmpty: Bool { state.withLock { $0.batch.isEmpty } }
+
+    /// Blocks until something is there, or for so many milliseconds; nil waits for ever.
+    func wait(milliseconds: Int64?) {
+        guard isEmpty else { return }
+        signal.wait(milliseconds: milliseconds)
+    }
+}

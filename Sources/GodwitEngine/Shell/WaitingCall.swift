@@ -1,0 +1,28 @@
+import GodwitCore
+import Synchronization
+
+/// A call that may wait for long, between its posting and the cancelling of its task, whichever comes first.
+final class WaitingCall: Sendable {
+    private enum State { case new, posted, cancelled }
+
+    private let state = Mutex(State.new)
+
+    /// Posts the command, unless the task was cancelled before.
+    func post(_ command: Command, _ ticket: Ticket, _ reply: CheckedContinuation<Answer, Never>, to inbox: Inbox) {
+        let refusal: Answer? = state.withLock { state in
+            guard state == .new else { return .abandoned }
+            state = .posted
+            // In the lock, so that no cancelling overtakes it.
+            return inbox.post(Inbox.Message(ticket: ticket, command: command, reply: reply)) ? nil : .refused(.closed)
+        }
+        if let refusal { reply.resume(returning: refusal) }
+    }
+
+    /// Ends the wait.
+    func cancel(_ ticket: Ticket, in inbox: Inbox) {
+        state.withLock { state in
+            if state == .posted { _ = inbox.post(Inbox.Message(ticket: 0, command: .abandon(ticket), reply: nil)) }
+            state = .cancelled
+        }
+    }
+}

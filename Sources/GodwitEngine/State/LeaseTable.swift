@@ -1,0 +1,124 @@
+import GodwitCore
+
+/// A lease that is out.
+struct Lease: BitwiseCopyable {
+    var sequence: UInt64
+    /// Grows with every lease of the store; 0 for a free place.
+    var fencing: UInt64
+    /// Lease time at which it ends unless it is renewed; `Int64.max` for as long as the holder lives.
+    var deadline: Int64
+    /// Lease time at which the attempt has taken too long; `Int64.max` for never.
+    var attemptDeadline: Int64
+    /// Milliseconds that a renewal gives; 0 for as long as the holder lives.
+    var term: Int64
+    /// Its holder's place in the table of holders.
+    var holder: UInt32
+    /// The holder's other leases, plus one; 0 at the ends. Of a free place, `next` is the next free one.
+    var previous: UInt32
+    var next: UInt32
+    var endsWithProcess: Bool
+    /// The time of its element in the queue of deadlines; `Int64.max` for none.
+    var timerAt: Int64
+
+    /// When somebody must look at it.
+    var due: Int64 { min(deadline, attemptDeadline) }
+}
+
+/// All leases that are out, and who holds them.
+struct LeaseTable {
+    struct HolderEntry {
+        var id: HolderID
+        /// Its newest lease, plus one.
+        var first: UInt32 = 0
+        var count = 0
+    }
+
+    private(set) var leases: [Lease] = []
+    private var free: UInt32 = 0
+    private(set) var count = 0
+
+    private(set) var holders: [HolderEntry?] = []
+    private var freeHolders: [UInt32] = []
+    private var holdersByID: [HolderID: UInt32] = [:]
+
+    init() {}
+
+    subscript(place: UInt32) -> Lease {
+        get { leases[Int(place)] }
+        set { leases[Int(place)] = newValue }
+    }
+
+    /// The holder's place; one is made for it when it holds nothing yet, and must be ``retire(_:)``d if it still does not.
+    mutating func holder(_ id: HolderID) -> UInt32 {
+        if let place = holdersByID[id] { return place }
+        let place: UInt32
+        if let reused = freeHolders.popLast() {
+            place = reused
+            holders[Int(place)] = HolderEntry(id: id)
+        } else {
+            place = UInt32(holders.count)
+            holders.append(HolderEntry(id: id))
+        }
+        holdersByID[id] = place
+        return place
+    }
+
+    mutating func insert(_ lease: Lease) -> UInt32 {
+        var lease = lease
+        let place: UInt32
+        let holder = Int(lease.holder)
+        lease.previous = 0
+        lease.next = holders[holder]?.first ?? 0
+        if free != 0 {
+            place = free - 1
+            free = leases[Int(place)].next
+            leases[Int(place)] = lease
+        } else {
+            place = UInt32(leases.count)
+            leases.append(lease)
+        }
+        if lease.next != 0 { leases[Int(lease.next - 1)].previous = place + 1 }
+        holders[holder]?.first = place + 1
+        holders[holder]?.count += 1
+        count += 1
+        return place
+    }
+
+    mutating func remove(_ place: UInt32) {
+        let lease = leases[Int(place)]
+        if lease.previous != 0 {
+            leases[Int(lease.previous - 1)].next = lease.next
+        } else {
+            holders[Int(lease.holder)]?.first = lease.next
+        }
+        if lease.next != 0 { leases[Int(lease.next - 1)].previous = lease.previous }
+        holders[Int(lease.holder)]?.count -= 1
+        retire(lease.holder)
+        leases[Int(place)].fencing = 0
+        leases[Int(place)].timerAt = .max
+        leases[Int(place)].next = free
+        free = place + 1
+        count -= 1
+    }
+
+    /// Forgets a holder that holds nothing.
+    mutating func retire(_ holder: UInt32) {
+        guard let entry = holders[Int(holder)], entry.count == 0 else { return }
+        holdersByID[entry.id] = nil
+        holders[Int(holder)] = nil
+        freeHolders.append(holder)
+    }
+
+    /// The places of all leases of a holder, oldest first.
+    func places(of id: HolderID) -> [UInt32] {
+        guard let holder = holdersByID[id], let entry = holders[Int(holder)] else { return [] }
+        var places: [UInt32] = [], at = entry.first
+        places.reserveCapacity(entry.count)
+        while at != 0 {
+            places.append(at - 1)
+            at = leases[Int(at - 1)].next
+        }
+        places.reverse()
+        return places
+    }
+}
