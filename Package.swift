@@ -56,7 +56,7 @@ let package = Package(
         .target(
             name: "Godwit",
             dependencies: [
-                "GodwitCore", "GodwitEngine",
+                "GodwitCore", "GodwitEngine", "GodwitJournal",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
@@ -66,7 +66,10 @@ let package = Package(
         ),
         .target(
             name: "GodwitTesting",
-            dependencies: ["Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal"],
+            dependencies: [
+                "Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .target(
@@ -79,6 +82,7 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
                 .product(name: "NIOCore", package: "swift-nio", condition: server),
             ],
+            resources: [.embedInCode("openapi.json")],
             swiftSettings: settings
         ),
         .target(
@@ -101,8 +105,10 @@ let package = Package(
                 "Godwit", "GodwitCore", "GodwitHTTP", "GodwitServer",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
                 .product(name: "AsyncHTTPClient", package: "async-http-client", condition: server),
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
                 .product(name: "NIOCore", package: "swift-nio", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
             ],
@@ -114,9 +120,13 @@ let package = Package(
                 "Godwit", "GodwitHTTP",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
             ],
             path: "Examples/Timeline",
+            resources: [.embedInCode("Assets")],
             swiftSettings: settings
         ),
         .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
@@ -128,9 +138,24 @@ let package = Package(
         ),
         .testTarget(
             name: "GodwitTests",
-            dependencies: ["Godwit", "GodwitTesting", "GodwitEngine", "GodwitCore"],
+            dependencies: [
+                "Godwit", "GodwitTesting", "GodwitEngine", "GodwitJournal", "GodwitCore",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "GodwitCLITests",
+            dependencies: [
+                "GodwitCLI", "GodwitCore", "GodwitHTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "TimelineTests", dependencies: ["Timeline"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

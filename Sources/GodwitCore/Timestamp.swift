@@ -13,19 +13,10 @@ package struct Timestamp: Hashable, Sendable, Comparable {
 
 extension Timestamp: CustomStringConvertible {
     /// RFC 3339 in UTC with milliseconds, such as `2026-11-24T22:07:43.120Z`.
-    ///
-    /// Days to civil dates after Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (proleptic Gregorian calendar).
     package var description: String {
         let (days, rest) = milliseconds.flooredDivision(by: 86_400_000)
-        let shifted = days + 719_468
-        let (era, dayOfEra) = shifted.flooredDivision(by: 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        let date = "\(year.padded(4))-\(month.padded(2))-\(day.padded(2))"
+        let civil = CivilDate(daysSince1970: days)
+        let date = "\(Int64(civil.year).padded(4))-\(Int64(civil.month).padded(2))-\(Int64(civil.day).padded(2))"
         let time = "\((rest / 3_600_000).padded(2)):\((rest / 60_000 % 60).padded(2)):\((rest / 1_000 % 60).padded(2))"
         return "\(date)T\(time).\((rest % 1_000).padded(3))Z"
     }
@@ -56,7 +47,8 @@ extension Timestamp {
             offset = sign * (hours * 60 + minutes) * 60_000
         }
         guard scanner.isAtEnd else { return nil }
-        let seconds = Self.daysSince1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
+        let days = CivilDate(year: Int(year), month: Int(month), day: Int(day)).daysSince1970
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second
         milliseconds = seconds * 1_000 + fraction - offset
     }
 
@@ -66,13 +58,6 @@ extension Timestamp {
         case 4, 6, 9, 11: 30
         default: 31
         }
-    }
-
-    private static func daysSince1970(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let shifted = month <= 2 ? year - 1 : year
-        let (era, yearOfEra) = shifted.flooredDivision(by: 400)
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 }
 
@@ -107,12 +92,6 @@ private struct DigitScanner {
 }
 
 extension Int64 {
-    /// The quotient rounded down, and a remainder that is never negative.
-    fileprivate func flooredDivision(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
-        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
-    }
-
     fileprivate func padded(_ width: Int) -> String {
         let text = String(self)
         return String(repeating: "0", count: Swift.max(0, width - text.count)) + text

@@ -10,8 +10,25 @@ package final class Connection: Sendable {
     /// Set when the peer has closed its side, or the connection is gone.
     package let closed = Latch()
     private let whenWritten = Mutex<(@Sendable (Bool) -> Void)?>(nil)
+    private let `continue` = Mutex<(@Sendable () -> Void)?>(nil)
 
     package init() {}
+
+    /// The connection is gone.
+    package func end() {
+        closed.set()
+        responseWritten(false)
+        `continue`.withLock { $0 = nil }
+    }
+
+    /// How to tell the client that its body is awaited (`100 Continue`).
+    package func onContinue(_ send: @escaping @Sendable () -> Void) { `continue`.withLock { $0 = send } }
+
+    /// Tells a client that asked for it (`Expect: 100-continue`) that its body is awaited.
+    func sendContinue() {
+        let send = `continue`.withLock { $0 }
+        send?()
+    }
 
     /// Calls back once, when the response that is being written has been handed to the network, or will never be.
     package func onResponseWritten(_ callback: @escaping @Sendable (_ succeeded: Bool) -> Void) {

@@ -1,5 +1,6 @@
+public import Godwit
 package import GodwitCore
-import HTTPTypes
+package import HTTPTypes
 public import Hummingbird
 package import Logging
 
@@ -8,8 +9,8 @@ package import Logging
 ///
 /// ```swift
 /// let router = Router()
-/// JobRoutes(jobs).add(to: router.group("background"))
-/// // GET /background/jobs/{id}, …/result and …/events
+/// JobRoutes(jobs).add(to: router.group("api"))
+/// // GET /api/jobs/{id}, /api/jobs/{id}/result and /api/jobs/{id}/events
 /// ```
 ///
 /// By default the routes only ``Action/watch``: whoever knows a job's unguessable id may follow it. Everything else needs an `authorize`
@@ -51,6 +52,26 @@ public struct JobRoutes: Sendable {
     private let authorize: Authorize?
     private let environment: RouteEnvironment
     private let logger: Logger
+
+    /// - Parameters:
+    ///   - client: whose jobs are served.
+    ///   - serving: what the routes offer. Anything but ``Action/watch`` needs `authorize`, and its lack is a programming error.
+    ///   - limits: on requests.
+    ///   - authorize: asked for every request, `watch` among them; false answers 403. An `HTTPResponseError` that it throws is the answer.
+    public init(_ client: JobClient, serving: Set<Action> = [.watch], limits: Limits = Limits(), authorize: Authorize? = nil) {
+        precondition(
+            authorize != nil || serving.isSubset(of: [.watch]),
+            "JobRoutes: whoever serves more than .watch says who may use it: give an authorize closure"
+        )
+        self.init(
+            broker: client.broker,
+            serving: serving,
+            limits: limits,
+            authorize: authorize,
+            logger: client.logger,
+            now: { client.clock.now }
+        )
+    }
 
     package init(
         broker: any Broker,
@@ -94,10 +115,7 @@ public struct JobRoutes: Sendable {
                     served.append(.head)
                 }
             }
-            let refusal = Problem.methodNotAllowed(served.map(\.rawValue).sorted())
-            for method in [.get, .head, .post, .put, .patch, .delete, .options] as [HTTPRequest.Method] where !served.contains(method) {
-                router.on(RouterPath(path), method: method) { (_: Request, _: Context) in refusal.response }
-            }
+            router.refuseOtherMethods(than: served, at: path)
         }
     }
 
@@ -126,6 +144,16 @@ public struct JobRoutes: Sendable {
             guard !ConnectionErrors.isOne(error) else { throw error }
             logger.error("A request failed unexpectedly", metadata: ["path": "\(route.path)", "error": "\(error)"])
             return Problem(.internalServerError, "internal", "the server failed: its log says why").response
+        }
+    }
+}
+
+extension RouterMethods {
+    /// Answers 405 with `Allow` to the methods that a path does not take: the router alone would say that there is no such path.
+    package func refuseOtherMethods(than served: [HTTPRequest.Method], at path: String) {
+        let refusal = Problem.methodNotAllowed(served.map(\.rawValue).sorted())
+        for method in [.get, .head, .post, .put, .patch, .delete, .options, .trace] as [HTTPRequest.Method] where !served.contains(method) {
+            on(RouterPath(path), method: method) { (_: Request, _: Context) in refusal.response }
         }
     }
 }

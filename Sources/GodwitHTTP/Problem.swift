@@ -1,7 +1,7 @@
 package import GodwitCore
 package import HTTPTypes
 package import Hummingbird
-import NIOCore
+package import NIOCore
 
 /// An error as the interface says it: a problem document (RFC 9457) with a stable `code`, the `field` that is wrong and what to do.
 ///
@@ -97,13 +97,20 @@ extension Problem {
 extension Problem {
     /// The document as an answer.
     package var response: Response {
+        let (head, body) = document
+        return Response(status: head.status, headers: head.headerFields, body: ResponseBody(byteBuffer: body))
+    }
+
+    /// The answer's head and body, for where there is no router.
+    package var document: (head: HTTPResponse, body: ByteBuffer) {
         var json = JSONWriter()
         write(to: &json)
         var headers = headers
         headers[.contentType] = "application/problem+json"
         headers[.cacheControl] = "no-store"
+        headers[.contentLength] = String(json.buffer.readableBytes)
         if let seconds = retryAfterSeconds { headers[.retryAfter] = String(seconds) }
-        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: json.buffer))
+        return (HTTPResponse(status: status, headerFields: headers), json.buffer)
     }
 
     /// Whole seconds, rounded up, at least 1 and at most 5 minutes.

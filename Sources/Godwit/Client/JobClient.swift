@@ -58,6 +58,12 @@ extension JobClient {
         return try lookup.snapshot(of: id)
     }
 
+    /// A job as it was enqueued.
+    /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`; `DecodingError`.
+    package func job<J: Job>(_ type: J.Type, id: JobID) async throws -> J {
+        try JobCoding.decode(J.self, from: try await broker.payload(of: id).bytes)
+    }
+
     func change(_ operation: Operation, _ id: JobID) async throws -> JobState {
         try Task.checkCancellation()
         guard case .state(let state)? = try await broker.commit(Transaction(operation)).first else {

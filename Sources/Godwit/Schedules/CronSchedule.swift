@@ -28,7 +28,6 @@ struct CronSchedule: Sendable {
             let due = match.minutes * 60 - ahead
             guard let jump = jump(after: now, notAfter: due) else { return Timestamp(milliseconds: due * 1_000) }
             let end = firstWall(jump.time + jump.before), start = firstWall(jump.time + jump.after)
-            if match < end { return Timestamp(milliseconds: due * 1_000) }
             if expression.followsWallClock {
                 from = start
             } else if start > end {

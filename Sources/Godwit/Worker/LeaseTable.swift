@@ -86,6 +86,7 @@ struct LeaseTable {
             turn.wakeAt = min(turn.wakeAt, max(lease.expiresAt, noExpiryBefore))
             if let timeoutAt = lease.timeoutAt, timeoutAt > now { turn.wakeAt = min(turn.wakeAt, timeoutAt) }
         }
+        // While a batch is in flight no other one is sent; its answer brings the next turn.
         if !isSending {
             let isDue = nextRenewal <= now
             if isDue || (hasProgress && lastSent + Self.progressInterval <= now) {
@@ -94,9 +95,9 @@ struct LeaseTable {
                 isSending = !turn.renewals.isEmpty
                 if isSending { lastSent = now }
             }
+            turn.wakeAt = min(turn.wakeAt, nextRenewal)
             if hasProgress { turn.wakeAt = min(turn.wakeAt, lastSent + Self.progressInterval) }
         }
-        turn.wakeAt = min(turn.wakeAt, max(nextRenewal, now))
         plannedTurn = turn.wakeAt
         return turn
     }

@@ -23,8 +23,10 @@ final class ThreadExecutor: TaskExecutor {
     private let signal = DispatchSemaphore(value: 0)
 
     init(name: String) {
-        let thread = Thread { [self] in work() }
-        thread.name = name
+        let thread = Thread { [self] in
+            Thread.current.name = name
+            work()
+        }
         thread.start()
     }
 

@@ -9,6 +9,7 @@ struct WorkerPlan: Sendable {
     let lease: Duration
     let shutdownGrace: Duration
     let handlers: [String: Handler]
+    let schedules: [CheckedSchedule]
     let onError: Worker.ErrorObserver?
     let logger: Logger
 
@@ -51,6 +52,7 @@ struct WorkerPlan: Sendable {
             (handlers.isEmpty || !queues.isEmpty) && queues.count <= Limits.queuesPerHolder,
             "1 to \(Limits.queuesPerHolder)"
         )
+        schedules = try CheckedSchedule.all(worker.schedules)
         client = worker.client
         concurrency = worker.concurrency
         self.queues = queues
@@ -59,5 +61,19 @@ struct WorkerPlan: Sendable {
         self.handlers = handlers
         onError = worker.onError
         logger = worker.logger
+    }
+}
+
+extension WorkerPlan {
+    var runner: AttemptRunner {
+        AttemptRunner(handlers: handlers, onError: onError, metrics: WorkerMetrics(handlers.values), random: client.random)
+    }
+
+    /// A holder of its own for each run: a random incarnation, never a host's name.
+    func openHolder() async throws(BrokerError) -> any Holder {
+        let id = String(client.random(), radix: 36) + String(client.random(), radix: 36)
+        return try await client.broker.open(
+            HolderOptions(id: HolderID("worker-\(id)"), queues: queues, capacity: concurrency, isEmbedded: client.isEmbedded)
+        )
     }
 }

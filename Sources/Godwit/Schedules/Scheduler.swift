@@ -1,0 +1,137 @@
+import GodwitCore
+import Logging
+
+import struct Foundation.Date
+
+/// Fires schedules: for each due time one transaction moves the schedule's record from the last due time to this one, if nobody else did
+/// so before, and enqueues the job.
+struct Scheduler: Sendable {
+    /// What the record of a schedule says.
+    private struct Firing: Codable {
+        /// The last due time that was fired, or, before the first, when the schedule was first seen.
+        var last: Date
+    }
+
+    private struct Known {
+        var last: Timestamp
+        var version: Version
+        /// Not tried again before: the queue was full, or the job could not be made.
+        var notBefore: Timestamp?
+    }
+
+    /// The wall clock may be set meanwhile: it is looked at least so often.
+    private static let longestSleep: Duration = .seconds(30)
+
+    private let schedules: [CheckedSchedule]
+    private let client: JobClient
+    private let logger: Logger
+    private var known: [String: Known] = [:]
+
+    init(_ schedules: [CheckedSchedule], client: JobClient, logger: Logger) {
+        self.schedules = schedules
+        self.client = client
+        self.logger = logger
+    }
+
+    /// Fires what is due until the task is cancelled.
+    /// - Throws: ``BrokerError`` when the store failed, or was closed.
+    func run() async throws {
+        var scheduler = self
+        var random = RandomFunction(function: client.random)
+        var failures = 0
+        while !Task.isCancelled {
+            var sleep = Self.longestSleep
+            do throws(BrokerError) {
+                if let next = try await scheduler.fireDue() { sleep = min(sleep, max(.zero, next - client.clock.now)) }
+                failures = 0
+            } catch {
+                guard error.code == .unavailable || error.code == .outcomeUnknown else { throw error }
+                failures += 1
+                logger.warning("schedules cannot be looked at: trying again", metadata: ["error": "\(error)"])
+                sleep = Backoff.standard.delay(after: failures, using: &random)
+            }
+            try? await client.clock.sleep(for: sleep)
+        }
+    }
+
+    /// Fires every schedule that is due.
+    /// - Returns: when to look again; nil when nothing is due for decades.
+    mutating func fireDue() async throws(BrokerError) -> Timestamp? {
+        var next: Timestamp?
+        for schedule in schedules {
+            guard let due = try await fire(schedule) else { continue }
+            next = min(next ?? due, due)
+        }
+        return next
+    }
+
+    private mutating func fire(_ schedule: CheckedSchedule) async throws(BrokerError) -> Timestamp? {
+        while true {
+            let now = client.clock.now
+            let known = try await known(schedule, at: now)
+            if let wait = known.notBefore, wait > now { return wait }
+            guard let due = schedule.times.last(after: known.last, notAfter: now) else {
+                return schedule.times.next(after: max(known.last, now))
+            }
+            do {
+                let operations: [Operation] = [
+                    .put(schedule.record, value: Self.value(due), expecting: .version(known.version), lifetime: nil),
+                    .enqueue(try schedule.make(due)),
+                ]
+                guard case .put(let version)? = try await client.broker.commit(Transaction(operations)).first else {
+                    self.known[schedule.name] = nil
+                    continue
+                }
+                self.known[schedule.name] = Known(last: due, version: version)
+                logger.debug("a schedule fired", metadata: ["schedule": "\(schedule.name)", "due": "\(due)"])
+            } catch let error as BrokerError where error.code == .versionConflict {
+                // Another worker was first.
+                self.known[schedule.name] = nil
+            } catch let error as BrokerError where error.isFatalToSchedules {
+                throw error
+            } catch {
+                let wait = max((error as? BrokerError)?.retryAfter ?? Self.longestSleep, .seconds(1))
+                logger.error(
+                    "a schedule could not be fired: trying again",
+                    metadata: ["schedule": "\(schedule.name)", "error": "\(error)"]
+                )
+                self.known[schedule.name]?.notBefore = now + wait
+            }
+        }
+    }
+
+    /// The schedule's record; made when there is none: what was due before a schedule was first seen is not fired.
+    private mutating func known(_ schedule: CheckedSchedule, at now: Timestamp) async throws(BrokerError) -> Known {
+        while true {
+            if let known = known[schedule.name] { return known }
+            if let record = try await client.broker.read([schedule.record]).first ?? nil {
+                // A value that cannot be read is one that somebody else put there: it begins anew.
+                let last = (try? JobCoding.decode(Firing.self, from: record.value)).map { Timestamp($0.last) } ?? now
+                known[schedule.name] = Known(last: last, version: record.version)
+                continue
+            }
+            let outcome = try await client.broker.commit([
+                Transaction(.put(schedule.record, value: Self.value(now), expecting: .absent, lifetime: nil))
+            ]).first
+            switch outcome {
+            case .committed(let results):
+                guard case .put(let version)? = results.first else { continue }
+                known[schedule.name] = Known(last: now, version: version)
+            case .aborted(_, let error) where error.code == .versionConflict: continue
+            case .aborted(_, let error): throw error
+            case nil: throw BrokerError(.unavailable, "the broker answered nothing: look at it, and try again")
+            }
+        }
+    }
+
+    private static func value(_ last: Timestamp) -> Bytes { Bytes("{\"last\":\"\(last)\"}") }
+}
+
+extension BrokerError {
+    fileprivate var isFatalToSchedules: Bool {
+        switch code {
+        case .closed, .storeFailed, .unavailable, .outcomeUnknown: true
+        default: false
+        }
+    }
+}

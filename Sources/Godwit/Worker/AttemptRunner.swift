@@ -1,0 +1,138 @@
+import GodwitCore
+import Logging
+import Tracing
+
+/// Runs an attempt: a pipeline from a delivery to a ``Settlement``.
+struct AttemptRunner: Sendable {
+    /// The stable words that a worker puts into a failed attempt's code.
+    enum Code {
+        static let unknownJob = "unknown_job"
+        static let invalidPayload = "invalid_payload"
+    }
+
+    let handlers: [String: Handler]
+    let onError: Worker.ErrorObserver?
+    let metrics: WorkerMetrics
+    let random: @Sendable () -> UInt64
+
+    func handler(for delivery: Delivery) -> Handler? { delivery.job.name.flatMap { handlers[$0] } }
+
+    /// How long the attempt may take: the shorter one of what its publisher and its handler say.
+    func timeout(of delivery: Delivery) -> Duration? {
+        guard let own = handler(for: delivery)?.timeout else { return delivery.timeout }
+        return min(own, delivery.timeout ?? own)
+    }
+
+    func run(_ attempt: Attempt) async -> Settlement {
+        let began = ContinuousClock.now
+        let context = JobContext(run: attempt)
+        let outcome: Settlement.Outcome
+        var thrown: (any Error)?
+        do {
+            let result = try await traced(attempt) {
+                guard let handler = handler(for: attempt.delivery) else { throw UnknownJob(name: attempt.delivery.job.name) }
+                return try await handler.run(attempt.delivery.payload.bytes, context)
+            }
+            let followUps = try attempt.followUps()
+            outcome = self.outcome(of: attempt, result, followUps)
+        } catch {
+            thrown = error
+            outcome = self.outcome(of: attempt, error)
+            if case .failed(let failure, let retry) = outcome {
+                report(failure, retry, attempt)
+                onError?(error, context)
+            }
+        }
+        metrics.ended(attempt, outcome, after: began.duration(to: .now))
+        return Settlement(attempt: attempt, outcome: outcome, error: thrown)
+    }
+
+    private func outcome(of attempt: Attempt, _ result: Content?, _ followUps: [NewMessage]) -> Settlement.Outcome {
+        switch attempt.ending {
+        case .cancelled: .dropped(.cancelled)
+        case .leaseLost: .dropped(.leaseLost)
+        case .timeout, .shutdown, nil: .succeeded(result, followUps: followUps)
+        }
+    }
+
+    private func outcome(of attempt: Attempt, _ error: any Error) -> Settlement.Outcome {
+        switch attempt.ending {
+        case .cancelled: return .dropped(.cancelled)
+        case .leaseLost: return .dropped(.leaseLost)
+        case .shutdown: return .released
+        case .timeout:
+            let limit = timeout(of: attempt.delivery)?.text ?? "its timeout"
+            return .failed(
+                Failure(message: "the attempt took longer than \(limit)", code: FailureCode.timeout),
+                decision(by: .byPolicy, attempt)
+            )
+        case nil: break
+        }
+        switch error {
+        case let failure as JobFailure:
+            return .failed(
+                Failure(message: failure.description, code: failure.code ?? "\(JobFailure.self)"),
+                decision(by: failure.retry, attempt)
+            )
+        case let unreadable as UnreadablePayload:
+            return .failed(Failure(message: unreadable.description, code: Code.invalidPayload), .never)
+        case let unknown as UnknownJob:
+            return .failed(Failure(message: unknown.description, code: Code.unknownJob), .standard)
+        default:
+            return .failed(Failure(message: "\(error)", code: "\(type(of: error))"), decision(by: .byPolicy, attempt))
+        }
+    }
+
+    private func decision(by wish: JobFailure.Retry, _ attempt: Attempt) -> RetryDecision {
+        let job = attempt.delivery.job
+        guard job.attempt < attempt.maxAttempts else { return .never }
+        switch wish {
+        case .never: return .never
+        case .after(let delay): return .after(delay)
+        case .byPolicy:
+            var random = RandomFunction(function: self.random)
+            let policy = handler(for: attempt.delivery)?.retry ?? .standard
+            return policy.decision(attempt: job.attempt, allowed: job.maxAttempts, using: &random)
+        }
+    }
+
+    private func report(_ failure: Failure, _ retry: RetryDecision, _ attempt: Attempt) {
+        var metadata: Logger.Metadata = ["error": "\(failure.message)"]
+        if let code = failure.code { metadata["code"] = "\(code)" }
+        if retry == .never {
+            attempt.logger.error("the job failed for good", metadata: metadata)
+        } else {
+            attempt.logger.warning("an attempt failed: the job is retried", metadata: metadata)
+        }
+    }
+
+    private func traced(_ attempt: Attempt, _ body: () async throws -> Content?) async throws -> Content? {
+        let job = attempt.delivery.job
+        return try await withSpan(
+            "run \(job.name ?? "job")",
+            context: TraceHeaders.context(from: attempt.headers),
+            ofKind: .consumer
+        ) { span in
+            span.attributes["messaging.system"] = "godwit"
+            span.attributes["messaging.operation.type"] = "process"
+            span.attributes["messaging.destination.name"] = job.queue.description
+            span.attributes["messaging.message.id"] = job.id.description
+            span.attributes["godwit.attempt"] = job.attempt
+            return try await body()
+        }
+    }
+}
+
+/// A job that no handler of this worker is registered for; another worker may know it.
+struct UnknownJob: Error, CustomStringConvertible {
+    let name: String?
+
+    var description: String {
+        guard let name else {
+            return
+                "the job was published without a name, so no handler can be chosen: publish it with the name that a handler is registered for"
+        }
+        return
+            "this worker has no handler for jobs of the name \"\(name)\": register one with handle, or give such jobs a queue of their own"
+    }
+}

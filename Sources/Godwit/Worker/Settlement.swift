@@ -1,0 +1,43 @@
+import GodwitCore
+
+/// What came of an attempt, and what the broker is told about it.
+struct Settlement: Sendable {
+    enum Outcome: Sendable {
+        case succeeded(Content?, followUps: [NewMessage])
+        case failed(Failure, RetryDecision)
+        /// Given back, uncounted: the worker shuts down.
+        case released
+        /// The lease is gone: there is nothing to be told.
+        case dropped(Attempt.Ending)
+    }
+
+    let attempt: Attempt
+    var outcome: Outcome
+    /// What the handler threw.
+    var error: (any Error)?
+
+    /// Nil when the broker is told nothing.
+    var transaction: Transaction? {
+        switch outcome {
+        case .succeeded(let result, let followUps):
+            Transaction([.complete(attempt.token, result: result)] + followUps.map(Operation.enqueue))
+        case .failed(let failure, let retry): Transaction(.fail(attempt.token, failure, retry: retry))
+        case .released: Transaction(.release(attempt.token, delay: nil, counted: false))
+        case .dropped: nil
+        }
+    }
+
+    /// What it counts against a commit's bytes.
+    var size: Int {
+        guard case .succeeded(let result, let followUps) = outcome else { return 0 }
+        return followUps.reduce(result?.bytes.count ?? 0) { $0 + $1.size }
+    }
+
+    /// The settlement in place of one that the broker refused for what it contains: the attempt fails, and is not repeated, for another
+    /// attempt would be refused as well. Nil when this one failed already.
+    func refused(because error: BrokerError) -> Settlement? {
+        guard case .succeeded = outcome else { return nil }
+        let failure = Failure(message: "the job ran, but its completion was refused: \(error.message)", code: error.code.rawValue)
+        return Settlement(attempt: attempt, outcome: .failed(failure, .never), error: error)
+    }
+}

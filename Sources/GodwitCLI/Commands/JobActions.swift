@@ -1,0 +1,91 @@
+import ArgumentParser
+import GodwitHTTP
+
+/// `godwit cancel`.
+struct CancelCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cancel",
+        abstract: "Cancel jobs, pending or running, for good.",
+        discussion: """
+            A running job is final at once; its worker stops at its next heartbeat. One that is final already stays as it is.
+
+              godwit cancel JOB
+              godwit jobs --queue reports --state queued | cut -f1 | xargs godwit cancel
+            """
+    )
+
+    @Argument(help: "The jobs' ids.")
+    var job: [String]
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            for id in job {
+                let job = try await store.cancel(id)
+                try Output.line(output.json ? job.text : "\(id)\t\(job["state"]?.string ?? "cancelled")")
+            }
+        }
+    }
+}
+
+/// `godwit retry`.
+struct RetryCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retry",
+        abstract: "Queue failed, cancelled or expired jobs again, with one more attempt; let waiting ones run now.",
+        discussion: """
+              godwit retry JOB
+              godwit jobs --queue reports --state failed | cut -f1 | xargs godwit retry
+            """
+    )
+
+    @Argument(help: "The jobs' ids.")
+    var job: [String]
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            for id in job {
+                let job = try await store.retry(id)
+                try Output.line(output.json ? job.text : "\(id)\t\(job["state"]?.string ?? "queued")")
+            }
+        }
+    }
+}
+
+/// `godwit forget`.
+struct ForgetCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget",
+        abstract: "Remove final jobs with their results before their time.",
+        discussion: "  godwit forget JOB"
+    )
+
+    @Argument(help: "The jobs' ids.")
+    var job: [String]
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            for id in job {
+                try await store.forget(id)
+                if output.json {
+                    try Output.line(
+                        JSONWriter.text { json in
+                            json.object { json in
+                                json.member("id", id)
+                                json.member("forgotten", true)
+                            }
+                        }
+                    )
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import GodwitCore
+import GodwitHTTP
+
+/// `godwit jobs`.
+struct JobsCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "jobs",
+        abstract: "List jobs, newest first.",
+        discussion: """
+            A line has id, state, queue, attempt, creation time, name and last error, with tabs between them: made for cut and awk. \
+            With --json every line is a job's JSON. When there are more jobs than --limit, the cursor to go on from is said on \
+            standard error.
+
+              godwit jobs --queue emails --state failed
+              godwit jobs --all --json | jq -r 'select(.attempt > 3) | .id'
+            """
+    )
+
+    @Option(help: "Only jobs of this queue.")
+    var queue: String?
+
+    @Option(help: "Only jobs in this state.", completion: .list(JobState.allCases.map(\.rawValue)))
+    var state: String?
+
+    @Option(help: "How many jobs to list at most.")
+    var limit = 100
+
+    @Flag(help: "List all, however many.")
+    var all = false
+
+    @Option(help: "Go on where another listing ended.")
+    var cursor: String?
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard limit >= 1 else { throw ValidationError("--limit must be at least 1") }
+        if let state, JobState(rawValue: state) == nil {
+            throw ValidationError("--state \(state) is no state: there is \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+    }
+
+    func run() async throws {
+        try await store.withStore { store in
+            var left = all ? Int.max : limit
+            var cursor = cursor
+            repeat {
+                let page = try await store.jobs(queue: queue, state: state, limit: min(left, Limits.page), cursor: cursor)
+                for job in page.jobs { try Output.line(output.json ? job.text : Self.line(job)) }
+                left -= page.jobs.count
+                cursor = page.next
+            } while cursor != nil && left > 0
+            if let cursor { Output.message("there are more: add --cursor \(cursor), or --all") }
+        }
+    }
+
+    private static func line(_ job: JSONValue) -> String {
+        let fields = [
+            job["id"]?.string, job["state"]?.string, job["queue"]?.string,
+            job["attempt"]?.integer.map { "\($0)/\(job["max_attempts"]?.integer ?? 0)" }, job["created_at"]?.string,
+            job["name"]?.string ?? "-",
+            job["error"]?["message"]?.string ?? "-",
+        ]
+        return fields.map { JobText.printable($0 ?? "-") }.joined(separator: "\t")
+    }
+}

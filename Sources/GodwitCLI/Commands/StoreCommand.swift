@@ -1,0 +1,87 @@
+import ArgumentParser
+import Foundation
+import GodwitCore
+
+/// A command that works on a store.
+protocol StoreCommand: AsyncParsableCommand {
+    var output: OutputOptions { get }
+}
+
+/// Where the store is.
+struct StoreOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The server. (default: $GODWIT_SERVER, else http://127.0.0.1:8080)", valueName: "url"))
+    var server: String?
+
+    @Option(
+        help: ArgumentHelp("A file with the bearer token that the server wants. (default: the token in $GODWIT_TOKEN)", valueName: "file"),
+        completion: .file()
+    )
+    var tokenFile: String?
+
+    @Option(
+        help: ArgumentHelp("Work on this folder, which no server may hold, instead of a server.", valueName: "dir"),
+        completion: .directory
+    )
+    var data: String?
+
+    func validate() throws {
+        guard data == nil || server == nil else {
+            throw ValidationError("--data and --server exclude each other: say where the store is once")
+        }
+        guard data == nil || tokenFile == nil else { throw ValidationError("a folder needs no token: leave --token-file away") }
+    }
+
+    /// Opens the store for the time of `body`.
+    /// - Parameters:
+    ///   - connections: how many requests may be under way at a time.
+    ///   - creating: whether a folder that is not there is made.
+    func withStore<Value: Sendable>(connections: Int = 8, creating: Bool = false, _ body: (Store) async throws -> Value) async throws
+        -> Value
+    {
+        let transport: any Transport
+        if let data {
+            transport = try await LocalTransport.open(folder: data, creating: creating)
+        } else {
+            let environment = ProcessInfo.processInfo.environment
+            let url = server ?? environment["GODWIT_SERVER"].flatMap { $0.isEmpty ? nil : $0 } ?? "http://127.0.0.1:8080"
+            transport = try HTTPTransport(url: url, token: Token.read(file: tokenFile), connections: connections)
+        }
+        do {
+            let value = try await body(Store(transport: transport))
+            await transport.close()
+            return value
+        } catch {
+            await transport.close()
+            throw error
+        }
+    }
+}
+
+/// The bearer token of a server and of its clients.
+enum Token {
+    /// The longest token that is taken.
+    static let largest = 4_096
+
+    /// The token in the file, else in `GODWIT_TOKEN`; nil when neither is given.
+    /// - Throws: ``CommandFailure`` (`usage`) when the file cannot be read, or what it holds cannot be a token.
+    static func read(file: String?, environment: [String: String] = ProcessInfo.processInfo.environment) throws -> String? {
+        let source: String
+        let text: String
+        if let file {
+            guard let bytes = FileManager.default.contents(atPath: file), let contents = String(validating: bytes, as: UTF8.self) else {
+                throw CommandFailure.usage("cannot read the token from \(file): name a readable file that holds nothing but the token")
+            }
+            source = file
+            text = contents.trimmingCharacters(in: .whitespacesAndNewlines)
+        } else if let value = environment["GODWIT_TOKEN"], !value.isEmpty {
+            source = "GODWIT_TOKEN"
+            text = value
+        } else {
+            return nil
+        }
+        guard !text.isEmpty, text.utf8.count <= largest, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw CommandFailure.usage("\(source) holds no token: use 1 to \(largest) printable ASCII characters without spaces")
+        }
+        return text
+    }
+}

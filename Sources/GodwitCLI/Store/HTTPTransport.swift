@@ -1,0 +1,121 @@
+import AsyncHTTPClient
+import Foundation
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// The way to a server.
+struct HTTPTransport: Transport {
+    private let base: String
+    private let token: String?
+    private let client: HTTPClient
+
+    /// - Parameters:
+    ///   - url: `http://HOST:PORT` or `https://HOST:PORT`, perhaps with a path that the routes are mounted under.
+    ///   - connections: how many requests may be under way at a time.
+    /// - Throws: ``CommandFailure`` (`usage`).
+    init(url: String, token: String?, connections: Int = 8) throws {
+        guard let parsed = URLComponents(string: url), ["http", "https"].contains(parsed.scheme?.lowercased() ?? ""),
+            parsed.host?.isEmpty == false,
+            parsed.query == nil, parsed.fragment == nil
+        else {
+            throw CommandFailure.usage("\(url) is no server's URL: use one such as http://127.0.0.1:8080")
+        }
+        base = url.hasSuffix("/") ? String(url.dropLast()) : url
+        self.token = token
+        var configuration = HTTPClient.Configuration()
+        configuration.redirectConfiguration = .disallow
+        configuration.timeout.connect = .seconds(5)
+        // A refused connection is an answer: whoever may wait says so with --retry-for.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
+        configuration.httpVersion = .http1Only
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    var description: String { base }
+
+    func send(_ request: StoreRequest) async throws -> StoreResponse {
+        try await reaching {
+            let response = try await client.execute(prepared(request), timeout: timeout(request))
+            let body = try await response.body.collect(upTo: StoreRequest.largestAnswer)
+            return StoreResponse(response, body: Array(body.readableBytesView))
+        }
+    }
+
+    func stream(_ request: StoreRequest, receive: @escaping @Sendable (ArraySlice<UInt8>) async throws -> Void) async throws
+        -> StoreResponse
+    {
+        let response = try await reaching { try await client.execute(prepared(request), timeout: timeout(request)) }
+        guard response.status == .ok else {
+            let body = try await reaching { try await response.body.collect(upTo: StoreRequest.largestAnswer) }
+            return StoreResponse(response, body: Array(body.readableBytesView))
+        }
+        var chunks = response.body.makeAsyncIterator()
+        while let chunk = try await reaching({ try await chunks.next() }) { try await receive(Array(chunk.readableBytesView)[...]) }
+        return StoreResponse(response, body: [])
+    }
+
+    func close() async { try? await client.shutdown() }
+
+    private func prepared(_ request: StoreRequest) -> HTTPClientRequest {
+        var prepared = HTTPClientRequest(url: base + request.target)
+        prepared.method = HTTPMethod(rawValue: request.method.rawValue)
+        for field in request.headers { prepared.headers.add(name: field.name.rawName, value: field.value) }
+        if let token { prepared.headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)") }
+        prepared.headers.replaceOrAdd(name: "User-Agent", value: "godwit/\(GodwitVersion.current)")
+        if !request.body.isEmpty { prepared.body = .bytes(ByteBuffer(bytes: request.body)) }
+        return prepared
+    }
+
+    private func timeout(_ request: StoreRequest) -> TimeAmount {
+        request.timeout.map { .milliseconds(Int64($0 / .milliseconds(1))) } ?? .hours(24 * 365)
+    }
+
+    /// Runs what talks to the server, and says in the command line's words why it could not.
+    private func reaching<Value>(_ operation: () async throws -> Value) async throws -> Value {
+        do {
+            return try await operation()
+        } catch let error as CommandFailure {
+            throw error
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch let error as HTTPClientError where error == .cancelled {
+            throw CancellationError()
+        } catch {
+            throw CommandFailure.unreachable(
+                "cannot reach \(base): \(Self.reason(error)). Start a server with `godwit serve`, or name one with --server or GODWIT_SERVER",
+                isCertainlyUnsent: Self.neverConnected(error)
+            )
+        }
+    }
+
+    private static func neverConnected(_ error: any Error) -> Bool {
+        error is NIOConnectionError || error as? HTTPClientError == .connectTimeout || (error as? IOError)?.errnoCode == ECONNREFUSED
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as NIOConnectionError:
+            if let failure = error.connectionErrors.first { return reason(failure.error) }
+            return error.dnsAError != nil || error.dnsAAAAError != nil ? "no such host \(error.host)" : "no connection"
+        case let error as IOError: return String(cString: strerror(error.errnoCode))
+        case let error as HTTPClientError where error == .connectTimeout: return "no connection within 5 s"
+        case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout: return "no answer in time"
+        case let error as HTTPClientError where error == .remoteConnectionClosed: return "it closed the connection"
+        case let error as HTTPClientError: return error.shortDescription
+        default: return "\(error)"
+        }
+    }
+}
+
+extension StoreResponse {
+    fileprivate init(_ response: HTTPClientResponse, body: [UInt8]) {
+        var fields = HTTPFields()
+        for (name, value) in response.headers {
+            if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
+        }
+        self.init(status: .init(code: Int(response.status.code)), headers: fields, body: body)
+    }
+}

@@ -1,0 +1,57 @@
+import GodwitCore
+import GodwitHTTP
+import HTTPTypes
+
+/// A job that is to be published: its payload as it is, and its options in the interface's spelling.
+struct NewJob: Sendable {
+    var payload: [UInt8]
+    /// Nil lets the store find out: JSON if it parses, else text if it is UTF-8, else bytes.
+    var contentType: String?
+    /// Names as query items spell them (`run-at`), values as given.
+    var options: [(name: String, value: String)]
+    var key: String?
+
+    /// Publishes this one job.
+    func request(queue: String) -> StoreRequest {
+        var request = StoreRequest(.post, ["v1", "queues", queue, "jobs"], query: options, body: payload)
+        request.headers[.contentType] = contentType
+        if let key { request.headers[.idempotencyKey] = Self.quoted(key) }
+        return request
+    }
+
+    /// The key as a structured field's string (RFC 9651, section 3.3.3).
+    static func quoted(_ key: String) -> String {
+        "\"" + key.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+
+    /// The job as an item of a batch, in the words that a lease gives it out with.
+    var batchItem: [UInt8] {
+        let bytes = Bytes(payload)
+        let text = bytes.text
+        let type = contentType ?? (JSONValue.isValid(bytes) ? Content.json : text == nil ? Content.binary : Content.text)
+        return JSONWriter.bytes { json in
+            json.object { json in
+                if type == Content.json {
+                    json.key("payload")
+                    json.raw(bytes)
+                } else {
+                    json.member("content_type", type)
+                    if let text, type.hasPrefix("text/") {
+                        json.member("payload", text)
+                    } else {
+                        json.member("payload_base64", base64: bytes)
+                    }
+                }
+                for option in options {
+                    json.key(option.name.replacing("-", with: "_"))
+                    // Numbers are numbers in JSON; everything else stays the text that it is.
+                    if ["priority", "max-attempts"].contains(option.name), let number = Int(option.value) {
+                        json.integer(number)
+                    } else {
+                        json.string(option.value)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import GodwitCore
+import GodwitHTTP
+import HTTPTypes
+
+/// What the commands do with a store, said in requests of the HTTP interface.
+struct Store: Sendable {
+    /// How long one long poll lasts; the server may answer sooner.
+    static let longPoll: Duration = .seconds(25)
+
+    let transport: any Transport
+
+    /// Sends a request and throws what the store refused.
+    @discardableResult
+    func send(_ request: StoreRequest) async throws -> StoreResponse {
+        let response = try await transport.send(request)
+        guard (200..<300).contains(response.status.code) else { throw CommandFailure(response, from: transport.description) }
+        return response
+    }
+
+    /// Sends a request whose answer is JSON.
+    func json(_ request: StoreRequest) async throws -> JSONValue {
+        let response = try await send(request)
+        guard let json = JSONValue(response.body) else { throw CommandFailure.notGodwit(transport.description) }
+        return json
+    }
+
+    // MARK: - Jobs
+
+    func job(_ id: String, wait: Duration? = nil) async throws -> JSONValue {
+        var request = StoreRequest(.get, ["v1", "jobs", id])
+        request.prefer(wait: wait)
+        return try await json(request)
+    }
+
+    /// Waits, as long as it takes, until the job is final.
+    func finalJob(_ id: String) async throws -> JSONValue {
+        while true {
+            let job = try await self.job(id, wait: Self.longPoll)
+            if JobText.isFinal(job) { return job }
+        }
+    }
+
+    func payload(of id: String) async throws -> StoreResponse { try await send(StoreRequest(.get, ["v1", "jobs", id, "payload"])) }
+
+    func result(of id: String) async throws -> StoreResponse { try await send(StoreRequest(.get, ["v1", "jobs", id, "result"])) }
+
+    func cancel(_ id: String) async throws -> JSONValue { try await json(StoreRequest(.post, ["v1", "jobs", id, "cancel"])) }
+
+    func retry(_ id: String) async throws -> JSONValue { try await json(StoreRequest(.post, ["v1", "jobs", id, "retry"])) }
+
+    func forget(_ id: String) async throws { try await send(StoreRequest(.delete, ["v1", "jobs", id])) }
+
+    /// A page of jobs, newest first, and where the next one begins.
+    func jobs(queue: String?, state: String?, limit: Int, cursor: String?) async throws -> (jobs: [JSONValue], next: String?) {
+        var request = StoreRequest(.get, ["v1", "jobs"])
+        if let queue { request.query.append(("queue", queue)) }
+        if let state { request.query.append(("state", state)) }
+        request.query.append(("limit", "\(limit)"))
+        if let cursor { request.query.append(("cursor", cursor)) }
+        let page = try await json(request)
+        return (page["jobs"]?.elements ?? [], page["next_cursor"]?.string)
+    }
+
+    /// Follows a job's server-sent events until its final state, over reconnections that lose nothing.
+    /// - Parameter show: gets the job's JSON, its present state first.
+    /// - Returns: The job's final JSON.
+    func follow(_ id: String, show: @escaping @Sendable (JSONValue) async throws -> Void) async throws -> JSONValue {
+        let follower = JobFollower(show: show)
+        while true {
+            var request = StoreRequest(.get, ["v1", "jobs", id, "events"], timeout: nil)
+            request.headers[.accept] = "text/event-stream"
+            let before = await follower.version
+            if let before { request.headers[.lastEventID] = before }
+            do {
+                let response = try await transport.stream(request) { try await follower.receive($0) }
+                guard response.status == .ok || response.status == .noContent else {
+                    throw CommandFailure(response, from: transport.description)
+                }
+            } catch let failure as CommandFailure where failure.exit == .unreachable {
+                // The stream broke off. Unless the store itself is gone, it goes on after the last version seen.
+                guard before != nil || !failure.isCertainlyUnsent else { throw failure }
+                _ = try await self.job(id)
+            }
+            if let final = await follower.final { return final }
+            await follower.reconnect()
+            let job = try await self.job(id)
+            if JobText.isFinal(job) {
+                try await show(job)
+                return job
+            }
+        }
+    }
+
+    // MARK: - Queues
+
+    func queues() async throws -> [JSONValue] { try await json(StoreRequest(.get, ["v1", "queues"]))["queues"]?.elements ?? [] }
+
+    func queue(_ name: String) async throws -> JSONValue { try await json(StoreRequest(.get, ["v1", "queues", name])) }
+
+    /// Merges settings into a queue's, creating it if it is new.
+    func configure(_ name: String, settings: [UInt8]) async throws -> JSONValue {
+        var request = StoreRequest(.patch, ["v1", "queues", name], body: settings)
+        request.headers[.contentType] = "application/merge-patch+json"
+        do {
+            return try await json(request)
+        } catch let failure as CommandFailure where failure.code == BrokerError.Code.queueNotFound.rawValue {
+            request.method = .put
+            request.headers[.contentType] = Content.json
+            return try await json(request)
+        }
+    }
+
+    enum QueueAction: String { case purge, pause, resume }
+
+    func perform(_ action: QueueAction, on queue: String) async throws -> StoreResponse {
+        try await send(StoreRequest(.post, ["v1", "queues", queue, action.rawValue]))
+    }
+
+    func delete(queue: String, purging: Bool) async throws {
+        try await send(StoreRequest(.delete, ["v1", "queues", queue], query: purging ? [("purge", "true")] : []))
+    }
+}
+
+/// Puts a job's events together across reconnections.
+private actor JobFollower {
+    private(set) var version: String?
+    private(set) var final: JSONValue?
+    private var parser = ServerSentEvents()
+    private let show: @Sendable (JSONValue) async throws -> Void
+
+    init(show: @escaping @Sendable (JSONValue) async throws -> Void) { self.show = show }
+
+    func receive(_ bytes: ArraySlice<UInt8>) async throws {
+        for event in try parser.add(bytes) {
+            guard let job = JSONValue(event.data.utf8) else { continue }
+            if let id = event.id { version = id }
+            if JobText.isFinal(job) { final = job }
+            try await show(job)
+        }
+    }
+
+    func reconnect() { parser = ServerSentEvents() }
+}
+
+extension StoreRequest {
+    /// Asks the server to hold its answer until the job is final, for whole seconds (RFC 7240).
+    mutating func prefer(wait: Duration?) {
+        guard let wait else { return }
+        headers[.prefer] = "wait=\(wait.components.seconds)"
+        timeout = wait + .seconds(30)
+    }
+}
+
+extension HTTPField.Name {
+    static let prefer = HTTPField.Name("Prefer")!  // a valid token
+    static let lastEventID = HTTPField.Name("Last-Event-ID")!  // a valid token
+    static let idempotencyKey = HTTPField.Name("Idempotency-Key")!  // a valid token
+    static let idempotencyReplayed = HTTPField.Name("Idempotency-Replayed")!  // a valid token
+}
+
+extension CommandFailure {
+    /// What a server's refusal means to the command line.
+    init(_ response: StoreResponse, from store: String) {
+        let status = response.status.code
+        guard let problem = JSONValue(response.body), let detail = problem["detail"]?.string ?? problem["title"]?.string else {
+            self = status == 401 || status == 403 ? .unauthorized(store) : .notGodwit(store, status: status)
+            return
+        }
+        let code = problem["code"]?.string ?? "http_\(status)"
+        let exit: Exit =
+            switch status {
+            case 429, 503: code == BrokerError.Code.storeFailed.rawValue ? .unreachable : .busy
+            case 400, 413, 415, 422: .usage
+            case 502, 504: .unreachable
+            default: .failed
+            }
+        var message = detail
+        if status == 401 { message += " (--token-file or GODWIT_TOKEN)" }
+        let retryAfter = problem["retry_after_ms"]?.integer.map { Duration.milliseconds($0) }
+        let header = response.headers[.retryAfter].flatMap { Int($0) }.map { Duration.seconds($0) }
+        self.init(exit: exit, message: message, code: code, problem: problem, retryAfter: retryAfter ?? header)
+    }
+
+    static func notGodwit(_ store: String, status: Int? = nil) -> CommandFailure {
+        let answer = status.map { "answered \($0) without saying why" } ?? "did not answer as a Godwit server does"
+        return .unreachable("\(store) \(answer): check the URL")
+    }
+
+    private static func unauthorized(_ store: String) -> CommandFailure {
+        .failed("\(store) wants a token: give it with --token-file or GODWIT_TOKEN", code: "unauthorized")
+    }
+}

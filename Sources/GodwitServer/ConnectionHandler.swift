@@ -1,0 +1,130 @@
+import GodwitCore
+import GodwitHTTP
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+import Synchronization
+
+/// Watches over one connection, between the HTTP codec and the server: how long the client takes, how much it sends unasked, when it is gone.
+///
+/// - A client that does not send a whole request in time (a slow loris), that stands idle too long, or that does not take its answer is cut off.
+/// - What still comes of a request that was answered already is dropped up to a limit, then the connection is closed.
+/// - An answer with `Connection: close` is the connection's last.
+/// - The ``Connection`` hears of the peer's end and of each answer's way to the network.
+final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let connection: Connection
+    private let limits: ConnectionLimits
+    private let statistics: ServerStatistics
+    private var state = ConnectionTiming()
+    private var timer: Scheduled<Void>?
+    private var closesAfterAnswer = false
+
+    init(connection: Connection, limits: ConnectionLimits, statistics: ServerStatistics) {
+        self.connection = connection
+        self.limits = limits
+        self.statistics = statistics
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let loopBound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        let eventLoop = context.eventLoop
+        connection.onContinue {
+            eventLoop.execute {
+                let (handler, context) = loopBound.value
+                context.writeAndFlush(handler.wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+            }
+        }
+        if context.channel.isActive { began(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        timer = nil
+        connection.end()
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        began(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        timer = nil
+        connection.end()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent { connection.closed.set() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head: watch(context, until: state.headRead(now: .now(), limits: limits))
+        case .body(let buffer):
+            guard state.bodyRead(buffer.readableBytes, limits: limits) else { return cut(context) }
+        case .end: watch(context, until: state.requestEnded(now: .now(), limits: limits))
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head(let head):
+            if head.status.kind != .informational, head.headerFields[.connection]?.lowercased() == "close" { closesAfterAnswer = true }
+            context.write(data, promise: promise)
+        case .body:
+            context.write(data, promise: promise)
+        case .end:
+            watch(context, until: state.responseEnded(now: .now(), limits: limits))
+            let written = promise ?? context.eventLoop.makePromise(of: Void.self)
+            let closes = closesAfterAnswer
+            let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
+            written.futureResult.whenComplete { [connection] result in
+                if case .success = result { connection.responseWritten(true) } else { connection.responseWritten(false) }
+                if closes { loopBound.value.close(promise: nil) }
+            }
+            context.write(data, promise: written)
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        watch(context, until: state.writabilityChanged(context.channel.isWritable, now: .now(), limits: limits))
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func began(_ context: ChannelHandlerContext) {
+        watch(context, until: state.began(now: .now(), limits: limits))
+    }
+
+    /// Keeps at most one timer: a later deadline is met by the timer that fires too early and sets itself again.
+    private func watch(_ context: ChannelHandlerContext, until deadline: NIODeadline?) {
+        guard let deadline, timer == nil, context.channel.isActive else { return }
+        timer = context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(deadline: deadline) { [weak self] in
+            guard let self else { return }
+            self.timer = nil
+            guard let deadline = self.state.deadline else { return }
+            if deadline <= .now() {
+                self.statistics.timeouts.add(1, ordering: .relaxed)
+                self.cut(context)
+            } else {
+                self.watch(context, until: deadline)
+            }
+        }
+    }
+
+    private func cut(_ context: ChannelHandlerContext) {
+        connection.end()
+        context.close(promise: nil)
+    }
+}
+
+@available(*, unavailable)
+extension ConnectionHandler: Sendable {}

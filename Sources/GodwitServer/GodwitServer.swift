@@ -1,0 +1,128 @@
+package import Godwit
+package import GodwitCore
+import GodwitHTTP
+import Hummingbird
+import HummingbirdCore
+package import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// The HTTP server that `godwit serve` runs: everything of ``JobRoutes`` under `/v1`, with the gate, the limits, health and metrics around it.
+///
+/// A graceful shutdown drains it: `/readyz` and publishes are answered 503, waits end, and after ``ServerOptions/drainTime`` the listener
+/// closes and the requests under way finish. Settles and heartbeats are served to the end. The store is not closed here: its owner does.
+package final class GodwitServer: Service {
+    private let broker: any Broker
+    private let options: ServerOptions
+    private let logger: Logger
+    private let draining = Latch()
+    private let listening = Once<ServerAddress>()
+
+    /// - Parameter client: whose store is served.
+    package convenience init(client: JobClient, options: ServerOptions, logger: Logger) {
+        self.init(broker: client.broker, options: options, logger: logger)
+    }
+
+    package init(broker: any Broker, options: ServerOptions, logger: Logger) {
+        self.broker = broker
+        self.options = options
+        self.logger = logger
+    }
+
+    /// Where the server can be reached; waits until it can be.
+    /// - Throws: what kept it from listening.
+    package var address: ServerAddress { get async throws { try await listening.value } }
+
+    /// Serves until a graceful shutdown has drained it, or the task is cancelled.
+    /// - Throws: ``ServerError`` when the options are refused or the address cannot be listened on.
+    package func run() async throws {
+        do {
+            try options.validate()
+            try await serve()
+        } catch {
+            let error = ServerError(error, listeningOn: ServerAddress(host: options.host, port: options.port))
+            listening.set(.failure(error))
+            throw error
+        }
+    }
+
+    private func serve() async throws {
+        FileLimit.raise()
+        let statistics = ServerStatistics()
+        let routes = JobRoutes(
+            broker: broker,
+            serving: Set(JobRoutes.Action.allCases),
+            limits: options.limits,
+            draining: draining,
+            logger: logger
+        )
+        let serverRoutes = ServerRoutes(broker: broker, options: options, statistics: statistics, draining: draining)
+        let responder = ServerResponder(routes: routes, serverRoutes: serverRoutes, options: options, logger: logger)
+        let builder = HTTPServerBuilder { [options] in ConnectionChannel(responder: $0, options: options, statistics: statistics) }
+        let server = try builder.buildServer(
+            configuration: ServerConfiguration(address: .hostname(options.host, port: options.port), backlog: 1_024),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Self.quiet(logger)
+        ) { request, writer, channel in
+            let response = try await responder.respond(to: request, channel: channel)
+            try await writer.write(response: response.head, body: response.body)
+        } onServerRunning: { [self] channel in
+            await announce(channel)
+        }
+        try await run(server)
+    }
+
+    /// Runs the listener in a group of its own, which hears of the shutdown only when the drain is over.
+    private func run(_ server: any Service) async throws {
+        let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: Self.quiet(logger)))
+        let serving = Task.detached { try await group.run() }
+        let draining = draining, options = options, logger = logger
+        let drain = Once<Void>()
+        let closing = Task.detached {
+            try await drain.value
+            logger.info("Draining: no new work is taken, requests under way are finished")
+            try await Task.sleep(for: options.drainTime)
+            await group.triggerGracefulShutdown()
+            try await Task.sleep(for: options.shutdownTimeout)
+            logger.warning("Some requests did not end in time: closing their connections")
+            serving.cancel()
+        }
+        defer {
+            closing.cancel()
+            drain.set(.failure(CancellationError()))
+        }
+        do {
+            try await withTaskCancellationHandler {
+                try await withGracefulShutdownHandler {
+                    try await serving.value
+                } onGracefulShutdown: {
+                    draining.set()
+                    drain.set(.success(()))
+                }
+            } onCancel: {
+                draining.set()
+                serving.cancel()
+            }
+        } catch is CancellationError {
+            logger.debug("The server was cancelled")
+        }
+    }
+
+    private func announce(_ channel: any Channel) async {
+        let address = ServerAddress(
+            host: channel.localAddress?.ipAddress ?? options.host,
+            port: channel.localAddress?.port ?? options.port
+        )
+        logger.info("Listening", metadata: ["url": "\(address.url)"])
+        listening.set(.success(address))
+        await options.onListening?(address)
+    }
+
+    /// The libraries below tell of each start and stop; what matters of that is told here.
+    private static func quiet(_ logger: Logger) -> Logger {
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .warning)
+        return logger
+    }
+}

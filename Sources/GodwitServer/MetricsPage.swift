@@ -1,0 +1,87 @@
+import GodwitCore
+
+/// `/metrics`: the queues' kept numbers, the store's health, the server's own counts and the process'.
+struct MetricsPage {
+    var queues: [QueueStatus]
+    /// Nil when the store can confirm changes.
+    var failure: BrokerError?
+    var isDraining: Bool
+    var connections: Int
+    var refusedConnections: Int
+    var timeouts: Int
+    var answers: [(statusClass: String, count: Int)]
+    var process: ProcessStatistics
+    var uptime: Duration
+    var version: String
+    var now: Timestamp
+
+    var text: String {
+        var page = PrometheusText()
+        page.metric("godwit_build_info", .gauge, "The version that runs.", [(labels: [("version", version)], value: 1)])
+        page.metric("godwit_store_healthy", .gauge, "Whether the store can confirm changes.", failure == nil ? 1 : 0)
+        page.metric("godwit_draining", .gauge, "Whether the server is stopping.", isDraining ? 1 : 0)
+        addQueues(to: &page)
+        addTotals(to: &page)
+        page.metric("godwit_http_connections", .gauge, "Open HTTP connections.", Double(connections))
+        page.metric("godwit_http_connections_refused_total", .counter, "Connections over the limit.", Double(refusedConnections))
+        page.metric("godwit_http_timeouts_total", .counter, "Connections closed because their client was too slow.", Double(timeouts))
+        page.metric(
+            "godwit_http_responses_total",
+            .counter,
+            "Answers, by the class of their status.",
+            answers.map { (labels: [("status", $0.statusClass)], value: Double($0.count)) }
+        )
+        page.metric("godwit_uptime_seconds", .gauge, "How long the server has run.", uptime.inSeconds)
+        page.metric("process_resident_memory_bytes", .gauge, "Memory in RAM.", process.residentBytes)
+        page.metric("process_open_fds", .gauge, "Open files and sockets.", process.openFiles)
+        page.metric("process_max_fds", .gauge, "The most files and sockets that may be open.", process.maximumFiles)
+        page.metric("process_cpu_seconds_total", .counter, "Processor time, user and system.", process.processorSeconds)
+        return page.text
+    }
+
+    private func addQueues(to page: inout PrometheusText) {
+        page.metric(
+            "godwit_queue_jobs",
+            .gauge,
+            "Jobs in a queue, by state.",
+            queues.flatMap { queue in
+                JobState.allCases.map {
+                    (labels: [("queue", queue.name.description), ("state", $0.rawValue)], value: Double(queue.counts[$0]))
+                }
+            }
+        )
+        gauge(&page, "godwit_queue_bytes", "Bytes of a queue's unfinished jobs.") { Double($0.bytes) }
+        gauge(&page, "godwit_queue_max_jobs", "The most unfinished jobs that a queue takes.") { Double($0.settings.maxJobs) }
+        gauge(&page, "godwit_queue_max_bytes", "The most bytes of unfinished jobs that a queue takes.") { Double($0.settings.maxBytes) }
+        gauge(&page, "godwit_queue_keys", "Idempotency keys that a queue remembers.") { Double($0.keys) }
+        gauge(&page, "godwit_queue_max_keys", "The most idempotency keys that a queue remembers.") { Double($0.settings.dedupMax) }
+        gauge(&page, "godwit_queue_paused", "Whether a queue's deliveries are stopped.") { $0.isPaused ? 1 : 0 }
+        gauge(&page, "godwit_queue_oldest_queued_seconds", "Age of the job at a queue's head, 0 when none waits.") { queue in
+            queue.oldestQueued.map { max(0, (now - $0).inSeconds) } ?? 0
+        }
+    }
+
+    private func addTotals(to page: inout PrometheusText) {
+        let totals: [(String, String, KeyPath<QueueStatus.Totals, Int>)] = [
+            ("godwit_jobs_published_total", "Jobs published.", \.published),
+            ("godwit_jobs_refused_total", "Publishes refused because the queue was full.", \.refused),
+            ("godwit_jobs_duplicate_total", "Publishes that repeated an idempotency key.", \.duplicates),
+            ("godwit_jobs_delivered_total", "Deliveries to workers.", \.delivered),
+            ("godwit_jobs_succeeded_total", "Jobs completed.", \.succeeded),
+            ("godwit_attempts_failed_total", "Attempts that failed.", \.failedAttempts),
+            ("godwit_leases_expired_total", "Leases that expired.", \.leasesExpired),
+        ]
+        for (name, help, path) in totals {
+            page.metric(
+                name,
+                .counter,
+                help,
+                queues.map { (labels: [("queue", $0.name.description)], value: Double($0.totals[keyPath: path])) }
+            )
+        }
+    }
+
+    private func gauge(_ page: inout PrometheusText, _ name: String, _ help: String, _ value: (QueueStatus) -> Double) {
+        page.metric(name, .gauge, help, queues.map { (labels: [("queue", $0.name.description)], value: value($0)) })
+    }
+}

@@ -1,0 +1,89 @@
+package import GodwitHTTP
+
+/// What `godwit serve` can be told. The defaults are safe: this machine alone, and no web page, can reach the server.
+package struct ServerOptions: Sendable {
+    package var host = "127.0.0.1"
+    /// 0 takes a free one.
+    package var port = 8080
+    /// What clients show as `Authorization: Bearer …`; nil for none.
+    package var token: String?
+    /// Serve an address that others can reach without a token.
+    package var isInsecure = false
+    /// Names, beside `localhost` and IP addresses, that a `Host` header may have where there is no token.
+    package var allowedHosts: [String] = []
+    /// Origins, such as `https://app.example.com`, whose pages may use the server.
+    package var allowedOrigins: [String] = []
+    /// Limits of single requests.
+    package var limits = JobRoutes.Limits()
+    /// Connections at a time; one more is answered 503 and closed.
+    package var maxConnections = 10_000
+    /// Bytes of one header field and of all of a request's, and how many fields there may be.
+    package var maxHeaderFieldBytes = 16 << 10
+    package var maxHeaderBytes = 64 << 10
+    package var maxHeaderFields = 200
+    /// How long a client may take to send a whole request.
+    package var requestTimeout: Duration = .seconds(30)
+    /// How long a connection may stand between two requests, and how long a client may refuse to take what is sent to it.
+    package var idleTimeout: Duration = .seconds(75)
+    /// How long the server goes on answering, `/readyz` with 503 and publishes with 503, before it closes its listener.
+    package var drainTime: Duration = .seconds(1)
+    /// How long requests under way may take after that.
+    package var shutdownTimeout: Duration = .seconds(10)
+    /// What `/metrics` says.
+    package var version = "0.1.0"
+    /// Called once, when the server can be reached.
+    package var onListening: (@Sendable (ServerAddress) async -> Void)?
+
+    package init() {}
+
+    /// - Throws: ``ServerError`` when the options would open the server to others without saying so, or make no sense.
+    package func validate() throws(ServerError) {
+        guard (0...65_535).contains(port) else { throw .options("the port must be 0 to 65535, not \(port)") }
+        guard !host.isEmpty else { throw .options("say the address to listen on, such as 127.0.0.1:8080") }
+        if let token {
+            guard token.utf8.count >= Self.shortestToken, token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+                throw .options(
+                    "a token needs at least \(Self.shortestToken) printable ASCII characters and no spaces: make one with `openssl rand -hex 32`"
+                )
+            }
+        } else if !isInsecure, !Authority(host: host).isLoopback {
+            throw .options(
+                "\(host) can be reached from other machines: give a token (--token-file or GODWIT_TOKEN), "
+                    + "or say --insecure if everybody who reaches it may do everything"
+            )
+        }
+        guard maxConnections > 0 else { throw .options("the server needs at least one connection") }
+    }
+
+    static let shortestToken = 16
+}
+
+/// Where a server can be reached.
+package struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
+    package var host: String
+    package var port: Int
+
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    /// `HOST:PORT`, an IPv6 address in brackets.
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    package var url: String { "http://\(self)" }
+}
+
+/// Why a server does not start, and what to do.
+package struct ServerError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Sendable, Hashable { case options, addressInUse, addressUnavailable, failed }
+
+    package var code: Code
+    package var description: String
+
+    package init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+
+    static func options(_ description: String) -> ServerError { ServerError(.options, description) }
+}

@@ -1,0 +1,75 @@
+import GodwitHTTP
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+
+/// A request's context in this server.
+struct ServerContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+
+    init(source: ApplicationRequestContextSource) { coreContext = CoreRequestContextStorage(source: source) }
+}
+
+/// Answers a request: the gate first, then the routes, then what every answer carries.
+struct ServerResponder: Sendable {
+    /// Where the interface is mounted.
+    static let mount = "v1"
+
+    private let gatekeeper: Gatekeeper
+    private let router: RouterResponder<ServerContext>
+    private let statistics: ServerStatistics
+    private let draining: Latch
+    private let logger: Logger
+    private let date = HTTPDate()
+
+    init(routes: JobRoutes, serverRoutes: ServerRoutes, options: ServerOptions, logger: Logger) {
+        gatekeeper = Gatekeeper(token: options.token, allowedHosts: options.allowedHosts, allowedOrigins: options.allowedOrigins)
+        statistics = serverRoutes.statistics
+        draining = serverRoutes.draining
+        self.logger = logger
+        router = Self.router(routes, serverRoutes).buildResponder()
+    }
+
+    static func router(_ routes: JobRoutes, _ serverRoutes: ServerRoutes) -> Router<ServerContext> {
+        let router = Router(context: ServerContext.self)
+        router.add(middleware: Fallback())
+        routes.add(to: router.group(RouterPath(mount)))
+        serverRoutes.add(to: router)
+        return router
+    }
+
+    func respond(to request: Request, channel: any Channel) async throws -> Response {
+        var response: Response
+        switch gatekeeper.judge(request.head, path: request.uri.path) {
+        case .refuse(let problem): response = problem.response
+        case .preflight(let origin): response = CrossOrigin.preflight(origin)
+        case .admit(let origin):
+            response = try await route(request, channel)
+            if let origin { CrossOrigin.permit(origin, in: &response) }
+        }
+        statistics.answered(status: response.status.code)
+        response.headers[.date] = date.text(at: WallClock.now())
+        // Whoever comes again is to come to the next one.
+        if draining.isSet { response.headers[.connection] = "close" }
+        return response
+    }
+
+    private func route(_ request: Request, _ channel: any Channel) async throws -> Response {
+        let context = ServerContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+        return try await router.respond(to: request, context: context)
+    }
+}
+
+/// Says in a problem document that there is nothing at a path.
+private struct Fallback: RouterMiddleware {
+    func handle(_ request: Request, context: ServerContext, next: (Request, ServerContext) async throws -> Response) async throws
+        -> Response
+    {
+        do {
+            return try await next(request, context)
+        } catch let error as HTTPError where error.status == .notFound {
+            return Problem.notFound.response
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import GodwitCore
+import GodwitHTTP
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Synchronization
+
+/// What the server adds to the routes: its health, its metrics and the interface's description.
+struct ServerRoutes: Sendable {
+    let broker: any Broker
+    let options: ServerOptions
+    let statistics: ServerStatistics
+    let draining: Latch
+    let started = ContinuousClock.now
+
+    /// The paths, relative to the root; all of them answer GET and HEAD.
+    static let paths = ["healthz", "readyz", "metrics", "openapi.json"]
+
+    func add(to router: Router<ServerContext>) {
+        serve("healthz", router) { .text("ok\n") }
+        serve("readyz", router) { try await ready() }
+        serve("metrics", router) { try await metrics() }
+        serve("openapi.json", router) {
+            Response(
+                status: .ok,
+                headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: OpenAPI.document))
+            )
+        }
+    }
+
+    private func serve(_ path: String, _ router: Router<ServerContext>, _ answer: @escaping @Sendable () async throws -> Response) {
+        for method in [.get, .head] as [HTTPRequest.Method] {
+            router.on(RouterPath(path), method: method) { request, _ in
+                do {
+                    _ = try QueryItems(request.uri.query, known: [])
+                    let response = try await answer()
+                    return method == .head ? response.createHeadResponse() : response
+                } catch let problem as Problem {
+                    return problem.response
+                } catch let error as BrokerError {
+                    return Problem(error).response
+                }
+            }
+        }
+        router.refuseOtherMethods(than: [.get, .head], at: path)
+    }
+
+    private func ready() async throws -> Response {
+        if draining.isSet { throw Problem.draining }
+        try await broker.check()
+        return .text("ready\n")
+    }
+
+    private func metrics() async throws -> Response {
+        var failure: BrokerError?
+        var queues: [QueueStatus] = []
+        do throws(BrokerError) {
+            try await broker.check()
+            queues = try await broker.queues()
+        } catch {
+            // A failed store is what the page is there to tell.
+            failure = error
+        }
+        let page = MetricsPage(
+            queues: queues,
+            failure: failure,
+            isDraining: draining.isSet,
+            connections: statistics.connections.load(ordering: .relaxed),
+            refusedConnections: statistics.refusedConnections.load(ordering: .relaxed),
+            timeouts: statistics.timeouts.load(ordering: .relaxed),
+            answers: statistics.answers,
+            process: .read(),
+            uptime: started.duration(to: .now),
+            version: options.version,
+            now: WallClock.now()
+        )
+        return .text(page.text, type: "text/plain; version=0.0.4; charset=utf-8")
+    }
+}
+
+extension Response {
+    fileprivate static func text(_ text: String, type: String = "text/plain; charset=utf-8") -> Response {
+        Response(
+            status: .ok,
+            headers: [.contentType: type, .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text))
+        )
+    }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import Foundation
+import GodwitCore
+import GodwitHTTP
+import Testing
+
+@testable import GodwitCLI
+
+@Suite("The command line")
+struct CommandLineTests {
+    private func parse(_ arguments: String...) throws -> any ParsableCommand {
+        try GodwitCommand.parseAsRoot(WorkCommand.arguments(arguments))
+    }
+
+    @Test("work: options stand before --, and everything after it is the command's")
+    func work() throws {
+        let command = try #require(try parse("work", "a", "b", "--concurrency", "4", "--", "jq", "--json", "-r", "--", ".") as? WorkCommand)
+        #expect(command.queues == ["a", "b"])
+        #expect(command.concurrency == 4)
+        #expect(command.command == ["jq", "--json", "-r", "--", "."])
+        #expect(!command.output.json)
+    }
+
+    @Test("other commands keep -- as the end of options")
+    func terminator() throws {
+        let command = try #require(try parse("publish", "q", "--", "--json") as? PublishCommand)
+        #expect(command.body == "--json" && !command.output.json)
+    }
+
+    @Test(
+        "what contradicts itself or makes no sense is wrong usage",
+        arguments: [
+            ["publish"], ["publish", "q", "x", "--delay", "5"], ["publish", "q", "x", "--delay", "1s", "--run-at", "2027-01-01T00:00:00Z"],
+            ["publish", "q", "x", "--run-at", "tomorrow"], ["publish", "q", "--lines", "--key", "k"],
+            ["publish", "q", "--lines", "--wait"],
+            ["publish", "q", "x", "--data", "d", "--server", "http://h"], ["work", "q"], ["work", "--", "true"],
+            ["work", "q", "--concurrency", "0", "--", "true"], ["work", "q", "--lease", "1ms", "--", "true"], ["jobs", "--state", "done"],
+            ["jobs", "--limit", "0"], ["queue", "set", "q"], ["queue", "set", "q", "--retention", "none", "--retain-count", "1"],
+            ["nonsense"],
+        ]
+    )
+    func usage(arguments: [String]) {
+        #expect {
+            _ = try GodwitCommand.parseAsRoot(WorkCommand.arguments(arguments))
+        } throws: {
+            GodwitCommand.exitCode(for: $0).rawValue == 64
+        }
+    }
+
+    @Test("queue set writes a merge patch with the interface's names")
+    func settings() throws {
+        let command = try #require(
+            try parse(
+                "queue",
+                "set",
+                "q",
+                "--max-jobs",
+                "10",
+                "--lease",
+                "5s",
+                "--retain-count",
+                "7",
+                "--retain-failed",
+                "1d",
+                "--default",
+                "dedup-max"
+            )
+                as? QueueCommand.Set
+        )
+        let json = JSONWriter.text { QueueCommand.Set.Setting.object(command.members).write(to: &$0) }
+        #expect(json == #"{"max_jobs":10,"lease":"5s","retention":{"failed":"1d","count":7},"dedup_max":null}"#)
+    }
+
+    @Test("every command has help with an example, and --version works everywhere")
+    func help() throws {
+        func all(_ command: any ParsableCommand.Type) -> [any ParsableCommand.Type] {
+            [command] + command.configuration.subcommands.flatMap(all)
+        }
+        for command in all(GodwitCommand.self) {
+            #expect(command.configuration.discussion.contains("  godwit "), "\(command)")
+            #expect(!command.configuration.abstract.isEmpty)
+        }
+    }
+
+    @Test("a token is one word; a file that holds none is wrong usage")
+    func token() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "token-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data("s3cret\n".utf8).write(to: file)
+        let path = file.path(percentEncoded: false)
+        #expect(try Token.read(file: path, environment: ["GODWIT_TOKEN": "other"]) == "s3cret")
+        #expect(try Token.read(file: nil, environment: ["GODWIT_TOKEN": "other"]) == "other")
+        #expect(try Token.read(file: nil, environment: [:]) == nil)
+        try Data("two words".utf8).write(to: file)
+        #expect(throws: CommandFailure.self) { try Token.read(file: path, environment: [:]) }
+        #expect(throws: CommandFailure.self) { try Token.read(file: path + "-missing", environment: [:]) }
+    }
+
+    @Test("columns are as wide as they need to be")
+    func table() {
+        var table = Table([("queue", .left), ("jobs", .right)])
+        table.add(["emails", "7"])
+        table.add(["q", "123456"])
+        #expect(table.lines == ["queue     jobs", "emails       7", "q       123456"])
+    }
+
+    @Test("what others wrote cannot steer the terminal")
+    func printable() {
+        #expect(JobText.printable("a\u{1b}[2Jb\nc\u{7}") == "a\u{fffd}[2Jb c\u{fffd}")
+    }
+}

@@ -1,0 +1,62 @@
+import Dispatch
+import Foundation
+import Testing
+
+@testable import Godwit
+
+@Suite("A thread of its own", .timeLimit(.minutes(1)))
+struct ThreadExecutorTests {
+    @Test("tasks run on it, and come back to it after they waited elsewhere")
+    func runsThere() async {
+        let executor = ThreadExecutor(name: "test-thread")
+        let names = await Task(executorPreference: executor) {
+            var names = [currentThreadName()]
+            await Task.detached { try? await Task.sleep(for: .milliseconds(1)) }.value
+            names.append(currentThreadName())
+            await executor.sleep(until: .now + .milliseconds(1))
+            names.append(currentThreadName())
+            return names
+        }.value
+        executor.stop()
+        #expect(names == ["test-thread", "test-thread", "test-thread"])
+    }
+
+    @Test("sleeping goes on while every thread of the cooperative pool is blocked")
+    func sleepsWhileBlocked() async {
+        let executor = ThreadExecutor(name: "test-thread")
+        let ticks = Guarded(0)
+        let ticking = Task(executorPreference: executor) {
+            for _ in 0..<10 {
+                await executor.sleep(until: .now + .milliseconds(5))
+                ticks.withLock { $0 += 1 }
+            }
+        }
+        // Twice as many blocked tasks as the pool has threads: each gives up by itself, so that a failure cannot hang.
+        let blocked = (0..<2 * ProcessInfo.processInfo.activeProcessorCount).map { _ in
+            Task.detached { () -> Bool in
+                let deadline = ContinuousClock.now + .seconds(10)
+                while ticks.withLock({ $0 }) < 10 {
+                    guard ContinuousClock.now < deadline else { return false }
+                    usleep(1_000)
+                }
+                return true
+            }
+        }
+        for task in blocked { #expect(await task.value) }
+        await ticking.value
+        executor.stop()
+    }
+
+    @Test("waking ends a sleep, and a wake-up before the sleep is not lost")
+    func wakes() async {
+        let executor = ThreadExecutor(name: "test-thread")
+        executor.wake()
+        await Task(executorPreference: executor) { await executor.sleep(until: .now + .seconds(3_600)) }.value
+        let sleeping = Task(executorPreference: executor) { await executor.sleep(until: .now + .seconds(3_600)) }
+        executor.wake()
+        await sleeping.value
+        executor.stop()
+    }
+}
+
+private func currentThreadName() -> String? { Thread.current.name }
