@@ -18,9 +18,7 @@ package final class FileStorage: Storage {
 
     /// - Parameter path: the folder, made by ``lock()`` when it is missing.
     package init(_ path: String) {
-        var path = path[...]
-        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        name = String(path)
+        name = path
     }
 
     private func path(_ file: String) -> String { name + "/" + file }

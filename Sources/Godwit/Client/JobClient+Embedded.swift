@@ -1,12 +1,18 @@
 import GodwitCore
+import GodwitEngine
+import GodwitJournal
 import Logging
 
 extension JobClient {
-    static func open(directory: String, logger: Logger) async throws -> JobClient {
-        throw BrokerError(.unsupportedURL, "the engine is not there yet")
+    static func open(directory: String, logger: Logger) async throws(BrokerError) -> JobClient {
+        var options = EngineOptions()
+        options.logger = logger
+        return JobClient(broker: try await Engine.open(directory: directory, options: options), logger: logger)
     }
 
-    static func openMemory(logger: Logger) async throws -> JobClient {
-        throw BrokerError(.unsupportedURL, "the engine is not there yet")
+    static func openMemory(logger: Logger) async throws(BrokerError) -> JobClient {
+        var options = EngineOptions()
+        options.logger = logger
+        return JobClient(broker: try await Engine.open(storage: MemoryStorage(), options: options), logger: logger)
     }
 }

@@ -1,0 +1,67 @@
+import Godwit
+import GodwitCore
+import Testing
+
+@Suite("Opening a store", .timeLimit(.minutes(1)))
+struct OpeningTests {
+    @Test(
+        "a scheme that needs a trait names it, and that this version has none",
+        arguments: [
+            ("http://127.0.0.1:8080", "Remote"), ("https://jobs.example", "Remote"), ("amqp://rabbit", "RabbitMQ"),
+            ("amqps://user:secret@rabbit", "RabbitMQ"), ("redis://cache", "Redis"), ("rediss://cache", "Redis"), ("sqs://queue", "SQS"),
+        ]
+    )
+    func traits(_ url: String, _ trait: String) async {
+        let error = await #expect(throws: BrokerError.self) { try await JobClient.open(url) }
+        #expect(error?.code == .unsupportedURL)
+        #expect(error?.message.contains("trait \(trait), which does not exist in this version") == true)
+        #expect(error?.message.contains("secret") == false)
+    }
+
+    @Test("what is no URL of a store says what is", arguments: ["", "data", "file:./data", "embedded"])
+    func unknown(_ url: String) async {
+        let error = await #expect(throws: BrokerError.self) { try await JobClient.open(url) }
+        #expect(error.map { $0.code == .unsupportedURL || $0.code == .invalidArgument } == true)
+        #expect(error?.message.contains("embedded:") == true)
+    }
+
+    @Test("an embedded store needs a path, and one in memory has none", arguments: ["embedded:", "memory:here"])
+    func paths(_ url: String) async {
+        let error = await #expect(throws: BrokerError.self) { try await JobClient.open(url) }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.field == "url")
+    }
+
+    @Test("what was enqueued is there when the store is opened again")
+    func durable() async throws {
+        try await withTemporaryFolder { folder in
+            let client = try await JobClient.open("embedded:\(folder)", logger: quiet)
+            let id = try await client.enqueue(Greet(who: "you")).id
+            await client.close()
+            let again = try await JobClient.open("embedded:\(folder)", logger: quiet)
+            #expect(try await again.handle(for: Greet.self, id: id).status.state == .queued)
+            await again.close()
+        }
+    }
+
+    @Test("one folder is opened once at a time")
+    func locked() async throws {
+        try await withTemporaryFolder { folder in
+            let client = try await JobClient.open("embedded:\(folder)", logger: quiet)
+            let error = await #expect(throws: BrokerError.self) { try await JobClient.open("embedded:\(folder)", logger: quiet) }
+            #expect(error?.code == .storeLocked)
+            await client.close()
+        }
+    }
+
+    @Test("after closing everything throws closed, and closing again does nothing")
+    func closed() async throws {
+        let client = try await JobClient.open("memory:", logger: quiet)
+        let job = try await client.enqueue(Greet(who: "you"))
+        await client.close()
+        await client.close()
+        #expect(await #expect(throws: BrokerError.self) { try await client.enqueue(Greet(who: "you")) }?.code == .closed)
+        #expect(await #expect(throws: BrokerError.self) { try await job.status }?.code == .closed)
+        #expect(await #expect(throws: BrokerError.self) { try await job.result() }?.code == .closed)
+    }
+}
