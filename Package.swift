@@ -102,7 +102,7 @@ let package = Package(
         .executableTarget(
             name: "GodwitCLI",
             dependencies: [
-                "Godwit", "GodwitCore", "GodwitHTTP", "GodwitServer",
+                "Godwit", "GodwitCore", "GodwitEngine", "GodwitHTTP", "GodwitServer",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -25,7 +25,7 @@ struct GodwitCommand: AsyncParsableCommand {
             """,
         version: GodwitVersion.current,
         subcommands: [
-            PublishCommand.self, WorkCommand.self, StatusCommand.self, ResultCommand.self, PayloadCommand.self,
+            ServeCommand.self, PublishCommand.self, WorkCommand.self, StatusCommand.self, ResultCommand.self, PayloadCommand.self,
             CancelCommand.self, RetryCommand.self, ForgetCommand.self, JobsCommand.self, QueuesCommand.self, QueueCommand.self,
         ]
     )

@@ -20,13 +20,13 @@ struct LocalTransport: Transport {
     /// - Throws: ``CommandFailure`` when there is no such folder, ``BrokerError`` `storeLocked` (names the process that has it),
     ///   `storeCorrupt`.
     static func open(folder: String, creating: Bool) async throws -> LocalTransport {
-        let path = URL(filePath: folder, directoryHint: .isDirectory).standardizedFileURL.path(percentEncoded: false)
+        let path = Folder.absolutePath(folder)
         guard creating || FileManager.default.fileExists(atPath: path) else {
             throw CommandFailure.unreachable("there is no folder \(path): name the one that `godwit serve --data` was given")
         }
         var logger = Logger(label: "godwit") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .warning
-        let client = try await JobClient.open("embedded:\(path)", logger: logger)
+        let (client, _) = try await Folder.open(path, logger: logger)
         return LocalTransport(client: client, description: path, logger: logger)
     }
 
