@@ -7,8 +7,10 @@
 #elif defined(__aarch64__)
 #include <arm_acle.h>
 #if defined(__linux__)
-#include <asm/hwcap.h>
 #include <sys/auxv.h>
+#ifndef HWCAP_CRC32
+#define HWCAP_CRC32 (1 << 7)
+#endif
 #endif
 #endif
 

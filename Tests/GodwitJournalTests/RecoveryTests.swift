@@ -308,6 +308,27 @@ struct RecoveryTests {
         #expect(try contents(of: storage) == [entry(1)])
     }
 
+    @Test("a sound group that continues another history of the same file is not there")
+    func otherHistory() throws {
+        // the same seed gives both files the same generation, so only the chain tells them apart
+        func history(_ first: Entry, _ second: Entry) throws -> [UInt8] {
+            let storage = MemoryStorage()
+            let journal = try open(storage)
+            try journal.commit([first])
+            try journal.add([second])
+            try journal.write()
+            return try #require(storage.contents(of: Self.first))
+        }
+        let one = try history(entry(1), entry(2))
+        let other = try history(entry(3), entry(4))
+        let place = 3 * 4096
+        let mixed = MemoryStorage(files: [Self.first: Array(one[..<place] + other[place...])])
+        let journal = try open(mixed)
+        #expect(journal.entries == [entry(1)])
+        #expect(journal.recovery.cuts.map(\.offset) == [UInt64(place)])
+        #expect(try contents(of: MemoryStorage(files: [Self.first: one])) == [entry(1), entry(2)])
+    }
+
     @Test("a record body that holds a whole valid group is only a body")
     func payloadPoses() throws {
         let storage = MemoryStorage()
