@@ -58,6 +58,7 @@ package struct HolderOptions: Sendable {
     }
 
     package var id: HolderID
+    /// None for one who does not lease, but renews or closes.
     package var queues: [QueueName]
     package var order: Order
     /// How many messages a broker may buffer for this holder; a buffered one is not leased.

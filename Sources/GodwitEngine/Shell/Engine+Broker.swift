@@ -96,8 +96,8 @@ extension HolderOptions {
         guard (1...Limits.holderName).contains(id.description.utf8.count) else {
             throw .invalidArgument("holder", "a holder's name has 1 to \(Limits.holderName) bytes")
         }
-        guard (1...Limits.queuesPerHolder).contains(queues.count) else {
-            throw .invalidArgument("queue", "name 1 to \(Limits.queuesPerHolder) queues")
+        guard queues.count <= Limits.queuesPerHolder else {
+            throw .invalidArgument("queue", "name at most \(Limits.queuesPerHolder) queues")
         }
         guard Set(queues).count == queues.count else { throw .invalidArgument("queue", "name each queue once") }
         if case .weighted(let weights) = order {

@@ -9,6 +9,7 @@ struct EngineHolder: Holder {
 
     func lease(max: Int, term: LeaseTerm, wait: Duration) async throws(BrokerError) -> [Delivery] {
         guard (1...Limits.leases).contains(max) else { throw .invalidArgument("max", "max must be 1 to \(Limits.leases)") }
+        guard !options.queues.isEmpty else { throw .invalidArgument("queue", "name the queues to lease from") }
         if case .fixed(let duration) = term { try Self.check(duration) }
         let request = LeaseRequest(holder: options, max: max, term: term, wait: Swift.max(0, wait.inMilliseconds))
         let jobs: [LeasedJob]
