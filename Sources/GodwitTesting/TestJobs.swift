@@ -72,6 +72,7 @@ public final class TestJobs: Sendable {
         var options = EngineOptions()
         options.clock = manual
         options.random = random
+        options.segmentBytes = JobClient.memorySegmentBytes
         options.logger = logger
         let engine = try await Engine.open(storage: MemoryStorage(), options: options)
         client = JobClient(broker: engine, clock: clock, logger: logger, random: random)

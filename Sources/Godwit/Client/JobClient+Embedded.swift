@@ -4,6 +4,9 @@ import GodwitJournal
 import Logging
 
 extension JobClient {
+    /// Small segments, for opening looks at all of one; large enough for the largest transaction.
+    package static let memorySegmentBytes = 20 << 20
+
     static func open(directory: String, logger: Logger) async throws(BrokerError) -> JobClient {
         var options = EngineOptions()
         options.logger = logger
@@ -13,6 +16,7 @@ extension JobClient {
     static func openMemory(logger: Logger) async throws(BrokerError) -> JobClient {
         var options = EngineOptions()
         options.logger = logger
+        options.segmentBytes = memorySegmentBytes
         return JobClient(broker: try await Engine.open(storage: MemoryStorage(), options: options), logger: logger)
     }
 }

@@ -20,15 +20,15 @@ final class Heartbeat: Sendable {
         state = Mutex(State(table: LeaseTable(length: lease, now: .now)))
     }
 
-    /// Runs until ``stop()``.
-    func run() async {
-        await Task(executorPreference: thread) { [self] in await beat() }.value
-        thread.stop()
-    }
+    /// Begins at once, also when the cooperative pool is blocked; the answer is for ``stop(_:)``.
+    func start() -> Task<Void, Never> { Task(executorPreference: thread) { [self] in await beat() } }
 
-    func stop() {
+    /// Ends what ``start()`` began, and the thread.
+    func stop(_ beating: Task<Void, Never>) async {
         state.withLock { $0.isStopped = true }
         thread.wake()
+        await beating.value
+        thread.stop()
     }
 
     func hold(_ attempt: Attempt, timeout: Duration?) {

@@ -37,7 +37,7 @@ final class WorkerRun: Sendable {
     /// - Throws: ``BrokerError`` when the store failed, or was closed.
     func run() async throws {
         plan.logger.debug("a worker starts", metadata: ["queues": "\(plan.queues)", "concurrency": "\(plan.concurrency)"])
-        let beating = Task { await heartbeat.run() }
+        let beating = heartbeat.start()
         var failure: (any Error)?
         do { try await cancelWhenGracefulShutdown { try await self.work() } } catch { failure = error }
         if Task.isCancelled || failure != nil { abort() }
@@ -47,8 +47,7 @@ final class WorkerRun: Sendable {
         } onCancel: {
             abort()
         }
-        heartbeat.stop()
-        await beating.value
+        await heartbeat.stop(beating)
         do throws(BrokerError) {
             try await holder.close()
         } catch {

@@ -4,6 +4,7 @@ import GodwitCore
 import Testing
 
 /// Runs a worker beside the body, and cancels it after it.
+@discardableResult
 func running<Result: Sendable>(_ workers: Worker..., body: () async throws -> Result) async throws -> Result {
     let tasks = workers.map { worker in Task { try await worker.run() } }
     let result: Result
