@@ -26,7 +26,10 @@ __attribute__((constructor)) static void fill_table(void) {
         table[0][byte] = crc;
     }
     for (uint32_t byte = 0; byte < 256; byte++)
-        for (int place = 1; place < 8; place++) table[place][byte] = (table[place - 1][byte] >> 8) ^ table[0][table[place - 1][byte] & 0xff];
+        for (int place = 1; place < 8; place++) {
+            uint32_t crc = table[place - 1][byte];
+            table[place][byte] = (crc >> 8) ^ table[0][crc & 0xff];
+        }
 }
 
 uint32_t godwit_crc32c_table(uint32_t crc, const void *data, size_t length) {
@@ -66,7 +69,8 @@ __attribute__((constructor)) static void fill_shifts(void) {
 }
 
 static inline uint64_t shift(uint64_t crc) {
-    return shift_one_lane[0][crc & 0xff] ^ shift_one_lane[1][crc >> 8 & 0xff] ^ shift_one_lane[2][crc >> 16 & 0xff] ^ shift_one_lane[3][crc >> 24 & 0xff];
+    return shift_one_lane[0][crc & 0xff] ^ shift_one_lane[1][crc >> 8 & 0xff] ^ shift_one_lane[2][crc >> 16 & 0xff]
+        ^ shift_one_lane[3][crc >> 24 & 0xff];
 }
 
 static inline uint64_t load(const uint8_t *bytes) {

@@ -18,7 +18,9 @@ package final class FileStorage: Storage {
 
     /// - Parameter path: the folder, made by ``lock()`` when it is missing.
     package init(_ path: String) {
-        name = path
+        var path = path[...]
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        name = String(path)
     }
 
     private func path(_ file: String) -> String { name + "/" + file }

@@ -1,8 +1,8 @@
 extension Journal {
     /// Opens the store in a folder, or makes one: takes the folder, recovers, and replays every record in order.
     ///
-    /// Damage below the last mark refuses, with nothing changed. What lies beyond it and is readable is copied into a new segment and synced;
-    /// what is not is cut, and kept beside the segments.
+    /// Damage below the last mark refuses, with nothing changed. What lies beyond it and is readable is copied into a new segment and
+    /// synced; what is not is cut, and kept beside the segments.
     /// - Parameter replay: called for each record. When it throws, opening ends with its error.
     /// - Throws: ``JournalError``, or what `replay` threw; the folder is given back then.
     package static func open(
@@ -92,8 +92,8 @@ extension Journal {
         return journal
     }
 
-    /// Sees to it that something in the segment is known to be on disk, which shows from now on that it is in use and, if it is a copy, that
-    /// it is whole: marks that were found may be only readable.
+    /// Sees to it that something in the segment is known to be on disk, which shows from now on that it is in use and, if it is a copy,
+    /// that it is whole: marks that were found may be only readable.
     private mutating func showUse(of newest: FoundSegment, _ walk: ChainWalk) throws(JournalError) {
         if position + Block.size > segment.capacity {
             // a full segment's records show it, and a full disk must not keep a store from opening

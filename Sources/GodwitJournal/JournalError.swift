@@ -48,8 +48,8 @@ extension JournalError: CustomStringConvertible {
         case .locked(let folder, nil, isSelf: false):
             "the folder \(folder) is open in another process: stop it, or reach it through its server (`godwit serve`)"
         case .corrupt(let file, let offset, let what):
-            "\(file) is damaged at offset \(offset): \(what). Nothing was changed. Restore the folder from a backup, or copy the folder and "
-                + "set the damaged part aside with `godwit repair`"
+            "\(file) is damaged at offset \(offset): \(what). Nothing was changed: keep a copy of the folder, check the disk, and restore "
+                + "the folder from a backup"
         case .newerFormat(let file, let what):
             "\(file) was written by a newer version of Godwit (\(what)): open it with that version"
         case .noSpace:
@@ -59,7 +59,8 @@ extension JournalError: CustomStringConvertible {
         case .failed(let cause):
             "the journal stopped because it cannot know what is on disk (\(cause)): check the disk, then open the folder again"
         case .io(let call, let file, let number):
-            "\(call.rawValue) of \(file) failed: \(String(cString: strerror(number))) (errno \(number)): check the disk and the folder's permissions"
+            "\(call.rawValue) of \(file) failed: \(String(cString: strerror(number))) (errno \(number)): "
+                + "check the disk and the folder's permissions"
         }
     }
 }

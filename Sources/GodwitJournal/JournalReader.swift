@@ -22,46 +22,111 @@ package struct JournalReader: Sendable {
     /// - Throws: as ``body(at:)``.
     package func record(at location: RecordLocation) throws(JournalError) -> Record {
         do {
-            return try verifiedRecord(at: location)
+            return try read(location, from: segment(of: location))
         } catch {
             throw error.located(in: table.folder)
         }
     }
 
-    private func verifiedRecord(at location: RecordLocation) throws(JournalError) -> Record {
+    /// The records at `locations`, verified. Records that lie close together, in the order given, are read in one call.
+    ///
+    /// - Throws: as ``body(at:)``, at the first record that cannot be read.
+    package func records(at locations: [RecordLocation]) throws(JournalError) -> [Record] {
+        var records: [Record] = []
+        records.reserveCapacity(locations.count)
+        do {
+            var start = 0
+            while start < locations.count {
+                let end = Self.endOfRun(locations, from: start)
+                try readRun(locations[start..<end], into: &records)
+                start = end
+            }
+        } catch {
+            throw error.located(in: table.folder)
+        }
+        return records
+    }
+
+    // MARK: Runs
+
+    /// What a record and the way to the next may take to be worth reading along.
+    private static let nearby = 64 << 10
+    private static let largestRun = 1 << 20
+    /// Enough for the header of a record as the engine writes them, and a small body.
+    private static let firstRead = 1 << 10
+
+    private static func endOfRun(_ locations: [RecordLocation], from start: Int) -> Int {
+        var end = start + 1
+        while end < locations.count, locations[end].segment == locations[start].segment, locations[end] > locations[end - 1],
+            Int(locations[end].offset - locations[end - 1].offset) <= nearby,
+            Int(locations[end].offset - locations[start].offset) <= largestRun
+        {
+            end += 1
+        }
+        return end
+    }
+
+    private func readRun(_ run: ArraySlice<RecordLocation>, into records: inout [Record]) throws(JournalError) {
+        guard let first = run.first, let last = run.last else { return }
+        let segment = try segment(of: first)
+        guard run.count > 1 else {
+            records.append(try read(first, from: segment))
+            return
+        }
+        let bytes = try read(segment, at: Int(first.offset), count: Int(last.offset - first.offset) + Self.firstRead)
+        for location in run {
+            let start = min(Int(location.offset - first.offset), bytes.count)
+            if let record = try decode(bytes[start...], location, in: segment) {
+                records.append(record)
+            } else {
+                // it reaches past the run
+                records.append(try read(location, from: segment))
+            }
+        }
+    }
+
+    // MARK: Single records
+
+    private func segment(of location: RecordLocation) throws(JournalError) -> Segment {
         guard let segment = table[location.segment] else {
             throw .corrupt(file: FileName.segment(location.segment), offset: UInt64(location.offset), what: "the segment is missing")
         }
-        let start = Int(location.offset)
-        /// Enough for the header of a record as the engine writes them, and a small body.
-        var bytes = try read(segment, at: start, count: 1024)
-        guard bytes.count >= RecordHeader.size else { throw damage(segment, location, "the file ends in a record") }
+        return segment
+    }
+
+    private func read(_ location: RecordLocation, from segment: Segment) throws(JournalError) -> Record {
+        var count = Self.firstRead
+        while true {
+            let bytes = try read(segment, at: Int(location.offset), count: count)
+            if let record = try decode(bytes[...], location, in: segment) { return record }
+            let isEnd = bytes.count < count
+            guard !isEnd, bytes.count >= RecordHeader.size else { throw damage(segment, location, "the file ends in a record") }
+            count = bytes.withUnsafeBytes { RecordHeader(reading: $0.baseAddress!) }.recordBytes  // not empty, as just seen
+        }
+    }
+
+    /// The record that `bytes` begins with, verified, or nil when there are too few of them.
+    private func decode(_ bytes: ArraySlice<UInt8>, _ location: RecordLocation, in segment: Segment) throws(JournalError) -> Record? {
+        guard bytes.count >= RecordHeader.size else { return nil }
         let header = bytes.withUnsafeBytes { RecordHeader(reading: $0.baseAddress!) }  // not empty, as just seen
+        guard Int(location.offset) + header.recordBytes <= segment.capacity
+        else { throw damage(segment, location, "a record's header is not what was written") }
+        guard bytes.count >= header.recordBytes else { return nil }
         let bodyStart = RecordHeader.size + Int(header.headerLength)
-        guard start + header.recordBytes <= segment.capacity else {
-            throw damage(segment, location, "a record's header is not what was written")
+        let bodyEnd = bodyStart + Int(header.bodyLength)
+        let (isHeaderSound, isBodySound) = bytes.withUnsafeBytes {
+            (
+                segment.seed.checksum(of: UnsafeRawBufferPointer(rebasing: $0[4..<bodyStart]), at: location.offset) == header.checksum,
+                crc32c(UnsafeRawBufferPointer(rebasing: $0[bodyStart..<bodyEnd])) == header.bodyChecksum
+            )
         }
-        if bytes.count < bodyStart { bytes = try read(segment, at: start, count: header.recordBytes) }
-        guard bytes.count >= bodyStart else { throw damage(segment, location, "the file ends in a record") }
-        let isWhole = bytes.withUnsafeBytes {
-            segment.seed.checksum(of: UnsafeRawBufferPointer(rebasing: $0[4..<bodyStart]), at: location.offset) == header.checksum
-        }
-        guard isWhole else { throw damage(segment, location, "a record's header is not what was written") }
-        let headerBytes = Array(bytes[RecordHeader.size..<bodyStart])
-        let bodyLength = Int(header.bodyLength)
-        let body: [UInt8]
-        if bodyStart + bodyLength <= bytes.count {
-            body = Array(bytes[bodyStart..<bodyStart + bodyLength])
-        } else {
-            body = try read(segment, at: start + bodyStart, count: bodyLength)
-        }
-        guard body.count == bodyLength, body.withUnsafeBytes({ crc32c($0) }) == header.bodyChecksum
-        else { throw damage(segment, location, "a record's body is not what was written") }
+        guard isHeaderSound else { throw damage(segment, location, "a record's header is not what was written") }
+        guard isBodySound else { throw damage(segment, location, "a record's body is not what was written") }
         return Record(
             kind: header.kind,
             critical: header.flags & RecordHeader.criticalFlag != 0,
-            header: headerBytes,
-            body: body
+            header: Array(bytes[bytes.startIndex + RecordHeader.size..<bytes.startIndex + bodyStart]),
+            body: Array(bytes[bytes.startIndex + bodyStart..<bytes.startIndex + bodyEnd])
         )
     }
 

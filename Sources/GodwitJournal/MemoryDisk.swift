@@ -96,12 +96,14 @@ struct MemoryInode: Sendable {
         while done < bytes.count {
             let (block, start) = (offset + done).quotientAndRemainder(dividingBy: Block.size)
             let count = min(Block.size - start, bytes.count - done)
+            defer { done += count }
+            // zeros over zeros need no memory: prepared segments are full of them
+            if blocks[block] == nil, isZero(UnsafeRawBufferPointer(rebasing: bytes[done..<done + count])) { continue }
             var content = blocks[block] ?? [UInt8](repeating: 0, count: Block.size)
             if unsynced[block] == nil { unsynced[block] = Unsynced(durable: blocks[block]) }
             unsynced[block]?.isDropped = false
             content.replaceSubrange(start..<start + count, with: bytes[done..<done + count])
             blocks[block] = content
-            done += count
         }
     }
 

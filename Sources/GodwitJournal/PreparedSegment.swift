@@ -99,12 +99,17 @@ extension Journal {
         return try preparation(zeroes: false).run()
     }
 
-    /// A file for a copy: the first prepared one that is large enough, or one made here and now.
+    /// A file for a copy: a small one made here and now, so that a program that is killed again and again does not fill the disk; or, on a
+    /// full disk, a prepared one.
     mutating func takeSpare(ofAtLeast size: Int) throws(JournalError) -> PreparedSegment {
-        if let index = spares.firstIndex(where: { $0.capacity >= size }) { return spares.remove(at: index) }
-        var preparation = preparation(zeroes: false)
-        preparation.size = max(preparation.size, Block.roundUp(size))
-        return try preparation.run()
+        var preparation = preparation(zeroes: true)
+        preparation.size = max(options.firstSegmentBytes, Block.roundUp(size))
+        do {
+            return try preparation.run()
+        } catch {
+            guard error == .noSpace, let index = spares.firstIndex(where: { $0.capacity >= size }) else { throw error }
+            return spares.remove(at: index)
+        }
     }
 
     /// Goes on in a new segment. A failure poisons the journal.
@@ -135,8 +140,8 @@ extension Journal {
 }
 
 extension PreparedSegment {
-    /// Gives the file its number and its new life. Both are durable before the first group is written into it, so that a segment whose header
-    /// is unreadable and that has groups is damaged.
+    /// Gives the file its number and its new life. Both are durable before the first group is written into it, so that a segment whose
+    /// header is unreadable and that has groups is damaged.
     func takeIntoUse(_ header: SegmentHeader, in storage: any Storage) throws(JournalError) -> Segment {
         try storage.rename(name, to: FileName.segment(header.number))
         try storage.syncDirectory()

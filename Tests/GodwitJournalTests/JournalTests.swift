@@ -335,4 +335,34 @@ struct JournalTests {
                 )
         )
     }
+
+    @Test("many records are read in few calls, in the order asked for, across segments and past the end of a run")
+    func batchedReads() throws {
+        let storage = MemoryStorage()
+        let journal = try open(storage)
+        var locations: [RecordLocation] = []
+        var written: [Entry] = []
+        for group in 0..<20 {
+            let entries = (0..<10).map { entry(group * 10 + $0, bytes: [0, 30, 900, 1500, 5000][$0 % 5]) }
+            locations += try journal.commit(entries)
+            written += entries
+        }
+        #expect(Set(locations.map(\.segment)).count > 2)
+        let before = storage.calls[.read] ?? 0
+        #expect(try journal.reader.records(at: locations).map(\.body) == written.map(\.body))
+        #expect((storage.calls[.read] ?? 0) - before < 40, "not one by one")
+        let some = [3, 150, 149, 20, 20, 199, 0]
+        #expect(try journal.reader.records(at: some.map { locations[$0] }).map(\.header) == some.map { written[$0].header })
+        #expect(try journal.reader.records(at: []).isEmpty)
+        storage.flip(1, of: "segment-00000001", at: Int(locations[4].offset) + 3000)
+        #expect(throws: JournalError.self) { try journal.reader.records(at: Array(locations[..<10])) }
+        storage.fail(.read)
+        #expect(throws: JournalError.io(call: .read, file: "memory/segment-00000001", errno: 5)) {
+            try journal.reader.body(at: locations[0])
+        }
+        let nowhere = RecordLocation(segment: 99, offset: 4096)
+        #expect(throws: JournalError.corrupt(file: "memory/segment-00000063", offset: 4096, what: "the segment is missing")) {
+            try journal.reader.body(at: nowhere)
+        }
+    }
 }

@@ -1,7 +1,8 @@
 import GodwitJournal
 import Testing
 
-/// Many lives of one store under one seed: transactions, syncs, failing calls, kills and power failures, against a list of what was appended.
+/// Many lives of one store under one seed: transactions, syncs, failing calls, kills and power failures, against a list of what was
+/// appended.
 struct Simulation {
     /// A promise that was broken.
     struct Broken: Error, CustomStringConvertible {
