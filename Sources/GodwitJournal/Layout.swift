@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 // Reading and writing the little-endian numbers of the format, at places that need not be aligned.
 
 extension UnsafeRawPointer {
@@ -12,16 +20,8 @@ extension UnsafeMutableRawPointer {
     }
 }
 
-/// Whether all bytes are zero.
+/// Whether all bytes are zero: the first one is, and each is the same as the one before it.
 func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    var offset = 0
-    while offset + 8 <= bytes.count {
-        if bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != 0 { return false }
-        offset += 8
-    }
-    while offset < bytes.count {
-        if bytes[offset] != 0 { return false }
-        offset += 1
-    }
-    return true
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return true }
+    return bytes[0] == 0 && memcmp(base, base + 1, bytes.count - 1) == 0
 }

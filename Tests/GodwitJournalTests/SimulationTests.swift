@@ -181,7 +181,7 @@ struct SimulationTests {
         arguments: 0..<8 as Range<UInt64>
     )
     func seeds(part: UInt64) throws {
-        for seed in part * 100..<part * 100 + 100 {
+        for seed in part * 60..<part * 60 + 60 {
             var simulation = Simulation(seed: seed)
             try simulation.run()
         }
