@@ -1,0 +1,131 @@
+import Foundation
+import GodwitCore
+import GodwitTesting
+import Synchronization
+import Testing
+
+@testable import Godwit
+
+@Suite("Schedules", .timeLimit(.minutes(2)))
+struct SchedulerTests {
+    struct Tick: Job, Equatable {
+        static let name = "tick"
+        static let queue = "ticks"
+        var due: Date
+    }
+
+    private func worker(_ client: JobClient, _ schedule: Schedule) -> Worker {
+        var worker = Worker(client, concurrency: 1, queues: ["default"])
+        worker.handle(Greet.self) { job, _ in job.who }
+        worker.schedule("ticks", schedule) { due in Tick(due: due) }
+        return worker
+    }
+
+    private func times(_ jobs: TestJobs) async throws -> [String] {
+        try await jobs.enqueued(Tick.self).map { Timestamp($0.due).description }
+    }
+
+    @Test("a schedule fires at its due times, and nothing for the time before it was first seen")
+    func fires() async throws {
+        let jobs = try await TestJobs(startingAt: Date(timeIntervalSince1970: 1_767_225_690))
+        let worker = worker(jobs.client, .every(.seconds(60)))
+        try await jobs.runDue(worker)
+        #expect(try await times(jobs).isEmpty)
+        try await jobs.advance(by: .seconds(150), running: worker)
+        #expect(
+            try await times(jobs) == ["2026-01-01T00:02:00.000Z", "2026-01-01T00:03:00.000Z", "2026-01-01T00:04:00.000Z"]
+        )
+        await jobs.close()
+    }
+
+    @Test("a crontab schedule fires by the clocks of its zone")
+    func cron() async throws {
+        let jobs = try await TestJobs(startingAt: Date(timeIntervalSince1970: 1_774_656_000))  // 2026-03-28T00:00:00Z
+        let worker = worker(jobs.client, .cron("30 2 * * *", in: "Europe/Berlin"))
+        try await jobs.advance(by: .seconds(3 * 86_400), running: worker)
+        #expect(
+            try await times(jobs) == ["2026-03-28T01:30:00.000Z", "2026-03-29T01:00:00.000Z", "2026-03-30T00:30:00.000Z"]
+        )
+        await jobs.close()
+    }
+
+    @Test("many workers fire a due time once")
+    func once() async throws {
+        let jobs = try await TestJobs()
+        let workers = (0..<3).map { _ in worker(jobs.client, .every(.seconds(60))) }
+        for worker in workers { try await jobs.runDue(worker) }
+        for _ in 0..<5 {
+            try await jobs.advance(by: .seconds(60))
+            for worker in workers { try await jobs.runDue(worker) }
+        }
+        #expect(try await times(jobs).count == 5)
+        await jobs.close()
+    }
+
+    @Test("many workers that race for a due time fire it once")
+    func race() async throws {
+        let jobs = try await TestJobs()
+        let schedules = try CheckedSchedule.all(worker(jobs.client, .every(.seconds(60))).schedules)
+        var schedulers = (0..<8).map { _ in Scheduler(schedules, client: jobs.client, logger: quiet) }
+        for index in schedulers.indices { _ = try await schedulers[index].fireDue() }
+        for _ in 0..<10 {
+            try await jobs.advance(by: .seconds(60))
+            schedulers = try await withThrowingTaskGroup(of: Scheduler.self) { group in
+                for scheduler in schedulers {
+                    group.addTask {
+                        var scheduler = scheduler
+                        _ = try await scheduler.fireDue()
+                        return scheduler
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+        }
+        let due = try await times(jobs)
+        #expect(due.count == 10)
+        #expect(Set(due).count == 10)
+        await jobs.close()
+    }
+
+    @Test("after a time without workers the latest missed due time alone is caught up with")
+    func catchesUp() async throws {
+        let jobs = try await TestJobs()
+        let worker = worker(jobs.client, .cron("*/5 * * * *"))
+        try await jobs.runDue(worker)
+        try await jobs.advance(by: .seconds(3_600 + 240))
+        try await jobs.runDue(worker)
+        #expect(try await times(jobs) == ["2026-01-01T01:00:00.000Z"])
+        try await jobs.advance(by: .seconds(60), running: worker)
+        #expect(try await times(jobs) == ["2026-01-01T01:00:00.000Z", "2026-01-01T01:05:00.000Z"])
+        await jobs.close()
+    }
+
+    @Test("a due time whose queue is full is fired when there is room")
+    func full() async throws {
+        let jobs = try await TestJobs()
+        try await jobs.client.configure(queue: "ticks") { $0.maxJobs = 1 }
+        let blocking = try await jobs.client.enqueue(Tick(due: jobs.now))
+        let worker = worker(jobs.client, .every(.seconds(3_600)))
+        try await jobs.runDue(worker)
+        try await jobs.advance(by: .seconds(3_600), running: worker)
+        #expect(try await times(jobs) == ["2026-01-01T00:00:00.000Z"])
+        try await blocking.cancel()
+        try await jobs.advance(by: .seconds(120), running: worker)
+        #expect(try await times(jobs) == ["2026-01-01T01:00:00.000Z"])
+        await jobs.close()
+    }
+
+    @Test("a running worker fires by the real clock")
+    func runs() async throws {
+        try await withMemory { client in
+            let ticks = Guarded<[Date]>([])
+            var worker = Worker(client, concurrency: 1)
+            worker.handle(Tick.self) { tick, _ in ticks.withLock { $0.append(tick.due) } }
+            worker.schedule("ticks", .every(.seconds(1))) { due in Tick(due: due) }
+            try await running(worker) { await ticks.wait { $0.count >= 2 } }
+            let due = ticks.withLock { $0 }
+            #expect(due[1].timeIntervalSince(due[0]) >= 1)
+            #expect(Set(due).count == due.count)
+        }
+    }
+}
