@@ -27,6 +27,16 @@ struct EnqueueTests {
         await jobs.close()
     }
 
+    @Test("what is stored is the job's plain JSON, so that any language can run it")
+    func plainJSON() async throws {
+        try await withMemory { client in
+            let job = try await client.enqueue(Dated(at: Date(timeIntervalSince1970: 0), blob: Data([255])))
+            let payload = try await client.broker.payload(of: job.id)
+            #expect(payload.type == "application/json")
+            #expect(payload.bytes.text == #"{"at":"1970-01-01T00:00:00.000Z","blob":"/w=="}"#)
+        }
+    }
+
     @Test("what cannot be is refused with the argument's name")
     func refused() async throws {
         try await withMemory { client in
