@@ -14,8 +14,8 @@ from support import Client, EndToEndTest
 
 BOUND = 1_000
 SECONDS = 20
-WORKERS = 4
-JOB_SECONDS = 0.02
+WORKERS = 16
+JOB_SECONDS = 0.25
 QUEUE = "overload"
 UNFINISHED = ("queued", "scheduled", "running", "retrying")
 
