@@ -24,7 +24,7 @@ extension Journal {
 
     /// Makes a new store.
     private static func create(in storage: any Storage, _ survey: StoreSurvey, options: JournalOptions) throws(JournalError) -> Journal {
-        try storage.deleteDurably(survey.unfinished)
+        if !survey.unfinished.isEmpty { try storage.deleteDurably(survey.unfinished) }
         let spares = try adoptSpares(storage, survey, options)
         let name = FileName.spare(survey.nextSpare)
         let prepared = try JournalPreparation(storage: storage, name: name, size: options.firstSegmentBytes, zeroes: true).run()

@@ -16,7 +16,7 @@ package struct JournalOptions: Sendable {
 
     package init(
         segmentBytes: Int = 64 << 20,
-        firstSegmentBytes: Int = 4 << 20,
+        firstSegmentBytes: Int = 1 << 20,
         spareSegments: Int = 2,
         random: @escaping @Sendable () -> UInt64 = {
             var generator = SystemRandomNumberGenerator()

@@ -58,7 +58,7 @@ package struct JournalPreparation: Sendable {
             let count = min(zeroes.count, size - offset)
             try file.writeAll(UnsafeRawBufferPointer(rebasing: zeroes[..<count]), at: offset)
             offset += count
-            if offset % (piece * syncedPieces) == 0 { try file.syncData() }
+            if offset < size, offset % (piece * syncedPieces) == 0 { try file.syncData() }
         }
     }
 
