@@ -7,6 +7,7 @@ import pathlib
 import selectors
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.parse
 
@@ -26,9 +27,11 @@ class Timeline:
     """A running timeline; used with `with`."""
 
     def __init__(self, binary, data, *, pace=150, port=0):
+        # Its log goes to a file: a pipe that nobody reads would stop it.
+        self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [binary, "--port", str(port), "--data", str(data), "--pace", str(pace)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
         try:
             self.url = self._read_url()
         except BaseException:
@@ -42,8 +45,8 @@ class Timeline:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             line = self.process.stdout.readline().strip() if selector.select(seconds) else ""
         if not line.startswith("http://"):
-            self.kill()
-            raise AssertionError(f"timeline did not start: {line}{self.process.stderr.read()}")
+            self.log.seek(0)
+            raise AssertionError(f"timeline did not start: {line}{self.log.read()}")
         return line
 
     def __enter__(self):
@@ -58,6 +61,7 @@ class Timeline:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.log.close()
         if hasattr(self, "connection"):
             self.connection.close()
 
