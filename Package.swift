@@ -122,6 +122,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio", condition: server),
             ],
             path: "Examples/Timeline",
+            exclude: ["README.md"],
             resources: [.embedInCode("Assets")],
             swiftSettings: settings
         ),

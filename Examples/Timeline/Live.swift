@@ -86,9 +86,10 @@ struct Live: Sendable {
         var newest: Item?
     }
 
+    /// In one line, and the same text for the same value.
     private func json(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

@@ -39,11 +39,13 @@ struct Trends: Codable, Sendable, Equatable {
     }
 
     private static let common: Set<String> = [
-        "about", "after", "again", "also", "been", "before", "could", "does", "each", "else", "even", "every", "finally", "from", "have",
+        "about", "after", "again", "also", "back", "beats", "been", "before", "could", "does", "dreaming", "each", "else", "even", "every",
+        "finally", "from", "have",
         "here", "into",
         "just", "like", "long", "loves", "make", "many", "more", "most", "much", "nothing", "only", "other", "over", "some", "such", "than",
         "that",
-        "their", "them", "then", "there", "these", "they", "this", "very", "waiting", "want", "were", "what", "when", "where", "which",
+        "their", "them", "then", "there", "these", "they", "this", "very", "waiting", "want", "watching", "were", "what", "when", "where",
+        "which",
         "while",
         "will", "with", "would", "your",
     ]

@@ -9,12 +9,14 @@ const clients = 300;
 const gate = new Gate(4);
 
 const openings = ["Watching", "Just saw", "Dreaming of", "All day long:", "Nothing beats", "Waiting for", "Finally", "Who else loves"];
-const subjects = ["godwits", "high tide", "mudflats", "the long flight", "spring migration", "northern lights", "sea fog", "strong coffee",
-  "harbour lights", "queues that hold", "back pressure", "quiet mornings", "wading birds", "tailwinds", "Alaska", "New Zealand"];
+const subjects = ["godwits", "mudflats", "tailwinds", "Alaska", "driftwood", "sandbanks", "migration", "coffee", "lighthouses", "sunrise",
+  "backpressure", "curlews", "eelgrass", "thermals", "Yukon", "ferries"];
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
+/** The first ones far more often than the last ones. */
+const subject = () => subjects[Math.floor(Math.random() ** 2 * subjects.length)];
 
 function somebody() {
-  const text = `${pick(openings)} ${pick(subjects)} and ${pick(subjects)}.`;
+  const text = `${pick(openings)} ${subject()} and ${subject()}.`;
   // The two hundred best known: between 49 and 5,000 followers.
   return { id: crypto.randomUUID?.() ?? randomID(), author: 1 + Math.floor(Math.random() * 200), text, writtenAt: Date.now() };
 }
