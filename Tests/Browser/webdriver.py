@@ -114,8 +114,9 @@ class Browser:
         """What went wrong in the page: its errors since the last call."""
         return [entry["message"] for entry in self._do("/se/log", {"type": "browser"}) if entry["level"] == "SEVERE"]
 
-    def resize(self, width, height):
-        self.chrome("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=width < 600)
+    def resize(self, width, height, scale=1):
+        """In CSS pixels, and how many of the screen's each of them is wide."""
+        self.chrome("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=width < 600)
 
     def prefer(self, **features):
         """Emulates media features: prefer(color_scheme="dark")."""
