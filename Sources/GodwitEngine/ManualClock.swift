@@ -44,6 +44,14 @@ package final class ManualClock: EngineClock {
         state.withLock { $0.instant.wall += duration.inMilliseconds }
     }
 
+    /// Lets time pass in one step that no engine follows, as a suspended machine does. The next turn finds it.
+    package func leap(by duration: Duration) {
+        state.withLock { state in
+            state.instant.wall += duration.inMilliseconds
+            state.instant.boot += duration.inMilliseconds
+        }
+    }
+
     package func attach(_ follower: any ClockFollower) { state.withLock { $0.followers.append(follower) } }
 
     package func detach(_ follower: any ClockFollower) {

@@ -93,6 +93,23 @@ final class Fixture: Sendable {
 
     func status(_ queue: QueueName = .work) async throws -> QueueStatus { try #require(try await engine.queue(queue)) }
 
+    /// Publishes while a call of the storage fails: the first may be one of the segment's that is made ahead of need, which harms nothing.
+    func publishUntilFailing(_ call: StorageCall) async throws {
+        for _ in 0..<100 {
+            storage.fail(call)
+            try await publish()
+        }
+    }
+
+    /// Waits until segments are made ahead of need.
+    func untilPrepared() async throws {
+        try await eventually("segments are prepared") {
+            // A turn takes up what was prepared, and has the next made.
+            try await engine.check()
+            return storage.files.count { $0.hasPrefix("spare-") } >= 2
+        }
+    }
+
     @discardableResult
     func configure(_ queue: QueueName = .work, _ change: (inout QueueSettings) -> Void) async throws -> QueueStatus {
         var settings = QueueSettings()
@@ -145,3 +162,6 @@ func expectError(
         return nil
     }
 }
+
+/// Notes that a test has failed, where nothing is to be returned.
+func fail(_ what: Comment, sourceLocation: SourceLocation = #_sourceLocation) { Issue.record(what, sourceLocation: sourceLocation) }

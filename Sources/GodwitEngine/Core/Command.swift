@@ -5,7 +5,7 @@ typealias Ticket = UInt64
 
 /// What a caller wants of the core. Everything that needs no state is already checked or parsed.
 enum Command: Sendable {
-    case commit([Transaction])
+    case commit([PreparedTransaction])
     case lease(LeaseRequest)
     case renew([Renewal])
     case closeHolder(HolderID)
@@ -39,7 +39,7 @@ struct LeaseRequest: Sendable {
 
 /// What the core answers. What lies in the journal is read by the caller, not by the engine's thread.
 enum Answer: Sendable {
-    case outcomes([TransactionOutcome])
+    case outcomes([OutcomeView])
     case deliveries([LeasedJob])
     case renewals([RenewalOutcome])
     case lookups([LookupView])

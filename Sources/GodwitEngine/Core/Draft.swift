@@ -3,7 +3,7 @@ import GodwitCore
 /// A transaction while it is decided: what it will record, and what its later operations must know of its earlier ones.
 struct Draft {
     var changes: [Change] = []
-    var results: [OperationResult] = []
+    var results: [ResultView] = []
     /// Whether one of its operations ended or gave back a lease: what it enqueues then is never refused by a bound.
     var hasSettled = false
     /// Whether all that it does is to bring new jobs or records.

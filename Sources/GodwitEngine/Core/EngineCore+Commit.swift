@@ -4,27 +4,30 @@ import GodwitJournal
 extension EngineCore {
     private typealias Entry = UnsafeMutablePointer<JobEntry>
 
-    mutating func commit(_ ticket: Ticket, _ transactions: [Transaction]) throws(JournalError) {
-        var outcomes: [TransactionOutcome] = []
+    mutating func commit(_ ticket: Ticket, _ transactions: [PreparedTransaction]) throws(JournalError) {
+        var outcomes: [OutcomeView] = []
         outcomes.reserveCapacity(transactions.count)
         for transaction in transactions { outcomes.append(try commit(transaction)) }
         hold(ticket, .outcomes(outcomes), until: state.change)
     }
 
-    private mutating func commit(_ transaction: Transaction) throws(JournalError) -> TransactionOutcome {
-        if let (operation, error) = transaction.validate() { return .aborted(operation: operation, error) }
-        // Queues are created first: one that a refused transaction named stays, empty.
-        for (index, operation) in transaction.operations.enumerated() {
-            guard case .enqueue(let message) = operation, state.queues.numbers[message.queue] == nil else { continue }
-            guard options.createsQueues else { return .aborted(operation: index, .queueNotFound(message.queue.description)) }
-            do { try createQueue(message.queue) } catch {
-                guard error == .noSpace else { throw error }
-                return .aborted(operation: index, BrokerError(error))
+    private mutating func commit(_ transaction: PreparedTransaction) throws(JournalError) -> OutcomeView {
+        switch transaction {
+        case .refused(let operation, let error):
+            return .aborted(operation: operation, error)
+        case .one(let operation):
+            if let error = try createQueue(for: operation) { return .aborted(operation: 0, error) }
+            draft.begin(nextSequence: state.nextSequence)
+            do throws(BrokerError) { try decide(operation) } catch { return .aborted(operation: 0, error) }
+        case .many(let operations):
+            // Queues are created first: one that a refused transaction named stays, empty.
+            for (index, operation) in operations.enumerated() {
+                if let error = try createQueue(for: operation) { return .aborted(operation: index, error) }
             }
-        }
-        draft.begin(nextSequence: state.nextSequence)
-        for (index, operation) in transaction.operations.enumerated() {
-            do throws(BrokerError) { try decide(operation) } catch { return .aborted(operation: index, error) }
+            draft.begin(nextSequence: state.nextSequence)
+            for (index, operation) in operations.enumerated() {
+                do throws(BrokerError) { try decide(operation) } catch { return .aborted(operation: index, error) }
+            }
         }
         if !draft.changes.isEmpty {
             do {
@@ -36,7 +39,27 @@ extension EngineCore {
                 }
             }
         }
-        return .committed(draft.results)
+        if case .one = transaction { return .one(draft.results[0]) }
+        return .many(draft.results)
+    }
+
+    /// Sees to it that the queue of a message is there; answers why it cannot be.
+    private mutating func createQueue(for operation: PreparedOperation) throws(JournalError) -> BrokerError? {
+        guard case .enqueue(let box) = operation, queueNumber(box.message.queue) == nil else { return nil }
+        guard options.createsQueues else { return .queueNotFound(box.message.queue.description) }
+        do { try createQueue(box.message.queue) } catch {
+            guard error == .noSpace else { throw error }
+            return BrokerError(error)
+        }
+        return nil
+    }
+
+    /// The number of a queue. Messages mostly come for the queue that the one before came for.
+    private mutating func queueNumber(_ name: QueueName) -> UInt32? {
+        if let last = lastQueue, last.name == name, !state.queues.at(last.number).pointee.isDeleted { return last.number }
+        guard let number = state.queues.numbers[name] else { return nil }
+        lastQueue = (name, number)
+        return number
     }
 
     @discardableResult
@@ -47,27 +70,27 @@ extension EngineCore {
         return number
     }
 
-    private mutating func decide(_ operation: Operation) throws(BrokerError) {
+    private mutating func decide(_ operation: PreparedOperation) throws(BrokerError) {
         switch operation {
-        case .enqueue(let message): try decideEnqueue(message)
-        case .complete(let token, let result):
-            let (sequence, _) = try settle(token)
+        case .enqueue(let box): try decideEnqueue(box)
+        case .complete(let lease, let result):
+            let (sequence, _) = try settle(lease)
             settled(.completed(Completion(sequence: sequence, result: result)), sequence, .succeeded)
-        case .fail(let token, let failure, let retry):
-            let (sequence, entry) = try settle(token)
-            let (change, next) = failed(sequence, entry, failure.bounded, retry)
+        case .fail(let lease, let failure, let retry):
+            let (sequence, entry) = try settle(lease)
+            let (change, next) = failed(sequence, entry, failure, retry)
             settled(change, sequence, next)
-        case .release(let token, let delay, let isCounted):
-            try decideRelease(token, delay, isCounted)
-        case .cancel(let id): try decideCancel(id)
-        case .retry(let id): try decideRetry(id)
-        case .forget(let id): try decideForget(id)
+        case .release(let lease, let delay, let isCounted):
+            try decideRelease(lease, delay, isCounted)
+        case .cancel(let job): try decideCancel(job)
+        case .retry(let job): try decideRetry(job)
+        case .forget(let job): try decideForget(job)
         case .put(let key, let value, let expectation, let lifetime):
             try check(expectation, of: key)
             let expires = lifetime.map { now.engine.addingClamped($0.inMilliseconds) }
             draft.changes.append(.put(key: key, value: value, expires: expires))
             draft.setRecord(key, true)
-            draft.results.append(.put(nextVersion))
+            draft.results.append(.put(change: nextChange))
         case .delete(let key, let expectation):
             draft.onlyPublishes = false
             try check(expectation, of: key)
@@ -79,78 +102,60 @@ extension EngineCore {
         }
     }
 
-    /// The version that the newest change of the draft will have.
-    private var nextVersion: Version { Version(state.change + UInt64(draft.changes.count)) }
+    /// The number that the newest change of the draft will have.
+    private var nextChange: UInt64 { state.change + UInt64(draft.changes.count) }
 
     // MARK: Publishing
 
-    private mutating func decideEnqueue(_ message: NewMessage) throws(BrokerError) {
-        guard let number = state.queues.numbers[message.queue] else { throw .queueNotFound(message.queue.description) }
+    private mutating func decideEnqueue(_ box: MessageBox) throws(BrokerError) {
+        guard let number = queueNumber(box.message.queue) else { throw .queueNotFound(box.message.queue.description) }
         let queue = state.queues.at(number)
-        var key: [UInt8]?
-        if let deduplication = message.deduplication {
-            let bytes = Array(deduplication.key.utf8)
-            if let known = draft.key(bytes, in: number) ?? queue.pointee.keys[bytes].map({ ($0.sequence, $0.fingerprint) }) {
-                if let mine = deduplication.fingerprint, let first = known.fingerprint, mine != first {
-                    throw BrokerError(
-                        .keyConflict,
-                        "this idempotency key was used for another request: use a new key for a new request",
-                        field: "key"
-                    )
-                }
-                queue.pointee.totals.duplicates += 1
-                draft.results.append(.duplicate(state.identity.jobID(known.sequence)))
-                return
+        let key = box.message.deduplication.map { Array($0.key.utf8) }
+        let fingerprint = box.message.deduplication?.fingerprint
+        if let key, let known = draft.key(key, in: number) ?? queue.pointee.keys[key].map({ ($0.sequence, $0.fingerprint) }) {
+            if let fingerprint, let first = known.fingerprint, fingerprint != first {
+                throw BrokerError(
+                    .keyConflict,
+                    "this idempotency key was used for another request: use a new key for a new request",
+                    field: "key"
+                )
             }
-            key = bytes
+            queue.pointee.totals.duplicates += 1
+            return draft.results.append(.duplicate(sequence: known.sequence))
         }
-        let size = message.size
-        if !draft.hasSettled { try checkBounds(queue, number, size: size, hasKey: key != nil) }
-        let due: Due?
-        var runAt: Timestamp?
-        switch message.start {
-        case .now: due = nil
+        if !draft.hasSettled { try checkBounds(queue, number, size: box.size, hasKey: key != nil) }
+        var due: Due?, runAt: Int64?
+        switch box.message.start {
+        case .now: break
         case .after(let delay):
             let milliseconds = delay.inMilliseconds
-            due = milliseconds > 0 ? .engine(now.engine + milliseconds) : nil
-            runAt = milliseconds > 0 ? Timestamp(milliseconds: now.wall + milliseconds) : nil
+            if milliseconds > 0 { (due, runAt) = (.engine(now.engine + milliseconds), now.wall + milliseconds) }
         case .at(let time):
-            due = time.milliseconds > now.wall ? .wall(time.milliseconds) : nil
-            runAt = due == nil ? nil : time
+            if time.milliseconds > now.wall { (due, runAt) = (.wall(time.milliseconds), time.milliseconds) }
         }
-        let sequence = draft.nextSequence
-        draft.nextSequence += 1
-        let maxAttempts = message.maxAttempts ?? queue.pointee.settings.maxAttempts
+        let sequence = takeNumber()
+        let maxAttempts = UInt16(clamping: box.message.maxAttempts ?? queue.pointee.settings.maxAttempts)
         draft.changes.append(
             .published(
                 Publication(
                     sequence: sequence,
                     queue: number,
-                    maxAttempts: UInt16(maxAttempts),
-                    priority: UInt8(message.priority),
+                    maxAttempts: maxAttempts,
+                    priority: UInt8(clamping: box.message.priority),
                     due: due,
-                    expires: message.expires.map { now.engine + $0.inMilliseconds },
-                    timeout: message.timeout?.inMilliseconds,
+                    expires: box.message.expires.map { now.engine + $0.inMilliseconds },
+                    timeout: box.message.timeout?.inMilliseconds,
                     key: key,
-                    fingerprint: message.deduplication?.fingerprint,
-                    size: size,
-                    message: message
+                    fingerprint: fingerprint,
+                    size: box.size,
+                    message: box
                 )
             )
         )
-        if let key { draft.setKey(key, in: number, sequence, message.deduplication?.fingerprint) }
-        draft.add(to: number, bytes: size, hasKey: key != nil)
+        if let key { draft.setKey(key, in: number, sequence, fingerprint) }
+        draft.add(to: number, bytes: box.size, hasKey: key != nil)
         draft.results.append(
-            .enqueued(
-                Enqueued(
-                    id: state.identity.jobID(sequence),
-                    state: due == nil ? .queued : .scheduled,
-                    createdAt: Timestamp(milliseconds: now.wall),
-                    runAt: runAt,
-                    maxAttempts: maxAttempts,
-                    version: nextVersion
-                )
-            )
+            .enqueued(sequence: sequence, created: now.wall, runAt: runAt, maxAttempts: maxAttempts, change: nextChange)
         )
     }
 
@@ -180,12 +185,12 @@ extension EngineCore {
     // MARK: Settling
 
     /// The job of a lease that is good.
-    private mutating func settle(_ token: LeaseToken) throws(BrokerError) -> (UInt64, Entry) {
+    private mutating func settle(_ lease: LeaseName?) throws(BrokerError) -> (UInt64, Entry) {
         draft.onlyPublishes = false
-        guard let (sequence, fencing) = state.identity.lease(of: token), draft.state(of: sequence) == nil,
-            let (entry, _) = state.lease(sequence, fencing)
-        else { throw .staleLease }
-        return (sequence, entry)
+        guard let lease, draft.state(of: lease.sequence) == nil, let (entry, _) = state.lease(lease.sequence, lease.fencing) else {
+            throw .staleLease
+        }
+        return (lease.sequence, entry)
     }
 
     private mutating func settled(_ change: Change, _ sequence: UInt64, _ next: JobEntry.State) {
@@ -225,8 +230,8 @@ extension EngineCore {
         return draft.nextSequence
     }
 
-    private mutating func decideRelease(_ token: LeaseToken, _ delay: Duration?, _ isCounted: Bool) throws(BrokerError) {
-        let (sequence, entry) = try settle(token)
+    private mutating func decideRelease(_ lease: LeaseName?, _ delay: Duration?, _ isCounted: Bool) throws(BrokerError) {
+        let (sequence, entry) = try settle(lease)
         if isCounted, !entry.pointee.hasAttemptsLeft {
             let failure = Failure(message: "given back after its last attempt", code: "released")
             let attempt = FailedAttempt(sequence: sequence, attempt: entry.pointee.attempt, failure: failure, next: .final)
@@ -240,25 +245,27 @@ extension EngineCore {
     // MARK: Jobs
 
     /// A job that is there, and the state that the transaction has left it in so far.
-    private mutating func find(_ id: JobID) throws(BrokerError) -> (UInt64, Entry, JobEntry.State) {
+    private mutating func find(_ job: JobName) throws(BrokerError) -> (UInt64, Entry, JobEntry.State) {
         draft.onlyPublishes = false
-        guard let sequence = state.identity.sequence(of: id), state.wasIssued(sequence) else { throw .jobNotFound(id) }
-        guard let entry = state.job(sequence) else { throw .jobForgotten(id) }
+        guard let sequence = job.sequence, state.wasIssued(sequence) else { throw .jobNotFound(job.id) }
+        guard let entry = state.job(sequence) else { throw .jobForgotten(job.id) }
         guard let staged = draft.state(of: sequence) else { return (sequence, entry, entry.pointee.state) }
-        guard let staged, !staged.isFinal || state.queues.at(entry.pointee.queue).pointee.keepsFinished else { throw .jobForgotten(id) }
+        guard let staged, !staged.isFinal || state.queues.at(entry.pointee.queue).pointee.keepsFinished else {
+            throw .jobForgotten(job.id)
+        }
         return (sequence, entry, staged)
     }
 
-    private mutating func decideCancel(_ id: JobID) throws(BrokerError) {
-        let (sequence, _, current) = try find(id)
+    private mutating func decideCancel(_ job: JobName) throws(BrokerError) {
+        let (sequence, _, current) = try find(job)
         guard !current.isFinal else { return draft.results.append(.state(current.jobState)) }
         draft.changes.append(.cancelled(sequence: sequence))
         draft.setState(.cancelled, of: sequence)
         draft.results.append(.state(.cancelled))
     }
 
-    private mutating func decideRetry(_ id: JobID) throws(BrokerError) {
-        let (sequence, _, current) = try find(id)
+    private mutating func decideRetry(_ job: JobName) throws(BrokerError) {
+        let (sequence, _, current) = try find(job)
         switch current {
         case .failed, .cancelled, .expired, .retrying, .scheduled:
             draft.changes.append(.retried(sequence: sequence, position: takeNumber()))
@@ -272,8 +279,8 @@ extension EngineCore {
         }
     }
 
-    private mutating func decideForget(_ id: JobID) throws(BrokerError) {
-        let (sequence, _, current) = try find(id)
+    private mutating func decideForget(_ job: JobName) throws(BrokerError) {
+        let (sequence, _, current) = try find(job)
         guard current.isFinal else {
             throw BrokerError(.wrongState, "the job is \(current.jobState): cancel it first, only an ended one can be forgotten")
         }

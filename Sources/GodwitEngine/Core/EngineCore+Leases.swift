@@ -70,8 +70,7 @@ extension EngineCore {
                     LeasedJob(
                         view: view(sequence, entry),
                         fencing: grant.firstFencing + UInt64(offset),
-                        remaining: term == 0 ? .max : term,
-                        deliveries: Int(entry.pointee.deliveries)
+                        remaining: term == 0 ? .max : term
                     )
                 )
             }
@@ -206,14 +205,14 @@ extension EngineCore {
         var outcomes: [RenewalOutcome] = [], until: UInt64 = 0
         outcomes.reserveCapacity(renewals.count)
         for renewal in renewals {
-            guard let (sequence, fencing) = state.identity.lease(of: renewal.token) else {
+            guard let lease = state.identity.lease(of: renewal.token) else {
                 outcomes.append(.stale)
                 continue
             }
-            guard let (_, place) = state.lease(sequence, fencing) else {
+            guard let (_, place) = state.lease(lease.sequence, lease.fencing) else {
                 // It was settled, cancelled or given back by what may not be durable yet.
                 until = state.change
-                outcomes.append(state.cancelRequests[fencing] == nil ? .stale : .cancelRequested)
+                outcomes.append(state.cancelRequests[lease.fencing] == nil ? .stale : .cancelRequested)
                 continue
             }
             if let term = renewal.term { state.leases[place].term = term.inMilliseconds }
@@ -222,7 +221,7 @@ extension EngineCore {
             state.setTimer(place)
             outcomes.append(.good(remaining: term == 0 ? Limits.longestLease : .milliseconds(term)))
             guard let progress = renewal.progress else { continue }
-            do { try record(.progressed(sequence: sequence, progress.bounded), for: .settle) } catch {
+            do { try record(.progressed(sequence: lease.sequence, progress.bounded), for: .settle) } catch {
                 // A heartbeat must not fail because its progress finds no room.
                 if error != .noSpace { throw error }
             }

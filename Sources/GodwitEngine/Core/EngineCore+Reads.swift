@@ -2,55 +2,19 @@ import GodwitCore
 import GodwitJournal
 
 extension EngineCore {
-    /// Engine time as a time of the wall clock, as far as the two go together.
-    func wall(_ engine: Int64) -> Timestamp { Timestamp(milliseconds: engine.addingClamped(wallOffset)) }
-
     func view(_ sequence: UInt64, _ entry: UnsafeMutablePointer<JobEntry>) -> JobView {
-        let job = entry.pointee
-        let rarities = state.rare(entry)
-        var runAt: Timestamp?
-        if job.state == .scheduled || job.state == .retrying {
-            runAt = job.flags.contains(.dueIsWall) ? Timestamp(milliseconds: job.time) : wall(job.time)
+        var runAt: Int64?
+        if entry.pointee.state == .scheduled || entry.pointee.state == .retrying {
+            runAt = entry.pointee.flags.contains(.dueIsWall) ? entry.pointee.time : entry.pointee.time.addingClamped(wallOffset)
         }
-        let finishedAt = job.state.isFinal ? Timestamp(milliseconds: job.time) : nil
-        // The id's text and all that is in the journal are the resolver's business.
-        let snapshot = JobSnapshot(
-            id: Self.noID,
-            queue: state.queues.at(job.queue).pointee.name,
-            name: nil,
-            state: job.state.jobState,
-            attempt: Int(job.attempt),
-            maxAttempts: Int(job.maxAttempts),
-            priority: Int(job.priority),
-            progress: rarities?.progress,
-            createdAt: Timestamp(milliseconds: job.created),
-            runAt: runAt,
-            startedAt: job.deliveries > 0 ? Timestamp(milliseconds: job.started) : nil,
-            finishedAt: finishedAt,
-            version: Version(job.change)
-        )
         return JobView(
             sequence: sequence,
-            snapshot: snapshot,
-            hot: state.hot[sequence],
-            message: job.message,
-            failures: rarities?.failures ?? [],
-            ending: ending(of: job)
+            entry: entry.pointee,
+            queue: state.queues.at(entry.pointee.queue).pointee.name,
+            runAt: runAt,
+            rarities: state.rare(entry),
+            hot: state.hot[sequence]
         )
-    }
-
-    private static let noID = JobID("")
-
-    /// What a job's final state adds to its errors.
-    private func ending(of job: JobEntry) -> AttemptFailure? {
-        let (message, code): (String, String)
-        switch job.state {
-        case .expired: (message, code) = ("it was not started before it expired", FailureCode.expired)
-        case .cancelled where job.flags.contains(.purged): (message, code) = ("its queue was purged", FailureCode.purged)
-        case .cancelled: (message, code) = ("it was cancelled", FailureCode.cancelled)
-        default: return nil
-        }
-        return AttemptFailure(message: message, code: code, attempt: Int(job.attempt), at: Timestamp(milliseconds: job.time))
     }
 
     /// What is known of an id, and the change that must be durable before it is shown.
@@ -73,7 +37,7 @@ extension EngineCore {
 
     mutating func payload(_ ticket: Ticket, _ id: JobID) {
         guard let (sequence, entry) = find(ticket, id) else { return }
-        let content: StoredContent = state.hot[sequence].map { .hot($0.payload) } ?? .message(entry.pointee.message)
+        let content: StoredContent = state.hot[sequence].map { .hot($0.message.payload) } ?? .message(entry.pointee.message)
         hold(ticket, .content(content), until: entry.pointee.change)
     }
 

@@ -43,6 +43,8 @@ struct EngineCore: ~Copyable {
     private(set) var failure: BrokerError?
 
     var draft = Draft()
+    /// The queue that the latest message went to.
+    var lastQueue: (name: QueueName, number: UInt32)?
     var leaseWaits: [Ticket: LeaseWait] = [:]
     var watches: [Ticket: Watch] = [:]
     var jobWatchers: [UInt64: [Ticket]] = [:]

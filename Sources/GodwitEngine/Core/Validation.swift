@@ -20,7 +20,7 @@ extension Transaction {
     }
 }
 
-extension Operation {
+extension GodwitCore.Operation {
     /// - Returns: what it counts against a transaction's bytes.
     fileprivate func validate() throws(BrokerError) -> Int {
         switch self {
@@ -77,7 +77,7 @@ extension NewMessage {
         if let name, name.utf8.count > Limits.jobName {
             throw .invalidArgument("name", "a job's name has at most \(Limits.jobName) bytes")
         }
-        try Operation.check(contentType: payload.type)
+        try GodwitCore.Operation.check(contentType: payload.type)
         if !headers.isEmpty {
             guard headers.count <= Limits.headers,
                 headers.reduce(0, { $0 + $1.name.utf8.count + $1.value.utf8.count }) <= Limits.headerBytes
@@ -85,10 +85,10 @@ extension NewMessage {
                 throw .invalidArgument("headers", "a job has at most \(Limits.headers) headers of \(Limits.headerBytes) bytes together")
             }
         }
-        if case .after(let delay) = start { try Operation.check("delay", delay, from: .zero) }
+        if case .after(let delay) = start { try GodwitCore.Operation.check("delay", delay, from: .zero) }
         guard (0...255).contains(priority) else { throw .invalidArgument("priority", "priority must be 0 to 255, higher first") }
-        if let expires { try Operation.check("expires", expires, from: .milliseconds(1)) }
-        if let timeout { try Operation.check("timeout", timeout, from: .milliseconds(1)) }
+        if let expires { try GodwitCore.Operation.check("expires", expires, from: .milliseconds(1)) }
+        if let timeout { try GodwitCore.Operation.check("timeout", timeout, from: .milliseconds(1)) }
         if let maxAttempts, !(1...Limits.maxAttempts).contains(maxAttempts) {
             throw .invalidArgument("max_attempts", "max_attempts must be 1 to \(Limits.maxAttempts)")
         }

@@ -1,16 +1,16 @@
 import GodwitCore
 import GodwitJournal
 
-/// A job as the core shows it: what is in memory, and where the rest is.
+/// A job as the core shows it: what is in memory, and where the rest is. What it looks like to callers is worked out on their threads.
 struct JobView: Sendable {
     var sequence: UInt64
-    var snapshot: JobSnapshot
+    var entry: JobEntry
+    var queue: QueueName
+    /// Wall time.
+    var runAt: Int64?
+    var rarities: Rarities?
     /// Its message, while it is in memory.
-    var hot: NewMessage?
-    var message: RecordLocation
-    var failures: [RecordLocation]
-    /// What a final state adds to the errors.
-    var ending: AttemptFailure?
+    var hot: MessageBox?
 }
 
 enum LookupView: Sendable {
@@ -23,8 +23,8 @@ enum LookupView: Sendable {
 struct LeasedJob: Sendable {
     var view: JobView
     var fencing: UInt64
+    /// Milliseconds; `Int64.max` for as long as the holder lives.
     var remaining: Int64
-    var deliveries: Int
 }
 
 /// Where a payload or a result is.
@@ -51,7 +51,7 @@ struct ViewResolver: Sendable {
     let identity: StoreIdentity
 
     func snapshot(_ view: JobView) throws(BrokerError) -> JobSnapshot {
-        try resolve(view, needsMessage: false).snapshot
+        try snapshot(view, name: try stored(view).name)
     }
 
     func lookup(_ view: LookupView) throws(BrokerError) -> JobLookup {
@@ -63,17 +63,15 @@ struct ViewResolver: Sendable {
     }
 
     func delivery(_ job: LeasedJob) throws(BrokerError) -> Delivery {
-        let (snapshot, message) = try resolve(job.view, needsMessage: true)
-        let token = identity.token(sequence: job.view.sequence, fencing: job.fencing)
-        guard let message else { throw BrokerError(.storeCorrupt, "a job's message is not where it was written: restore the store") }
+        let message = try stored(job.view)
         return Delivery(
-            token: token,
-            job: snapshot,
+            token: identity.token(sequence: job.view.sequence, fencing: job.fencing),
+            job: try snapshot(job.view, name: message.name),
             payload: message.payload,
             headers: message.headers,
             timeout: message.timeout,
             remaining: job.remaining == .max ? Limits.longestLease : .milliseconds(job.remaining),
-            deliveries: job.deliveries,
+            deliveries: Int(job.view.entry.deliveries),
             fencingNumber: job.fencing
         )
     }
@@ -108,34 +106,62 @@ struct ViewResolver: Sendable {
     }
 
     private struct Message {
+        var name: String?
         var payload: Content
         var headers: [Header]
         var timeout: Duration?
     }
 
-    private func resolve(_ view: JobView, needsMessage: Bool) throws(BrokerError) -> (snapshot: JobSnapshot, message: Message?) {
-        var snapshot = view.snapshot
-        snapshot.id = identity.jobID(view.sequence)
-        var message: Message?
-        if let hot = view.hot {
-            snapshot.name = hot.name
-            if needsMessage { message = Message(payload: hot.payload, headers: hot.headers, timeout: hot.timeout) }
-        } else {
-            let record = try read(view.message)
-            let stored = try decode { () throws(RecordError) in try record.header.withBytes(Change.message(header:)) }
-            snapshot.name = stored.name
-            message = Message(
-                payload: Content(Bytes(record.body), type: stored.contentType),
-                headers: stored.headers,
-                timeout: stored.timeout.map { .milliseconds($0) }
-            )
+    private func stored(_ view: JobView) throws(BrokerError) -> Message {
+        if let hot = view.hot?.message { return Message(name: hot.name, payload: hot.payload, headers: hot.headers, timeout: hot.timeout) }
+        let record = try read(view.entry.message)
+        let stored = try decode { () throws(RecordError) in try record.header.withBytes(Change.message(header:)) }
+        return Message(
+            name: stored.name,
+            payload: Content(Bytes(record.body), type: stored.contentType),
+            headers: stored.headers,
+            timeout: stored.timeout.map { .milliseconds($0) }
+        )
+    }
+
+    private func snapshot(_ view: JobView, name: String?) throws(BrokerError) -> JobSnapshot {
+        let job = view.entry
+        var errors: [AttemptFailure] = []
+        if let rarities = view.rarities {
+            for location in rarities.failures { errors.append(try failure(location)) }
         }
-        for location in view.failures { snapshot.errors.append(try failure(location)) }
-        if let ending = view.ending {
-            snapshot.errors.append(ending)
-            if snapshot.errors.count > Limits.errorsKept { snapshot.errors.removeFirst() }
+        if let ending = ending(of: job) {
+            if errors.count >= Limits.errorsKept { errors.removeFirst() }
+            errors.append(ending)
         }
-        return (snapshot, message)
+        return JobSnapshot(
+            id: identity.jobID(view.sequence),
+            queue: view.queue,
+            name: name,
+            state: job.state.jobState,
+            attempt: Int(job.attempt),
+            maxAttempts: Int(job.maxAttempts),
+            priority: Int(job.priority),
+            progress: view.rarities?.progress,
+            createdAt: Timestamp(milliseconds: job.created),
+            runAt: view.runAt.map { Timestamp(milliseconds: $0) },
+            startedAt: job.deliveries > 0 ? Timestamp(milliseconds: job.started) : nil,
+            finishedAt: job.state.isFinal ? Timestamp(milliseconds: job.time) : nil,
+            errors: errors,
+            version: Version(job.change)
+        )
+    }
+
+    /// What a job's final state adds to its errors.
+    private func ending(of job: JobEntry) -> AttemptFailure? {
+        let (message, code): (String, String)
+        switch job.state {
+        case .expired: (message, code) = ("it was not started before it expired", FailureCode.expired)
+        case .cancelled where job.flags.contains(.purged): (message, code) = ("its queue was purged", FailureCode.purged)
+        case .cancelled: (message, code) = ("it was cancelled", FailureCode.cancelled)
+        default: return nil
+        }
+        return AttemptFailure(message: message, code: code, attempt: Int(job.attempt), at: Timestamp(milliseconds: job.time))
     }
 
     private func failure(_ location: RecordLocation) throws(BrokerError) -> AttemptFailure {

@@ -35,8 +35,9 @@ struct StoreIdentity: Sendable, Equatable {
     }
 
     /// What a token names, if this store made it.
-    func lease(of token: LeaseToken) -> (sequence: UInt64, fencing: UInt64)? {
+    func lease(of token: LeaseToken) -> LeaseName? {
         guard let (sequence, fencing, mac) = Base32.words(token.description, count: 3) else { return nil }
-        return secret.mac(Domain.lease ^ UInt64(incarnation) << 32, sequence, fencing) ^ mac == 0 ? (sequence, fencing) : nil
+        return secret.mac(Domain.lease ^ UInt64(incarnation) << 32, sequence, fencing) ^ mac == 0
+            ? LeaseName(sequence: sequence, fencing: fencing) : nil
     }
 }

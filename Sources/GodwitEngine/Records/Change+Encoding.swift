@@ -41,7 +41,7 @@ extension Change {
     /// The record's body: what is read back on demand and never kept in memory.
     var body: Bytes {
         switch self {
-        case .published(let job): job.message?.payload.bytes ?? Bytes()
+        case .published(let job): job.message?.message.payload.bytes ?? Bytes()
         case .completed(let completion): completion.result?.bytes ?? Bytes()
         case .failed(let attempt): Bytes(attempt.failure.message)
         case .put(_, let value, _): value
@@ -135,7 +135,7 @@ extension Change {
         writer.put(job.maxAttempts)
         writer.put(job.priority)
         writer.put(UInt32(job.size))
-        if let message = job.message {
+        if let message = job.message?.message {
             if let name = message.name { writer.field(.name, name) }
             if message.payload.type != Content.json { writer.field(.contentType, message.payload.type) }
             if !message.headers.isEmpty { writer.field(.headers, headers: message.headers) }

@@ -67,7 +67,7 @@ struct Publication {
     /// What it counts against its queue's bytes.
     var size: Int
     /// Nil when it is replayed: what it says stays in the journal.
-    var message: NewMessage?
+    var message: MessageBox?
 }
 
 /// When a job may run.

@@ -3,8 +3,9 @@ package import GodwitCore
 extension Engine {
     package func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome] {
         if transactions.isEmpty { return [] }
-        guard case .outcomes(let outcomes) = try await ask(.commit(transactions)) else { throw Self.mixedUp }
-        return outcomes
+        let prepared = transactions.map { PreparedTransaction($0, resolver.identity) }
+        guard case .outcomes(let views) = try await ask(.commit(prepared)) else { throw Self.mixedUp }
+        return views.map { $0.outcome(resolver.identity) }
     }
 
     package func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder {

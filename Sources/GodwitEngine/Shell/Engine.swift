@@ -130,8 +130,8 @@ package final class Engine: Broker {
     /// Gives back what was leased for somebody who is gone.
     func giveBack(_ jobs: [LeasedJob]) async {
         let transactions = jobs.map { job in
-            Transaction(
-                .release(resolver.identity.token(sequence: job.view.sequence, fencing: job.fencing), delay: nil, counted: false)
+            PreparedTransaction.one(
+                .release(LeaseName(sequence: job.view.sequence, fencing: job.fencing), delay: nil, counted: false)
             )
         }
         // Should it fail, the leases expire.

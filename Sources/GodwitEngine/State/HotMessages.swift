@@ -4,7 +4,7 @@ import GodwitCore
 /// The messages of recent jobs, so that one that was just published is not read back from disk: a window over sequence numbers with a bound
 /// on its bytes, from which the oldest go first.
 struct HotMessages {
-    private var window = Deque<NewMessage?>()
+    private var window = Deque<MessageBox?>()
     private var first: UInt64 = 0
     private var bytes = 0
     private let limit: Int
@@ -14,13 +14,13 @@ struct HotMessages {
 
     init(limit: Int) { self.limit = limit }
 
-    subscript(sequence: UInt64) -> NewMessage? {
+    subscript(sequence: UInt64) -> MessageBox? {
         guard sequence >= first, sequence - first < UInt64(window.count) else { return nil }
         return window[Int(sequence - first)]
     }
 
     /// Numbers must grow.
-    mutating func insert(_ sequence: UInt64, _ message: NewMessage) {
+    mutating func insert(_ sequence: UInt64, _ message: MessageBox) {
         guard limit > 0 else { return }
         if window.isEmpty { first = sequence }
         guard sequence >= first + UInt64(window.count) else { return }

@@ -1,0 +1,120 @@
+import GodwitCore
+
+/// A message on its way into the store, and in the hot window: one owner that travels by reference.
+final class MessageBox: Sendable {
+    let message: NewMessage
+    /// What it counts against a queue's bytes.
+    let size: Int
+
+    init(_ message: NewMessage) {
+        self.message = message
+        size = message.size
+    }
+}
+
+/// What a lease's token names, once its MAC is checked.
+struct LeaseName: Sendable, Hashable {
+    var sequence: UInt64
+    var fencing: UInt64
+}
+
+/// A job's id with the number in it; nil when this store did not make it.
+struct JobName: Sendable {
+    var id: JobID
+    var sequence: UInt64?
+}
+
+/// An operation as the engine's thread wants it: checked as far as can be without any state, its ids read.
+enum PreparedOperation: Sendable {
+    case enqueue(MessageBox)
+    case complete(LeaseName?, result: Content?)
+    case fail(LeaseName?, Failure, retry: RetryDecision)
+    case release(LeaseName?, delay: Duration?, counted: Bool)
+    case cancel(JobName)
+    case retry(JobName)
+    case forget(JobName)
+    case put(RecordKey, value: Bytes, expecting: Expectation, lifetime: Duration?)
+    case delete(RecordKey, expecting: Expectation)
+}
+
+/// A transaction as the engine's thread wants it. Preparing happens on the caller's thread.
+enum PreparedTransaction: Sendable {
+    case one(PreparedOperation)
+    case many([PreparedOperation])
+    /// Something about it is wrong whatever the state.
+    case refused(operation: Int, BrokerError)
+
+    init(_ transaction: Transaction, _ identity: StoreIdentity) {
+        if let (operation, error) = transaction.validate() {
+            self = .refused(operation: operation, error)
+        } else if transaction.operations.count == 1 {
+            self = .one(PreparedOperation(transaction.operations[0], identity))
+        } else {
+            self = .many(transaction.operations.map { PreparedOperation($0, identity) })
+        }
+    }
+}
+
+extension PreparedOperation {
+    fileprivate init(_ operation: GodwitCore.Operation, _ identity: StoreIdentity) {
+        func job(_ id: JobID) -> JobName { JobName(id: id, sequence: identity.sequence(of: id)) }
+        switch operation {
+        case .enqueue(let message): self = .enqueue(MessageBox(message))
+        case .complete(let token, let result): self = .complete(identity.lease(of: token), result: result)
+        case .fail(let token, let failure, let retry): self = .fail(identity.lease(of: token), failure.bounded, retry: retry)
+        case .release(let token, let delay, let isCounted): self = .release(identity.lease(of: token), delay: delay, counted: isCounted)
+        case .cancel(let id): self = .cancel(job(id))
+        case .retry(let id): self = .retry(job(id))
+        case .forget(let id): self = .forget(job(id))
+        case .put(let key, let value, let expectation, let lifetime):
+            self = .put(key, value: value, expecting: expectation, lifetime: lifetime)
+        case .delete(let key, let expectation): self = .delete(key, expecting: expectation)
+        }
+    }
+}
+
+/// What an operation came to, before ids are written as text.
+enum ResultView: Sendable {
+    case enqueued(sequence: UInt64, created: Int64, runAt: Int64?, maxAttempts: UInt16, change: UInt64)
+    case duplicate(sequence: UInt64)
+    case state(JobState)
+    case forgotten
+    case put(change: UInt64)
+    case deleted
+
+    func result(_ identity: StoreIdentity) -> OperationResult {
+        switch self {
+        case .enqueued(let sequence, let created, let runAt, let maxAttempts, let change):
+            .enqueued(
+                Enqueued(
+                    id: identity.jobID(sequence),
+                    state: runAt == nil ? .queued : .scheduled,
+                    createdAt: Timestamp(milliseconds: created),
+                    runAt: runAt.map { Timestamp(milliseconds: $0) },
+                    maxAttempts: Int(maxAttempts),
+                    version: Version(change)
+                )
+            )
+        case .duplicate(let sequence): .duplicate(identity.jobID(sequence))
+        case .state(let state): .state(state)
+        case .forgotten: .forgotten
+        case .put(let change): .put(Version(change))
+        case .deleted: .deleted
+        }
+    }
+}
+
+/// What a transaction came to.
+enum OutcomeView: Sendable {
+    case one(ResultView)
+    case many([ResultView])
+    case aborted(operation: Int, BrokerError)
+
+    func outcome(_ identity: StoreIdentity) -> TransactionOutcome {
+        switch self {
+        case .one(let view): .committed([view.result(identity)])
+        case .many(let views): .committed(views.map { $0.result(identity) })
+        case .aborted(let operation, let error): .aborted(operation: operation, error)
+        }
+    }
+}
