@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 import unittest
 
@@ -337,6 +338,24 @@ class UnixTest(EndToEndTest):
             self.assertEqual(done.returncode, UNREACHABLE, done.stderr)
             self.assertIn("godwit serve", done.stderr)
             self.assertIn(url, done.stderr)
+
+    def test_a_lost_answer_is_no_refusal(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+
+            def hang_up():
+                for _ in range(2):
+                    connection, _ = listener.accept()
+                    connection.recv(4_096)
+                    connection.close()
+
+            threading.Thread(target=hang_up, daemon=True).start()
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            done = self.run_godwit("publish", "q", "{}", "--server", url, "--json", "--retry-for", "10s")
+            self.assertEqual((done.returncode, json.loads(done.stderr)["code"]), (UNREACHABLE, "outcome_unknown"))
+            done = self.run_godwit("queues", "--server", url)
+            self.assertEqual(done.returncode, UNREACHABLE)
 
     def test_the_option_wins_over_the_environment(self):
         server = self.serve()

@@ -45,6 +45,11 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     static func failed(_ message: String, code: String) -> CommandFailure { CommandFailure(exit: .failed, message: message, code: code) }
 
+    /// The answer to a request was lost.
+    static func outcomeUnknown(_ message: String) -> CommandFailure {
+        CommandFailure(exit: .unreachable, message: message, code: BrokerError.Code.outcomeUnknown.rawValue)
+    }
+
     static func unreachable(_ message: String, isCertainlyUnsent: Bool = false) -> CommandFailure {
         CommandFailure(
             exit: .unreachable,

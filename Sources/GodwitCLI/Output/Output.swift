@@ -44,7 +44,7 @@ enum Output {
 
     /// Shows how far a long command is in one line that the next one replaces; on a terminal only.
     static func progress(_ text: String) {
-        guard isErrorTerminal else { return }
+        guard isErrorTerminal, getenv("TERM").map({ String(cString: $0) }) != "dumb" else { return }
         try? write(ContiguousArray("\r\u{1b}[K\(text)".utf8), to: STDERR_FILENO)
     }
 

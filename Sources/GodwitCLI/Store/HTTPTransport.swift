@@ -37,7 +37,7 @@ struct HTTPTransport: Transport {
     var description: String { base }
 
     func send(_ request: StoreRequest) async throws -> StoreResponse {
-        try await reaching {
+        try await reaching(request) {
             let response = try await client.execute(prepared(request), timeout: timeout(request))
             let body = try await response.body.collect(upTo: StoreRequest.largestAnswer)
             return StoreResponse(response, body: Array(body.readableBytesView))
@@ -47,13 +47,15 @@ struct HTTPTransport: Transport {
     func stream(_ request: StoreRequest, receive: @escaping @Sendable (ArraySlice<UInt8>) async throws -> Void) async throws
         -> StoreResponse
     {
-        let response = try await reaching { try await client.execute(prepared(request), timeout: timeout(request)) }
+        let response = try await reaching(request) { try await client.execute(prepared(request), timeout: timeout(request)) }
         guard response.status == .ok else {
-            let body = try await reaching { try await response.body.collect(upTo: StoreRequest.largestAnswer) }
+            let body = try await reaching(request) { try await response.body.collect(upTo: StoreRequest.largestAnswer) }
             return StoreResponse(response, body: Array(body.readableBytesView))
         }
         var chunks = response.body.makeAsyncIterator()
-        while let chunk = try await reaching({ try await chunks.next() }) { try await receive(Array(chunk.readableBytesView)[...]) }
+        while let chunk = try await reaching(request, { try await chunks.next() }) {
+            try await receive(Array(chunk.readableBytesView)[...])
+        }
         return StoreResponse(response, body: [])
     }
 
@@ -74,7 +76,7 @@ struct HTTPTransport: Transport {
     }
 
     /// Runs what talks to the server, and says in the command line's words why it could not.
-    private func reaching<Value>(_ operation: () async throws -> Value) async throws -> Value {
+    private func reaching<Value>(_ request: StoreRequest, _ operation: () async throws -> Value) async throws -> Value {
         do {
             return try await operation()
         } catch let error as CommandFailure {
@@ -84,9 +86,16 @@ struct HTTPTransport: Transport {
         } catch let error as HTTPClientError where error == .cancelled {
             throw CancellationError()
         } catch {
-            throw CommandFailure.unreachable(
-                "cannot reach \(base): \(Self.reason(error)). Start a server with `godwit serve`, or name one with --server or GODWIT_SERVER",
-                isCertainlyUnsent: Self.neverConnected(error)
+            let reason = Self.reason(error)
+            guard !Self.neverConnected(error), request.method != .get else {
+                throw CommandFailure.unreachable(
+                    "cannot reach \(base): \(reason). Start a server with `godwit serve`, or name one with --server or GODWIT_SERVER",
+                    isCertainlyUnsent: Self.neverConnected(error)
+                )
+            }
+            throw CommandFailure.outcomeUnknown(
+                "no answer came from \(base) (\(reason)), so it is not known whether the request was carried out: look before you repeat it "
+                    + "(a publish with --key can be repeated safely)"
             )
         }
     }

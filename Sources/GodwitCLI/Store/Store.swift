@@ -6,6 +6,8 @@ import HTTPTypes
 struct Store: Sendable {
     /// How long one long poll lasts; the server may answer sooner.
     static let longPoll: Duration = .seconds(25)
+    /// How long to wait before asking again what was answered too soon.
+    static let pause: Duration = .milliseconds(500)
 
     let transport: any Transport
 
@@ -35,8 +37,11 @@ struct Store: Sendable {
     /// Waits, as long as it takes, until the job is final.
     func finalJob(_ id: String) async throws -> JSONValue {
         while true {
+            let asked = ContinuousClock.now
             let job = try await self.job(id, wait: Self.longPoll)
             if JobText.isFinal(job) { return job }
+            // A server that is stopping does not hold its answers: it is not asked again and again until it is gone.
+            if asked.duration(to: .now) < Self.pause { try await Task.sleep(for: Self.pause) }
         }
     }
 
@@ -88,6 +93,7 @@ struct Store: Sendable {
                 try await show(job)
                 return job
             }
+            try await Task.sleep(for: Self.pause)
         }
     }
 
