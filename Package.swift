@@ -133,6 +133,39 @@ let package = Package(
             dependencies: ["GodwitEngine", "GodwitJournal", "GodwitCore"],
             swiftSettings: settings
         ),
+        .target(
+            name: "HTTPTestSupport",
+            dependencies: [
+                "GodwitCore", "GodwitEngine", "GodwitJournal", "GodwitHTTP", "GodwitServer",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
+                .product(name: "NIOPosix", package: "swift-nio", condition: server),
+            ],
+            path: "Tests/HTTPTestSupport",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GodwitHTTPTests",
+            dependencies: [
+                "GodwitHTTP", "Godwit", "GodwitCore", "HTTPTestSupport",
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GodwitServerTests",
+            dependencies: [
+                "GodwitServer", "GodwitHTTP", "GodwitCore", "HTTPTestSupport",
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
+                .product(name: "NIOPosix", package: "swift-nio", condition: server),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "GodwitTests",
             dependencies: [

@@ -11,16 +11,18 @@ enum BodyReader {
     /// - Throws: ``Problem`` `too_large`, or `invalid_argument` for a body that ended before its announced length.
     static func collect(_ request: Request, limit: Int, drain: Int) async throws -> Bytes {
         let announced = request.headers[.contentLength].flatMap { Int($0) }
-        if let announced, announced > limit, request.headers[.expect]?.lowercased() == "100-continue" {
-            throw Problem.tooLarge(limit: limit)
+        if request.headers[.expect]?.lowercased() == "100-continue" {
+            // The client waits for a word before it sends: the refusal can be that word.
+            if let announced, announced > limit { throw Problem.tooLarge(limit: limit) }
+            Connection.current?.sendContinue()
         }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(min(announced ?? 0, limit))
         var dropped = 0
         for try await part in request.body {
             if dropped > 0 || bytes.count + part.readableBytes > limit {
+                dropped += bytes.count + part.readableBytes
                 bytes = []
-                dropped += part.readableBytes
                 if dropped > limit + drain { break }
             } else {
                 part.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }

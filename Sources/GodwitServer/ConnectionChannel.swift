@@ -7,7 +7,8 @@ import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// Connections as this server sets them up: HTTP/1.1 with a ``ConnectionHandler`` in the pipeline, and a ``Connection`` that the routes find.
+/// Connections as this server sets them up: HTTP/1.1 with a ``ConnectionHandler`` in the pipeline, and a ``Connection``
+/// that the routes find.
 struct ConnectionChannel: ServerChildChannel {
     struct Value: ServerChildChannelValue {
         let inner: HTTP1Channel.Value

@@ -5,9 +5,11 @@ import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// Watches over one connection, between the HTTP codec and the server: how long the client takes, how much it sends unasked, when it is gone.
+/// Watches over one connection, between the HTTP codec and the server: how long the client takes, how much it sends unasked,
+/// when it is gone.
 ///
-/// - A client that does not send a whole request in time (a slow loris), that stands idle too long, or that does not take its answer is cut off.
+/// - A client that does not send a whole request in time (a slow loris), that stands idle too long, or that does not take its
+///   answer is cut off.
 /// - What still comes of a request that was answered already is dropped up to a limit, then the connection is closed.
 /// - An answer with `Connection: close` is the connection's last.
 /// - The ``Connection`` hears of the peer's end and of each answer's way to the network.

@@ -3,9 +3,9 @@ import HTTPTypes
 
 /// Decides who may come in, by a request's head alone.
 ///
-/// With a token every request shows it. Without one the server trusts whoever reaches its address, which is this machine: there the danger is
-/// a web page in a browser on it. Such a page has a foreign `Origin`, and one that had its own name pointed at 127.0.0.1 (DNS rebinding) has
-/// that name as its `Host`; both are refused.
+/// With a token every request shows it. Without one the server trusts whoever reaches its address, which is this machine:
+/// there the danger is a web page in a browser on it. Such a page has a foreign `Origin`, and one that had its own name
+/// pointed at 127.0.0.1 (DNS rebinding) has that name as its `Host`; both are refused.
 struct Gatekeeper: Sendable {
     enum Verdict: Sendable {
         /// Come in; the origin, if there is one, is to be allowed to read the answer.

@@ -8,7 +8,8 @@ import NIOCore
 import NIOPosix
 import ServiceLifecycle
 
-/// The HTTP server that `godwit serve` runs: everything of ``JobRoutes`` under `/v1`, with the gate, the limits, health and metrics around it.
+/// The HTTP server that `godwit serve` runs: everything of ``JobRoutes`` under `/v1`, with the gate, the limits, health and
+/// metrics around it.
 ///
 /// A graceful shutdown drains it: `/readyz` and publishes are answered 503, waits end, and after ``ServerOptions/drainTime`` the listener
 /// closes and the requests under way finish. Settles and heartbeats are served to the end. The store is not closed here: its owner does.

@@ -19,7 +19,7 @@ extension ServerError {
         case EADDRINUSE:
             self.init(
                 .addressInUse,
-                "\(address) is in use by another program: stop that (is another `godwit serve` running?), or listen elsewhere with --http HOST:PORT"
+                "\(address) is in use by another program: stop it (another `godwit serve`?), or listen elsewhere with --http HOST:PORT"
             )
         case EACCES, EPERM:
             self.init(.addressUnavailable, "\(address) may not be used by this user: ports under 1024 need privileges, choose a higher one")

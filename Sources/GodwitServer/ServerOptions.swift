@@ -43,7 +43,7 @@ package struct ServerOptions: Sendable {
         if let token {
             guard token.utf8.count >= Self.shortestToken, token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
                 throw .options(
-                    "a token needs at least \(Self.shortestToken) printable ASCII characters and no spaces: make one with `openssl rand -hex 32`"
+                    "a token needs at least \(Self.shortestToken) printable ASCII characters and no spaces: use `openssl rand -hex 32`"
                 )
             }
         } else if !isInsecure, !Authority(host: host).isLoopback {

@@ -1,0 +1,256 @@
+import GodwitCore
+import GodwitHTTP
+import GodwitServer
+import HTTPTestSupport
+import Testing
+
+@Suite("Connections", .serialized)
+struct ConnectionTests {
+    @Test("a body over the limit is 413, which a client that is still sending can read")
+    func tooLarge() async throws {
+        var options = ServerOptions()
+        options.limits.jobBytes = 1_000
+        try await TestServer.run(options) { server in
+            let exact = try await server.post("/v1/queues/q/jobs", "\"" + String(repeating: "x", count: 998) + "\"")
+            #expect(exact.status == 202)
+            let connection = try await server.connect()
+            try await connection.send("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n")
+            // All of it is sent before the answer is read, as simple clients do.
+            let part = [UInt8](repeating: 0x78, count: 1_000_000)
+            for _ in 0..<9 { try await connection.send(part) }
+            let reply = try await connection.reply()
+            #expect(reply.status == 413)
+            #expect(try reply.json["code"].string == "too_large")
+            #expect(try reply.json["field"].string == "body")
+            #expect(reply["connection"] == "close")
+            #expect(try await connection.isClosedByServer(within: .seconds(10)))
+            #expect(try await server.get("/v1/queues/q").json["counts"]["queued"].int == 1)
+        }
+    }
+
+    @Test("a chunked body over the limit is 413 too")
+    func chunkedTooLarge() async throws {
+        var options = ServerOptions()
+        options.limits.jobBytes = 1_000
+        try await TestServer.run(options) { server in
+            let connection = try await server.connect()
+            try await connection.send("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+            let chunk = "3e8\r\n" + String(repeating: "x", count: 1_000) + "\r\n"
+            for _ in 0..<50 { try await connection.send(chunk) }
+            try await connection.send("0\r\n\r\n")
+            #expect(try await connection.reply().status == 413)
+        }
+    }
+
+    @Test("a client that sends on and on is cut off")
+    func endless() async throws {
+        var options = ServerOptions()
+        options.limits.jobBytes = 1_000
+        options.limits.drainBytes = 100_000
+        try await TestServer.run(options) { server in
+            let connection = try await server.connect()
+            try await connection.send("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n")
+            let part = [UInt8](repeating: 0x78, count: 100_000)
+            // How much fits into the buffers of the network is not ours to say.
+            for _ in 0..<1_000 {
+                do { try await connection.send(part) } catch { break }
+            }
+            #expect(try await connection.isClosedByServer(within: .seconds(10)))
+        }
+    }
+
+    @Test("a batch has a limit of its own, and a client that asks first is refused before it sends")
+    func expectContinue() async throws {
+        var options = ServerOptions()
+        options.limits.jobBytes = 1_000
+        options.limits.batchBytes = 2_000
+        try await TestServer.run(options) { server in
+            let batch = "[{\"payload\":\"" + String(repeating: "x", count: 1_500) + "\"}]"
+            #expect(try await server.post("/v1/queues/q/jobs/batch", batch).status == 202)
+            let refused = try await server.connect()
+            try await refused.send(
+                "POST /v1/queues/q/jobs/batch HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2001\r\n\r\n"
+            )
+            #expect(try await refused.reply().status == 413)
+
+            let asked = try await server.connect()
+            try await asked.send(
+                "POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+                    + "Content-Type: text/plain\r\nContent-Length: 5\r\n\r\n"
+            )
+            #expect(try await asked.reply().status == 100)
+            try await asked.send("hello")
+            #expect(try await asked.reply().status == 202)
+        }
+    }
+
+    @Test(
+        "a client that disconnects in mid-body publishes nothing",
+        arguments: ["Content-Length: 100", "Transfer-Encoding: chunked"],
+        [true, false]
+    )
+    func midBody(_ framing: String, _ closesWhole: Bool) async throws {
+        try await TestServer.run { server in
+            let connection = try await server.connect()
+            let part = framing.hasPrefix("T") ? "2\r\n17\r\n" : "17"
+            try await connection.send("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\n\(framing)\r\n\r\n\(part)")
+            if closesWhole {
+                try await connection.close()
+            } else {
+                try await connection.closeOutput()
+                #expect(try await connection.isClosedByServer(within: .seconds(10)))
+            }
+            try await server.eventually { try await server.get("/metrics").text.contains("godwit_http_connections 1\n") }
+            #expect(try await server.broker.queues().allSatisfy { $0.counts.unfinished == 0 })
+        }
+    }
+
+    @Test(
+        "a slow loris is cut off, in its head and in its body, and others are served meanwhile",
+        arguments: ["GET / HTTP/1.1\r\nX: 1", "POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n1"]
+    )
+    func slowLoris(_ beginning: String) async throws {
+        var options = ServerOptions()
+        options.requestTimeout = .milliseconds(300)
+        try await TestServer.run(options) { server in
+            let slow = try await server.connect()
+            try await slow.send(beginning)
+            #expect(try await server.post("/v1/queues/other/jobs", "1").status == 202)
+            // It trickles, so that it is never idle.
+            let trickle = Task {
+                while !Task.isCancelled {
+                    try await slow.send("1")
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            #expect(try await slow.isClosedByServer(within: .seconds(10)))
+            trickle.cancel()
+            _ = try? await trickle.value
+            #expect(try await server.get("/metrics").text.contains("godwit_http_timeouts_total 1\n"))
+            #expect(try await server.get("/v1/queues/q").status == 404)
+        }
+    }
+
+    @Test("a connection that stands idle is closed; one that waits for an answer is not")
+    func idle() async throws {
+        var options = ServerOptions()
+        options.idleTimeout = .milliseconds(200)
+        options.requestTimeout = .milliseconds(200)
+        try await TestServer.run(options) { server in
+            let idle = try await server.connect()
+            try await idle.request("GET", "/healthz")
+            #expect(try await idle.reply().status == 200)
+            let waiting = try await server.connect()
+            try await waiting.request("POST", "/v1/queues/q/leases?wait=1s", body: [])
+            #expect(try await idle.isClosedByServer(within: .seconds(10)))
+            #expect(try await waiting.reply().status == 200)
+        }
+    }
+
+    @Test("more connections than there may be are told so and closed")
+    func crowd() async throws {
+        var options = ServerOptions()
+        options.maxConnections = 3
+        try await TestServer.run(options) { server in
+            var open: [HTTPConnection] = []
+            for _ in 0..<3 {
+                let connection = try await server.connect()
+                try await connection.request("GET", "/healthz")
+                #expect(try await connection.reply().status == 200)
+                open.append(connection)
+            }
+            let one = try await server.connect()
+            try await one.request("GET", "/healthz")
+            let reply = try await one.reply()
+            #expect(reply.status == 503)
+            #expect(try reply.json["code"].string == "too_many_connections")
+            #expect(reply["connection"] == "close")
+            #expect(try await one.isClosedByServer(within: .seconds(10)))
+            try await open[0].close()
+            try await server.eventually { try await server.get("/healthz").status == 200 }
+        }
+    }
+
+    @Test("heads over the limits are refused")
+    func headers() async throws {
+        var options = ServerOptions()
+        options.maxHeaderFieldBytes = 1_000
+        options.maxHeaderFields = 20
+        try await TestServer.run(options) { server in
+            let long = try await server.connect()
+            try await long.request("GET", "/healthz", headers: [("X-Long", String(repeating: "x", count: 2_000))])
+            #expect((400..<500).contains(try await long.reply().status))
+            #expect(try await long.isClosedByServer(within: .seconds(10)))
+            let many = try await server.connect()
+            try await many.request("GET", "/healthz", headers: (0..<30).map { ("X-\($0)", "x") })
+            #expect((400..<500).contains(try await many.reply().status))
+        }
+    }
+
+    @Test(
+        "what is no HTTP is refused, and the connection is closed",
+        arguments: ["hello\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "\u{16}\u{3}\u{1}"]
+    )
+    func nonsense(_ text: String) async throws {
+        try await TestServer.run { server in
+            let connection = try await server.connect()
+            try await connection.send(text)
+            try await connection.closeOutput()
+            #expect(try await connection.isClosedByServer(within: .seconds(10)))
+            #expect(try await server.get("/healthz").status == 200)
+        }
+    }
+
+    @Test("requests that are sent one behind the other are answered in their order")
+    func pipelining() async throws {
+        try await TestServer.run { server in
+            let connection = try await server.connect()
+            for index in 0..<20 {
+                try await connection.request(
+                    "POST",
+                    "/v1/queues/q/jobs?name=n\(index)",
+                    headers: [("Content-Type", "application/json")],
+                    body: Array("\(index)".utf8)
+                )
+            }
+            for index in 0..<20 { #expect(try await connection.reply().json["name"].string == "n\(index)") }
+        }
+    }
+
+    @Test("jobs leased for a connection that was closed while it waited are released, uncounted")
+    func lostWait() async throws {
+        try await TestServer.run { server in
+            let lost = try await server.connect()
+            try await lost.request("POST", "/v1/queues/q/leases?wait=30s&lease=1h", body: [])
+            try await server.eventually { try await !server.broker.queues().isEmpty }
+            try await lost.close()
+            try await server.eventually { try await server.get("/metrics").text.contains("godwit_http_connections 1\n") }
+            let id = try await server.publish()
+            let lease = try await server.lease(query: "?wait=10s")
+            #expect(lease["job"]["id"].string == id)
+            #expect(lease["job"]["attempt"].int == 1)
+        }
+    }
+
+    /// The job and the end of the connection race: whoever wins, the job comes to the next worker, at its first attempt.
+    @Test("jobs leased for a connection that closes at that moment are released, uncounted", arguments: 0..<20)
+    func lostRace(_ round: Int) async throws {
+        try await TestServer.run { server in
+            let lost = try await server.connect()
+            try await lost.request("POST", "/v1/queues/q/leases?wait=30s&lease=1h", body: [])
+            try await server.eventually { try await !server.broker.queues().isEmpty }
+            async let closing: Void = lost.close()
+            let id = try await server.publish()
+            try await closing
+            // A lease that was written before the end was seen is the client's; it ends in its own time, which is not
+            // waited for here.
+            let next = try await server.post("/v1/queues/q/leases?wait=2s").json["leases"]
+            if next.count == 1 {
+                #expect(next[0]["job"]["id"].string == id)
+                #expect(next[0]["job"]["attempt"].int == 1)
+            } else {
+                #expect(try await server.get("/v1/jobs/\(id)").json["state"].string == "running")
+            }
+        }
+    }
+}

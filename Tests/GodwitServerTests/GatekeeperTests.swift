@@ -1,0 +1,110 @@
+import GodwitHTTP
+import HTTPTypes
+import Testing
+
+@testable import GodwitServer
+
+@Suite("The gate")
+struct GatekeeperTests {
+    private func judge(
+        _ gate: Gatekeeper,
+        host: String? = "localhost:8080",
+        _ fields: HTTPFields = [:],
+        method: HTTPRequest.Method = .get,
+        path: String = "/v1/jobs"
+    ) -> String {
+        let head = HTTPRequest(method: method, scheme: "http", authority: host, path: path, headerFields: fields)
+        switch gate.judge(head, path: path) {
+        case .admit: return "admit"
+        case .preflight: return "preflight"
+        case .refuse(let problem): return problem.code
+        }
+    }
+
+    @Test(
+        "without a token the host must be this machine by name or address, or allowed",
+        arguments: [
+            ("localhost", "admit"), ("LOCALHOST:8080", "admit"), ("127.0.0.1:8080", "admit"), ("192.168.1.7", "admit"),
+            ("[::1]:8080", "admit"),
+            ("queue.internal:8080", "admit"), ("evil.example", "host_not_allowed"), ("localhost.evil.example", "host_not_allowed"),
+            ("127.0.0.1.evil.example", "host_not_allowed"), ("", "host_not_allowed"), ("[::1", "host_not_allowed"),
+            ("user@localhost", "host_not_allowed"), ("localhost:x", "host_not_allowed"), ("127.1", "host_not_allowed"),
+            (nil, "host_not_allowed"),
+        ] as [(String?, String)]
+    )
+    func hosts(_ host: String?, _ expected: String) {
+        let gate = Gatekeeper(token: nil, allowedHosts: ["Queue.Internal"], allowedOrigins: [])
+        #expect(judge(gate, host: host) == expected)
+    }
+
+    @Test(
+        "without a token a foreign origin is refused, unless it is allowed or the server's own",
+        arguments: [
+            ("http://localhost:8080", "admit"), ("https://app.example.com", "admit"), ("https://APP.example.com/", "admit"),
+            ("http://localhost:3000", "origin_not_allowed"), ("https://evil.example", "origin_not_allowed"), ("null", "origin_not_allowed"),
+            ("https://app.example.com.evil.example", "origin_not_allowed"), ("http://app.example.com", "origin_not_allowed"),
+        ]
+    )
+    func origins(_ origin: String, _ expected: String) {
+        let gate = Gatekeeper(token: nil, allowedHosts: [], allowedOrigins: ["https://app.example.com"])
+        for method in [HTTPRequest.Method.get, .post, .delete] { #expect(judge(gate, [.origin: origin], method: method) == expected) }
+    }
+
+    @Test("a page's images and scripts are refused too; a followed link is not")
+    func fetchMetadata() {
+        let gate = Gatekeeper(token: nil, allowedHosts: [], allowedOrigins: [])
+        #expect(judge(gate, [.secFetchSite: "cross-site", .secFetchMode: "no-cors"]) == "origin_not_allowed")
+        #expect(judge(gate, [.secFetchSite: "same-site", .secFetchMode: "no-cors"]) == "origin_not_allowed")
+        #expect(judge(gate, [.secFetchSite: "cross-site", .secFetchMode: "navigate"]) == "admit")
+        #expect(judge(gate, [.secFetchSite: "cross-site", .secFetchMode: "navigate"], method: .post) == "origin_not_allowed")
+        #expect(judge(gate, [.secFetchSite: "same-origin"]) == "admit")
+        #expect(judge(gate, [.secFetchSite: "none"]) == "admit")
+    }
+
+    @Test(
+        "with a token every request shows it",
+        arguments: [
+            ("Bearer 0123456789abcdef", "admit"), ("bearer 0123456789abcdef", "admit"), ("Bearer 0123456789abcdeF", "unauthorized"),
+            ("Bearer 0123456789abcde", "unauthorized"), ("Bearer 0123456789abcdef0", "unauthorized"),
+            ("Basic 0123456789abcdef", "unauthorized"),
+            ("0123456789abcdef", "unauthorized"), ("Bearer", "unauthorized"), ("Bearer ", "unauthorized"), (nil, "unauthorized"),
+        ] as [(String?, String)]
+    )
+    func tokens(_ authorization: String?, _ expected: String) {
+        let gate = Gatekeeper(token: "0123456789abcdef", allowedHosts: [], allowedOrigins: [])
+        var fields: HTTPFields = [:]
+        fields[.authorization] = authorization
+        for path in ["/v1/jobs", "/metrics", "/openapi.json", "/nothing", "/healthz/x"] {
+            #expect(judge(gate, host: "anything.example", fields, path: path) == expected)
+        }
+    }
+
+    @Test("health needs neither token, nor host, nor origin", arguments: ["/healthz", "/readyz"])
+    func open(_ path: String) {
+        for token in [nil, "0123456789abcdef"] {
+            let gate = Gatekeeper(token: token, allowedHosts: [], allowedOrigins: [])
+            #expect(judge(gate, host: "lb.example", [.origin: "https://evil.example"], path: path) == "admit")
+        }
+    }
+
+    @Test("an allowed origin's preflight is answered, with and without a token; another's is not")
+    func preflight() {
+        for token in [nil, "0123456789abcdef"] {
+            let gate = Gatekeeper(token: token, allowedHosts: [], allowedOrigins: ["https://app.example.com"])
+            let asked: HTTPFields = [.origin: "https://app.example.com", .accessControlRequestMethod: "POST"]
+            #expect(judge(gate, asked, method: .options) == "preflight")
+            var foreign = asked
+            foreign[.origin] = "https://evil.example"
+            #expect(judge(gate, foreign, method: .options) == (token == nil ? "origin_not_allowed" : "unauthorized"))
+        }
+    }
+
+    @Test("tokens are compared whole")
+    func comparison() {
+        #expect(Gatekeeper.isEqual([1, 2, 3], [1, 2, 3]))
+        #expect(!Gatekeeper.isEqual([1, 2, 3], [1, 2, 4]))
+        #expect(!Gatekeeper.isEqual([9, 2, 3], [1, 2, 3]))
+        #expect(!Gatekeeper.isEqual([1, 2], [1, 2, 3]))
+        #expect(Gatekeeper.isEqual([], []))
+    }
+}
