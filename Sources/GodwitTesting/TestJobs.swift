@@ -25,6 +25,8 @@ import Synchronization
 /// }
 /// ```
 ///
+/// Whatever waits for a job, such as `JobHandle.result()`, waits until the test has run it.
+///
 /// Two things of a worker that runs for real are left out: nothing sends heartbeats and no handler is timed out, for time stands still
 /// while a handler runs.
 public final class TestJobs: Sendable {

@@ -26,6 +26,7 @@ struct WorkerPlan: Sendable {
             guard !handler.name.isEmpty, handler.name.utf8.count <= Limits.jobName else {
                 throw WorkerError(.invalidSetting, "the job name \"\(handler.name)\" must have 1 to \(Limits.jobName) bytes")
             }
+            try check("timeout for \(handler.name)", handler.timeout.map { $0 > .zero } ?? true, "more than 0s")
             guard handlers.updateValue(handler, forKey: handler.name) == nil else {
                 throw WorkerError(
                     .duplicateHandler,

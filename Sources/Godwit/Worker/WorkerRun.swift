@@ -43,15 +43,13 @@ final class WorkerRun: Sendable {
         if Task.isCancelled || failure != nil { abort() }
         // In a task of its own, which is not cancelled: what was done is to be confirmed.
         await withTaskCancellationHandler {
-            await Task { await drain() }.value
+            await Task {
+                await drain()
+                await heartbeat.stop(beating)
+                await close()
+            }.value
         } onCancel: {
             abort()
-        }
-        await heartbeat.stop(beating)
-        do throws(BrokerError) {
-            try await holder.close()
-        } catch {
-            plan.logger.debug("the holder could not be closed: its leases expire", metadata: ["error": "\(error)"])
         }
         if let failure = failure ?? desk.withLock({ $0.failure }), !(failure is CancellationError) { throw failure }
     }
@@ -63,6 +61,14 @@ final class WorkerRun: Sendable {
                 group.addTask { try await Scheduler(self.plan.schedules, client: self.plan.client, logger: self.plan.logger).run() }
             }
             try await group.waitForAll()
+        }
+    }
+
+    private func close() async {
+        do throws(BrokerError) {
+            try await holder.close()
+        } catch {
+            plan.logger.debug("the holder could not be closed: its leases expire", metadata: ["error": "\(error)"])
         }
     }
 

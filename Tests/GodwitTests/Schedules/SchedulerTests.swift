@@ -115,6 +115,17 @@ struct SchedulerTests {
         await jobs.close()
     }
 
+    @Test("a worker can have schedules alone")
+    func schedulesAlone() async throws {
+        try await withMemory { client in
+            var worker = Worker(client, concurrency: 1)
+            worker.schedule("ticks", .every(.seconds(1))) { due in Tick(due: due) }
+            try await running(worker) {
+                try await eventually { try await client.queue("ticks")?.counts.queued ?? 0 > 0 }
+            }
+        }
+    }
+
     @Test("a running worker fires by the real clock")
     func runs() async throws {
         try await withMemory { client in

@@ -61,6 +61,25 @@ struct LeaseKeepingTests {
         }
     }
 
+    @Test("what a process held when its store was closed runs when the store is opened again, long before the lease ends")
+    func reopened() async throws {
+        try await withTemporaryFolder { folder in
+            let first = try await JobClient.open("embedded:\(folder)", logger: quiet)
+            let id = try await first.enqueue(Greet(who: "you")).id
+            let holder = try await first.broker.open(
+                HolderOptions(id: HolderID("dead"), queues: [try QueueName("default")], capacity: 1, isEmbedded: true))
+            let leased = try await holder.lease(max: 1, term: .fixed(.seconds(3_600)), wait: .zero)
+            #expect(leased.count == 1)
+            await first.close()
+            let second = try await JobClient.open("embedded:\(folder)", logger: quiet)
+            var worker = Worker(second, concurrency: 1)
+            worker.handle(Greet.self) { job, _ in job.who }
+            let result = try await running(worker) { try await second.handle(for: Greet.self, id: id).result() }
+            #expect(result == "you")
+            await second.close()
+        }
+    }
+
     @Test("a worker whose lease was taken away cancels its handler and settles nothing")
     func lostLease() async throws {
         try await withMemory { client in
