@@ -171,6 +171,8 @@ let package = Package(
             dependencies: [
                 "Godwit", "GodwitTesting", "GodwitEngine", "GodwitJournal", "GodwitCore",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

@@ -45,7 +45,8 @@ struct AttemptRunner: Sendable {
         }
         if case .dropped(let ending) = outcome {
             attempt.logger.info(
-                ending == .cancelled ? "the job was cancelled while it ran" : "the lease was lost: what the handler did does not count")
+                ending == .cancelled ? "the job was cancelled while it ran" : "the lease was lost: what the handler did does not count"
+            )
         }
         metrics.ended(attempt, outcome, after: began.duration(to: .now))
         return Settlement(attempt: attempt, outcome: outcome, error: thrown)

@@ -67,7 +67,8 @@ struct LeaseKeepingTests {
             let first = try await JobClient.open("embedded:\(folder)", logger: quiet)
             let id = try await first.enqueue(Greet(who: "you")).id
             let holder = try await first.broker.open(
-                HolderOptions(id: HolderID("dead"), queues: [try QueueName("default")], capacity: 1, isEmbedded: true))
+                HolderOptions(id: HolderID("dead"), queues: [try QueueName("default")], capacity: 1, isEmbedded: true)
+            )
             let leased = try await holder.lease(max: 1, term: .fixed(.seconds(3_600)), wait: .zero)
             #expect(leased.count == 1)
             await first.close()
