@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import tempfile
 import threading
 import unittest
 
@@ -48,6 +49,54 @@ def finish(call, line, number):
     call.succeeded = result is not None and int(result[1]) >= 0
 
 
+def assert_covered(test, calls, marker, confirmation):
+    """That the marker was written to a file, then synced, and that only then the confirmation was begun."""
+    written = [call for call in calls if call.name.startswith("pwrite") and marker in call.text and call.succeeded]
+    test.assertTrue(written, f"{marker} was never written to the journal")
+    answers = [call for call in calls if not call.name.startswith("pwrite") and confirmation(call)]
+    test.assertEqual(len(answers), 1, f"{marker} was confirmed {len(answers)} times")
+    answer, record = answers[0], written[0]
+    test.assertLess(record.finish, answer.start, f"{marker} was confirmed before it was written")
+    covering = [
+        call for call in calls
+        if call.name in SYNCS and call.fd == record.fd and call.succeeded and call.start > record.finish and call.finish < answer.start
+    ]
+    test.assertTrue(covering, f"{marker} was confirmed without an fdatasync between its write and the answer")
+
+
+class CheckerTest(unittest.TestCase):
+    """That the check can fail: traces of servers that confirm too early."""
+
+    WRITE = '1 pwritev(9, [{iov_base="m-1-end", iov_len=7}], 1, 4096) = 4096\n'
+    BEGIN, RESUME = "2 fdatasync(9 <unfinished ...>\n", "2 <... fdatasync resumed>) = 0\n"
+    SYNC = "2 fdatasync(9) = 0\n"
+    ANSWER = '3 sendto(12, "HTTP/1.1 202 m-1-end", 20, 0, NULL, 0) = 20\n'
+
+    def check(self, *lines):
+        with tempfile.NamedTemporaryFile("w", suffix=".trace") as trace:
+            trace.write("".join(lines))
+            trace.flush()
+            assert_covered(self, read_trace(trace.name), "m-1-end", lambda call: "HTTP/1.1 202" in call.text)
+
+    def test_the_right_order_passes(self):
+        self.check(self.WRITE, self.SYNC, self.ANSWER)
+        self.check(self.WRITE, self.BEGIN, self.RESUME, self.ANSWER)
+
+    def test_every_wrong_order_fails(self):
+        for lines in (
+            [self.WRITE, self.ANSWER],
+            [self.WRITE, self.ANSWER, self.SYNC],
+            [self.SYNC, self.WRITE, self.ANSWER],
+            [self.BEGIN, self.WRITE, self.RESUME, self.ANSWER],
+            [self.WRITE, self.BEGIN, self.ANSWER, self.RESUME],
+            [self.WRITE, self.SYNC.replace("9", "8"), self.ANSWER],
+            [self.WRITE, self.SYNC.replace("= 0", "= -1 EIO (Input/output error)"), self.ANSWER],
+            [self.SYNC, self.ANSWER],
+        ):
+            with self.assertRaises(AssertionError, msg=lines):
+                self.check(*lines)
+
+
 @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
 class SyncTest(EndToEndTest):
     def serve_traced(self):
@@ -64,20 +113,7 @@ class SyncTest(EndToEndTest):
         for child in children_of(server.process.pid):
             os.kill(child, signal.SIGTERM)
         server.process.wait(30)
-
-    def assert_covered(self, calls, marker, confirmation):
-        """That the marker was written to a file, then synced, and that only then the confirmation was begun."""
-        written = [call for call in calls if call.name.startswith("pwrite") and marker in call.text and call.succeeded]
-        self.assertTrue(written, f"{marker} was never written to the journal")
-        answers = [call for call in calls if not call.name.startswith("pwrite") and confirmation(call)]
-        self.assertEqual(len(answers), 1, f"{marker} was confirmed {len(answers)} times")
-        answer, record = answers[0], written[0]
-        self.assertLess(record.finish, answer.start, f"{marker} was confirmed before it was written")
-        covering = [
-            call for call in calls
-            if call.name in SYNCS and call.fd == record.fd and call.succeeded and call.start > record.finish and call.finish < answer.start
-        ]
-        self.assertTrue(covering, f"{marker} was confirmed without an fdatasync between its write and the answer")
+        server.log.close()
 
     def test_every_confirmation_follows_the_fdatasync_that_covers_it(self):
         server, trace = self.serve_traced()
@@ -116,7 +152,7 @@ class SyncTest(EndToEndTest):
 
         calls = read_trace(trace)
         for marker in markers:
-            self.assert_covered(calls, marker, lambda call: "HTTP/1.1 202" in call.text and f'\\"{marker}\\"' in call.text)
+            assert_covered(self, calls, marker, lambda call: "HTTP/1.1 202" in call.text and f'\\"{marker}\\"' in call.text)
         self.assertEqual(len(markers), 100)
         self.assertGreater(len(completed), 20)
         syncs = sum(call.name in SYNCS for call in calls)
@@ -138,7 +174,7 @@ class SyncTest(EndToEndTest):
             marker = f"complete-{number}-end"
             record = next(call for call in calls if call.name.startswith("pwrite") and marker in call.text)
             answer = next(call for call in calls if call.start > record.start and not call.name.startswith("pwrite") and "HTTP/1.1 200" in call.text)
-            self.assert_covered(calls, marker, lambda call: call is answer)
+            assert_covered(self, calls, marker, lambda call: call is answer)
 
 
 if __name__ == "__main__":
