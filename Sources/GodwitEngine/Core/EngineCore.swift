@@ -56,6 +56,8 @@ struct EngineCore: ~Copyable {
     /// Whether a turn left some of what was due for the next.
     var hasMoreDue = false
     private var nextCancelSweep: Int64 = 0
+    /// Time since boot before which nothing that is due is tried again.
+    private var dueBlockedUntil: Int64 = 0
 
     /// How much time-driven work one turn does of each kind.
     static let dueLimit = 4_096
@@ -64,6 +66,7 @@ struct EngineCore: ~Copyable {
     /// How long a lease's record may wait for its sync, in milliseconds.
     static let leaseSyncDelay: Int64 = 10
     private static let idleBeforeMark: Int64 = 1_000
+    private static let noSpaceDelay: Int64 = 1_000
     private static let clockRecordInterval: Int64 = 3_600_000
 
     /// Opens the store: recovers the journal, replays it, and records that it was opened, durably.
@@ -156,8 +159,12 @@ struct EngineCore: ~Copyable {
                 if case .renew(let renewals) = command { attempt(ticket) { core throws(JournalError) in try core.renew(ticket, renewals) } }
             }
         }
-        if failure == nil {
-            do { try doDue() } catch { note(error) }
+        if failure == nil, self.instant.boot >= dueBlockedUntil {
+            do { try doDue() } catch {
+                note(error)
+                // No room on the disk: trying again at once would only keep it busy.
+                dueBlockedUntil = self.instant.boot + Self.noSpaceDelay
+            }
         }
         for (ticket, command) in commands {
             if let failure {
@@ -383,6 +390,7 @@ struct EngineCore: ~Copyable {
     /// Milliseconds until the next turn is needed though nobody asks for one; nil for never.
     var nextTurn: Int64? {
         if failure != nil { return nil }
+        if dueBlockedUntil > instant.boot { return dueBlockedUntil - instant.boot }
         if hasMoreDue { return 0 }
         var rest: Int64?
         func within(_ time: Int64) { rest = min(rest ?? .max, max(time, 0)) }

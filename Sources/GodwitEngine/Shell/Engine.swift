@@ -82,6 +82,9 @@ package final class Engine: Broker {
         resolver = ViewResolver(reader: core.journal.reader, identity: core.state.identity)
     }
 
+    /// A store that nobody has any more is closed, though nobody waits for it.
+    deinit { inbox.close() }
+
     private func log(_ logger: Logger) {
         for cut in recovery.cuts {
             logger.warning(

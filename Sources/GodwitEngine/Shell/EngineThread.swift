@@ -14,6 +14,9 @@ struct EngineThread: ~Copyable {
     private var preparer: WorkThread?
     private var isSyncing = false
     private var isPreparing = false
+    /// Time since boot before which no segment is prepared: after a failure, on a full disk, say.
+    private var preparesFrom: Int64 = .min
+    private static let preparationDelay: Int64 = 5_000
 
     /// A turn with at least so many messages is load: then a sync overlaps with the next turn. A lone request is synced at once, here:
     /// waking another thread and being woken by it would cost it more than the sync.
@@ -42,6 +45,7 @@ struct EngineThread: ~Copyable {
             if batch.preparation.done {
                 isPreparing = false
                 core.journal.endPreparation(batch.preparation.1)
+                if batch.preparation.1 == nil { preparesFrom = clock.now().boot + Self.preparationDelay }
             }
             turn(&batch.messages)
             sync(isLoad: batch.messages.count >= Self.messagesUnderLoad)
@@ -123,7 +127,8 @@ struct EngineThread: ~Copyable {
 
     /// Has segments made ahead of need, away from this thread.
     private mutating func prepare() {
-        guard !isPreparing, let preparation = core.journal.beginPreparation() else { return }
+        guard !isPreparing, preparesFrom == .min || clock.now().boot >= preparesFrom else { return }
+        guard let preparation = core.journal.beginPreparation() else { return }
         isPreparing = true
         if preparer == nil { preparer = WorkThread(name: "godwit-prepare") }
         let inbox = inbox, logger = logger

@@ -45,7 +45,8 @@ extension EngineState {
             let (entry, queue) = try unfinished(sequence)
             if entry.pointee.state == .running {
                 let lease = leases[entry.pointee.lease - 1]
-                cancelRequests[lease.fencing] = lease.deadline
+                // One who holds for life may never come back; an hour is longer than any heartbeat's interval.
+                cancelRequests[lease.fencing] = min(lease.deadline, leaseNow + 3_600_000)
             }
             finish(sequence, entry, queue, .cancelled, stamp)
         case .retried(let sequence, let position):

@@ -11,6 +11,8 @@ struct HotMessages {
 
     /// What an entry costs beside its payload.
     private static let overhead = 256
+    /// How many numbers the window spans, also when the most of them are ended jobs.
+    static let longestWindow = 1 << 20
 
     init(limit: Int) { self.limit = limit }
 
@@ -32,7 +34,7 @@ struct HotMessages {
         while first + UInt64(window.count) < sequence { window.append(nil) }
         window.append(message)
         bytes += message.size + Self.overhead
-        while bytes > limit, let oldest = window.first {
+        while bytes > limit || window.count > Self.longestWindow, let oldest = window.first {
             if let oldest { bytes -= oldest.size + Self.overhead }
             window.removeFirst()
             first += 1

@@ -36,7 +36,12 @@ struct JobTable: ~Copyable {
         let page = sequence >> Self.pageBits
         if pages.isEmpty { firstPage = page }
         guard page >= firstPage, page - firstPage < 1 << 32 else { return nil }
-        while page - firstPage >= UInt64(pages.count) { pages.append(Page()) }
+        if page - firstPage >= UInt64(pages.count) {
+            // The page that was the newest so far may have been kept though it is empty.
+            free(pages.count - 1)
+            while page - firstPage >= UInt64(pages.count) { pages.append(Page()) }
+            trim()
+        }
         let index = Int(page - firstPage)
         if pages[index].entries == nil {
             let entries = UnsafeMutablePointer<JobEntry>.allocate(capacity: Self.pageSize)
@@ -66,10 +71,18 @@ struct JobTable: ~Copyable {
         guard pages[index].live == 0 else { return }
         // The newest page stays, or one job after the other would allocate and free it.
         guard index < pages.count - 1 else { return }
-        pages[index].entries?.deallocate()
-        pages[index].entries = nil
+        free(index)
         trim()
     }
+
+    private mutating func free(_ index: Int) {
+        guard index >= 0, pages[index].live == 0 else { return }
+        pages[index].entries?.deallocate()
+        pages[index].entries = nil
+    }
+
+    /// How many pages take memory.
+    var pagesInUse: Int { pages.count { $0.entries != nil } }
 
     private mutating func trim() {
         while pages.count > 1, let first = pages.first, first.live == 0 {

@@ -1,0 +1,150 @@
+import GodwitCore
+import GodwitJournal
+import Testing
+
+@testable import GodwitEngine
+
+@Suite("The structures that the state is made of")
+struct StructureTests {
+    private static func entry() -> JobEntry {
+        JobEntry(
+            message: RecordLocation(segment: 0, offset: 0), result: RecordLocation(segment: 0, offset: 0), change: 0, position: 0, created: 0,
+            time: 0, started: 0, queue: 0, size: 0, lease: 0, rarities: 0, deliveries: 0, purge: 0, attempt: 0, maxAttempts: 1, state: .queued,
+            priority: 0, flags: [])
+    }
+
+    @Test("the table of jobs takes no more memory than its jobs need, however many there were")
+    func pages() {
+        var table = JobTable()
+        for sequence in 1...100_000 as ClosedRange<UInt64> {
+            #expect(table.insert(sequence, Self.entry()) != nil)
+            if sequence > 3 { table.remove(sequence - 3) }
+        }
+        let used = table.pagesInUse
+        #expect(used <= 2)
+        // One job at a time, so that the newest page is empty again and again.
+        for sequence in 200_000...300_000 as ClosedRange<UInt64> {
+            _ = table.insert(sequence, Self.entry())
+            table.remove(sequence)
+        }
+        let after = table.pagesInUse, count = table.count
+        #expect(after <= 3 && count == 3)
+        let last = table.last(before: .max), first = table.first(from: 0)
+        #expect(last == 100_000 && first == 99_998)
+        let taken = table.insert(100_000, Self.entry()) == nil, gone = table.insert(1, Self.entry()) == nil
+        #expect(taken && gone)
+    }
+
+    @Test("the ready line gives jobs by position, also those that came back, and gives its memory back")
+    func ready() {
+        var random = SplitMix64(seed: 5)
+        var line = ReadyJobs(), model: [UInt64] = [], next: UInt64 = 1
+        for _ in 0..<20_000 {
+            switch random.next() % 5 {
+            case 0, 1:
+                line.insert(ReadyJob(position: next, sequence: next), priority: 0)
+                model.append(next)
+                next += 1
+            case 2 where !model.isEmpty:
+                let back = model.removeFirst()
+                #expect(line.first?.position == back)
+                line.removeFirst()
+                line.insert(ReadyJob(position: back, sequence: back), priority: 0)
+                model.insert(back, at: 0)
+            default:
+                #expect(line.first?.position == model.first)
+                if !model.isEmpty {
+                    line.removeFirst()
+                    model.removeFirst()
+                }
+            }
+        }
+        #expect(line.count == model.count)
+        line.compact { $0.position % 2 == 0 }
+        #expect(line.count == model.count { $0 % 2 == 0 })
+    }
+
+    @Test("timers that mean nothing any more are gathered out when they are the most")
+    func timers() {
+        var timers = Timers()
+        for time in 0..<5_000 as Range<Int64> {
+            timers.insert(time, UInt64(time))
+            if time % 4 != 0 { timers.noteStale() }
+        }
+        #expect(timers.needsCompacting)
+        timers.compact { $0.subject % 4 == 0 }
+        #expect(timers.count == 1_250 && !timers.needsCompacting && timers.first?.time == 0)
+    }
+
+    @Test("finished jobs that left out of their turn are gathered out as well")
+    func finished() {
+        var finished = FinishedJobs(), gone: Set<UInt64> = []
+        for sequence in 1...10_000 as ClosedRange<UInt64> {
+            finished.append(FinishedJob(sequence: sequence, ended: Int64(sequence), change: sequence))
+            if sequence % 10 != 0 {
+                gone.insert(sequence)
+                finished.noteStale { !gone.contains($0.sequence) }
+            }
+        }
+        #expect(finished.count == 1_000 && finished.line.count < 5_000)
+        #expect(finished.oldest(upTo: 35, limit: 10) { !gone.contains($0.sequence) }.map(\.sequence) == [10, 20, 30])
+    }
+
+    @Test("the hot window is bounded by bytes and by span, and drops the oldest first")
+    func hot() {
+        var hot = HotMessages(limit: 10_000)
+        func box(_ count: Int) -> MessageBox { MessageBox(NewMessage(queue: .work, payload: Content(Bytes([UInt8](repeating: 0, count: count))))) }
+        for sequence in 1...20 as ClosedRange<UInt64> { hot.insert(sequence, box(1_000)) }
+        #expect(hot[20] != nil && hot[1] == nil)
+        hot.remove(20)
+        #expect(hot[20] == nil)
+        hot.insert(1_000_000, box(1))
+        #expect(hot[1_000_000] != nil && hot[19] == nil)
+        hot.insert(1_000_001, box(100_000))
+        #expect(hot[1_000_001] == nil)
+    }
+
+    @Test("jobs per second of busy time: unknown for a second and for ten jobs, then the last 30 s")
+    func throughput() {
+        var throughput = Throughput()
+        throughput.note(0, isBusy: true)
+        for second in 1...9 as ClosedRange<Int64> { throughput.jobsEnded(1, at: second * 100) }
+        throughput.note(999, isBusy: true)
+        #expect(throughput.jobsPerSecond == nil)
+        throughput.jobsEnded(1, at: 1_000)
+        #expect(throughput.jobsPerSecond == 10)
+        // Idle time does not count, nor what ends in it.
+        throughput.note(1_000, isBusy: false)
+        throughput.jobsEnded(50, at: 500_000)
+        throughput.note(500_000, isBusy: true)
+        #expect(throughput.jobsPerSecond == 10)
+        // A slower rate takes over within 30 s of busy time.
+        for second in 1...60 as ClosedRange<Int64> { throughput.jobsEnded(2, at: 500_000 + second * 1_000) }
+        #expect(throughput.jobsPerSecond == 2)
+    }
+
+    @Test("the dedup window compares whole keys and forgets the oldest first")
+    func dedup() {
+        var window = DedupWindow()
+        for index in 0..<5_000 as Range<UInt64> {
+            window.insert(Array("key \(index)".utf8), DedupWindow.Entry(sequence: index, fingerprint: nil, change: 0), at: Int64(index))
+        }
+        #expect(window.count(upTo: 2_999, limit: 10_000) == 3_000)
+        for _ in 0..<3_000 { window.removeFirst() }
+        #expect(window.count == 2_000 && window.oldest == 3_000)
+        #expect(window[Array("key 2999".utf8)] == nil && window[Array("key 3000".utf8)]?.sequence == 3_000)
+    }
+
+    @Test("ids and tokens read back, and only with their own store's secret")
+    func identity() {
+        let mine = StoreIdentity(incarnation: 7, k0: 1, k1: 2), other = StoreIdentity(incarnation: 7, k0: 1, k1: 3)
+        for sequence in [1, 512, 0xffff_ffff_ffff] as [UInt64] {
+            let id = mine.jobID(sequence), token = mine.token(sequence: sequence, fencing: .max)
+            #expect(mine.sequence(of: id) == sequence && other.sequence(of: id) == nil)
+            #expect(mine.lease(of: token) == LeaseName(sequence: sequence, fencing: .max) && other.lease(of: token) == nil)
+            #expect(id.description.utf8.count <= 64 && token.description.utf8.count <= 128)
+            #expect((id.description + token.description).allSatisfy { $0.isASCII && ($0.isNumber || $0.isLowercase) })
+            #expect(mine.lease(of: LeaseToken(id.description)) == nil)
+        }
+    }
+}
