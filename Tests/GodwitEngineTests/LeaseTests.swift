@@ -260,7 +260,9 @@ struct LeaseTests {
         _ = await expectError(.invalidArgument) { _ = try await holder.lease(max: 1_001, term: .queue, wait: .zero) }
         _ = await expectError(.invalidArgument) { _ = try await holder.lease(max: 1, term: .fixed(.milliseconds(99)), wait: .zero) }
         _ = await expectError(.invalidArgument) { _ = try await store.holder("") }
-        _ = await expectError(.invalidArgument) { _ = try await store.holder("h", []) }
+        let idle = try await store.holder("h", [])
+        _ = await expectError(.invalidArgument) { _ = try await idle.lease(max: 1, term: .queue, wait: .zero) }
+        _ = await expectError(.invalidArgument) { _ = try await store.holder("h", [.work, .work]) }
         _ = await expectError(.invalidArgument) { _ = try await store.holder("h", [.work], order: .weighted([1, 2])) }
     }
 }

@@ -8,9 +8,25 @@ import Testing
 struct StructureTests {
     private static func entry() -> JobEntry {
         JobEntry(
-            message: RecordLocation(segment: 0, offset: 0), result: RecordLocation(segment: 0, offset: 0), change: 0, position: 0, created: 0,
-            time: 0, started: 0, queue: 0, size: 0, lease: 0, rarities: 0, deliveries: 0, purge: 0, attempt: 0, maxAttempts: 1, state: .queued,
-            priority: 0, flags: [])
+            message: RecordLocation(segment: 0, offset: 0),
+            result: RecordLocation(segment: 0, offset: 0),
+            change: 0,
+            position: 0,
+            created: 0,
+            time: 0,
+            started: 0,
+            queue: 0,
+            size: 0,
+            lease: 0,
+            rarities: 0,
+            deliveries: 0,
+            purge: 0,
+            attempt: 0,
+            maxAttempts: 1,
+            state: .queued,
+            priority: 0,
+            flags: []
+        )
     }
 
     @Test("the table of jobs takes no more memory than its jobs need, however many there were")
@@ -93,7 +109,9 @@ struct StructureTests {
     @Test("the hot window is bounded by bytes and by span, and drops the oldest first")
     func hot() {
         var hot = HotMessages(limit: 10_000)
-        func box(_ count: Int) -> MessageBox { MessageBox(NewMessage(queue: .work, payload: Content(Bytes([UInt8](repeating: 0, count: count))))) }
+        func box(_ count: Int) -> MessageBox {
+            MessageBox(NewMessage(queue: .work, payload: Content(Bytes([UInt8](repeating: 0, count: count)))))
+        }
         for sequence in 1...20 as ClosedRange<UInt64> { hot.insert(sequence, box(1_000)) }
         #expect(hot[20] != nil && hot[1] == nil)
         hot.remove(20)

@@ -209,8 +209,8 @@ struct TransactionTests {
         let message = NewMessage(queue: .work, payload: Content("1"))
         for _ in 0..<11 { _ = try await store.engine.commit([Transaction(Array(repeating: .enqueue(message), count: 1_000))]) }
         let page = try await store.engine.list(JobQuery(queue: .other))
-        #expect(page.jobs.isEmpty)
-        let next = try await store.engine.list(JobQuery(queue: .other, cursor: try #require(page.next)))
+        #expect(page.jobs.isEmpty && page.next != nil)
+        let next = try await store.engine.list(JobQuery(queue: .other, cursor: page.next))
         #expect(next.jobs.map(\.id) == [id] && next.next == nil)
     }
 

@@ -1,5 +1,6 @@
 import GodwitCore
 import GodwitJournal
+import Logging
 
 extension EngineCore {
     private typealias Entry = UnsafeMutablePointer<JobEntry>
@@ -154,9 +155,24 @@ extension EngineCore {
         )
         if let key { draft.setKey(key, in: number, sequence, fingerprint) }
         draft.add(to: number, bytes: box.size, hasKey: key != nil)
+        if key != nil { warnOfKeys(queue) }
         draft.results.append(
             .enqueued(sequence: sequence, created: now.wall, runAt: runAt, maxAttempts: maxAttempts, change: nextChange)
         )
+    }
+
+    /// Tells the operator once when the window of a queue is filled to 80 %, and again after it was under 60 %.
+    private func warnOfKeys(_ queue: UnsafeMutablePointer<QueueState>) {
+        let count = queue.pointee.keys.count, most = queue.pointee.settings.dedupMax
+        if queue.pointee.hasWarnedOfKeys {
+            if count < most / 10 * 6 { queue.pointee.hasWarnedOfKeys = false }
+        } else if count >= most / 10 * 8, most >= 10 {
+            queue.pointee.hasWarnedOfKeys = true
+            options.logger.warning(
+                "the idempotency keys of a queue are close to its dedup_max: when it is reached, publishes with keys are refused as busy",
+                metadata: ["queue": "\(queue.pointee.name)", "keys": "\(count)", "dedup_max": "\(most)"]
+            )
+        }
     }
 
     private func checkBounds(

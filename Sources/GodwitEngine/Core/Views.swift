@@ -50,9 +50,15 @@ struct ViewResolver: Sendable {
     let reader: JournalReader
     let identity: StoreIdentity
 
-    func snapshot(_ view: JobView) throws(BrokerError) -> JobSnapshot {
-        try snapshot(view, name: try stored(view).name)
+    func snapshots(_ views: [JobView]) throws(BrokerError) -> [JobSnapshot] {
+        let messages = try stored(views)
+        var snapshots: [JobSnapshot] = []
+        snapshots.reserveCapacity(views.count)
+        for (view, message) in zip(views, messages) { snapshots.append(try snapshot(view, name: message.name)) }
+        return snapshots
     }
+
+    private func snapshot(_ view: JobView) throws(BrokerError) -> JobSnapshot { try snapshots([view])[0] }
 
     func lookup(_ view: LookupView) throws(BrokerError) -> JobLookup {
         switch view {
@@ -62,27 +68,32 @@ struct ViewResolver: Sendable {
         }
     }
 
-    func delivery(_ job: LeasedJob) throws(BrokerError) -> Delivery {
-        let message = try stored(job.view)
-        return Delivery(
-            token: identity.token(sequence: job.view.sequence, fencing: job.fencing),
-            job: try snapshot(job.view, name: message.name),
-            payload: message.payload,
-            headers: message.headers,
-            timeout: message.timeout,
-            remaining: job.remaining == .max ? Limits.longestLease : .milliseconds(job.remaining),
-            deliveries: Int(job.view.entry.deliveries),
-            fencingNumber: job.fencing
-        )
+    func deliveries(_ jobs: [LeasedJob]) throws(BrokerError) -> [Delivery] {
+        let messages = try stored(jobs.map(\.view))
+        var deliveries: [Delivery] = []
+        deliveries.reserveCapacity(jobs.count)
+        for (job, message) in zip(jobs, messages) {
+            deliveries.append(
+                Delivery(
+                    token: identity.token(sequence: job.view.sequence, fencing: job.fencing),
+                    job: try snapshot(job.view, name: message.name),
+                    payload: message.payload,
+                    headers: message.headers,
+                    timeout: message.timeout,
+                    remaining: job.remaining == .max ? Limits.longestLease : .milliseconds(job.remaining),
+                    deliveries: Int(job.view.entry.deliveries),
+                    fencingNumber: job.fencing
+                )
+            )
+        }
+        return deliveries
     }
 
     func content(_ content: StoredContent) throws(BrokerError) -> Content {
         switch content {
         case .hot(let content): return content
         case .message(let location):
-            let record = try read(location)
-            let message = try decode { () throws(RecordError) in try record.header.withBytes(Change.message(header:)) }
-            return Content(Bytes(record.body), type: message.contentType)
+            return try message(try read(location)).payload
         case .result(let location):
             let record = try read(location)
             guard case .completed(let completion) = try change(record), let type = completion.result?.type else {
@@ -112,9 +123,27 @@ struct ViewResolver: Sendable {
         var timeout: Duration?
     }
 
-    private func stored(_ view: JobView) throws(BrokerError) -> Message {
-        if let hot = view.hot?.message { return Message(name: hot.name, payload: hot.payload, headers: hot.headers, timeout: hot.timeout) }
-        let record = try read(view.entry.message)
+    /// The views' messages; those that are not in memory are read together.
+    private func stored(_ views: [JobView]) throws(BrokerError) -> [Message] {
+        let cold = views.filter { $0.hot == nil }.map(\.entry.message)
+        var records: ArraySlice<JournalReader.Record> = []
+        if !cold.isEmpty {
+            do { records = try reader.records(at: cold)[...] } catch { throw BrokerError(error) }
+        }
+        var messages: [Message] = []
+        messages.reserveCapacity(views.count)
+        for view in views {
+            if let hot = view.hot?.message {
+                messages.append(Message(name: hot.name, payload: hot.payload, headers: hot.headers, timeout: hot.timeout))
+            } else if let record = records.popFirst() {
+                messages.append(try message(record))
+            }
+        }
+        return messages
+    }
+
+    private func message(_ record: JournalReader.Record) throws(BrokerError) -> Message {
+        guard record.kind == RecordKind.published.rawValue else { throw Self.unexpected("a job's message") }
         let stored = try decode { () throws(RecordError) in try record.header.withBytes(Change.message(header:)) }
         return Message(
             name: stored.name,

@@ -33,7 +33,7 @@ extension Engine {
             throw .invalidArgument("limit", "limit must be 1 to \(Limits.page)")
         }
         guard case .page(let views, let next) = try await ask(.list(query)) else { throw Self.mixedUp }
-        return JobPage(jobs: try views.map { view throws(BrokerError) in try resolver.snapshot(view) }, next: next)
+        return JobPage(jobs: try resolver.snapshots(views), next: next)
     }
 
     package func read(_ records: [RecordKey]) async throws(BrokerError) -> [Record?] {

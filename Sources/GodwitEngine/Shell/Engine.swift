@@ -11,6 +11,9 @@ package final class Engine: Broker {
     /// What opening the journal found and did.
     package let recovery: JournalRecovery
 
+    /// Whether the wall clock jumped too far to be believed: no finished job and no key is dropped because of its age.
+    package let isClockDoubtful: Bool
+
     private let inbox: Inbox
     private let clock: any EngineClock
     let resolver: ViewResolver
@@ -79,6 +82,7 @@ package final class Engine: Broker {
         self.ended = ended
         clock = options.clock
         recovery = core.journal.recovery
+        isClockDoubtful = core.isClockDoubtful
         resolver = ViewResolver(reader: core.journal.reader, identity: core.state.identity)
     }
 
@@ -90,6 +94,14 @@ package final class Engine: Broker {
             logger.warning(
                 "bytes that were never confirmed were cut from the end of the store and kept aside",
                 metadata: ["file": "\(cut.file)", "offset": "\(cut.offset)", "bytes": "\(cut.bytes)", "kept": "\(cut.keptAs)"]
+            )
+        }
+        if isClockDoubtful {
+            logger.warning(
+                """
+                the wall clock jumped by more than the tolerance while the machine was off: no result and no idempotency key is dropped \
+                because of its age. Check the clock, then open the store once with --accept-clock
+                """
             )
         }
         logger.debug("store opened", metadata: ["records": "\(recovery.records)", "copied_groups": "\(recovery.copiedGroups)"])

@@ -23,7 +23,7 @@ struct EngineHolder: Holder {
             return []
         }
         do {
-            return try jobs.map { job throws(BrokerError) in try engine.resolver.delivery(job) }
+            return try engine.resolver.deliveries(jobs)
         } catch {
             await engine.giveBack(jobs)
             throw error

@@ -14,8 +14,10 @@ struct EngineThread: ~Copyable {
     private var preparer: WorkThread?
     private var isSyncing = false
     private var isPreparing = false
-    /// Time since boot before which no segment is prepared: after a failure, on a full disk, say.
-    private var preparesFrom: Int64 = .min
+    /// Time since boot before which no segment is prepared: not just after the opening, for who only looks in needs none, and not just after
+    /// a failure, on a full disk, say.
+    private var preparesFrom: Int64
+    private static let firstPreparationDelay: Int64 = 1_000
     private static let preparationDelay: Int64 = 5_000
 
     /// A turn with at least so many messages is load: then a sync overlaps with the next turn. A lone request is synced at once, here:
@@ -27,6 +29,7 @@ struct EngineThread: ~Copyable {
         self.inbox = inbox
         self.clock = clock
         self.logger = logger
+        preparesFrom = clock.now().boot + (clock.runsByItself ? Self.firstPreparationDelay : 0)
     }
 
     /// Runs until the inbox is closed; all who wait are answered then, and the store is closed.
@@ -127,7 +130,7 @@ struct EngineThread: ~Copyable {
 
     /// Has segments made ahead of need, away from this thread.
     private mutating func prepare() {
-        guard !isPreparing, preparesFrom == .min || clock.now().boot >= preparesFrom else { return }
+        guard !isPreparing, clock.now().boot >= preparesFrom else { return }
         guard let preparation = core.journal.beginPreparation() else { return }
         isPreparing = true
         if preparer == nil { preparer = WorkThread(name: "godwit-prepare") }

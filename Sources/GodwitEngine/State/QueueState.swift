@@ -34,6 +34,7 @@ struct QueueState {
     var succeeded = FinishedJobs()
     var failed = FinishedJobs()
     var keys = DedupWindow()
+    var hasWarnedOfKeys = false
 
     var totals = QueueStatus.Totals()
     var throughput = Throughput()
