@@ -7,9 +7,10 @@ import NIOCore
 enum BodyReader {
     /// - Parameters:
     ///   - limit: the most bytes that are accepted.
+    ///   - share: of the memory for bodies, taken as the body comes.
     ///   - drain: how much of what is over the limit is read and dropped, so that a client that is still sending can read the refusal.
-    /// - Throws: ``Problem`` `too_large`, or `invalid_argument` for a body that ended before its announced length.
-    static func collect(_ request: Request, limit: Int, drain: Int) async throws -> Bytes {
+    /// - Throws: ``Problem`` `too_large`, `overloaded`, or `invalid_argument` for a body that ended before its announced length.
+    static func collect(_ request: Request, limit: Int, share: BodyBudget.Share, drain: Int) async throws -> Bytes {
         let announced = request.headers[.contentLength].flatMap { Int($0) }
         if request.headers[.expect]?.lowercased() == "100-continue" {
             // The client waits for a word before it sends: the refusal can be that word.
@@ -17,7 +18,8 @@ enum BodyReader {
             Connection.current?.sendContinue()
         }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(announced ?? 0, limit))
+        // What is only announced takes no memory yet.
+        bytes.reserveCapacity(min(announced ?? 0, limit, 64 << 10))
         var dropped = 0
         for try await part in request.body {
             if dropped > 0 || bytes.count + part.readableBytes > limit {
@@ -25,6 +27,7 @@ enum BodyReader {
                 bytes = []
                 if dropped > limit + drain { break }
             } else {
+                try share.take(part.readableBytes)
                 part.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
             }
         }

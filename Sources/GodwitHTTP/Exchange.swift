@@ -9,12 +9,15 @@ struct Exchange: Sendable {
     /// What stands before the routes' own paths: `/v1`, or wherever a program mounted them.
     let prefix: String
     private let items: [String: String]
+    /// Lives as long as the request, and its body's bytes count as long.
+    private let share: BodyBudget.Share
     private let environment: RouteEnvironment
 
     /// - Throws: ``Problem`` when a path item is not properly encoded, or the query is not what the route takes.
     init(_ request: Request, route: Route, parameter: (String) -> String?, environment: RouteEnvironment) throws(Problem) {
         self.request = request
         self.environment = environment
+        share = environment.budget.share()
         query = try QueryItems(request.uri.query, known: route.options, repeatable: route.repeatable)
         var items: [String: String] = [:]
         for name in route.pathItems {
@@ -40,7 +43,7 @@ struct Exchange: Sendable {
     func queue() throws(Problem) -> QueueName { try QueueNames.parse(item("queue")) }
 
     func body(limit: Int) async throws -> Bytes {
-        try await BodyReader.collect(request, limit: limit, drain: environment.limits.drainBytes)
+        try await BodyReader.collect(request, limit: limit, share: share, drain: environment.limits.drainBytes)
     }
 
     /// The body as one JSON value; nil when it is empty.
@@ -60,6 +63,7 @@ struct Exchange: Sendable {
 struct RouteEnvironment: Sendable {
     let broker: any Broker
     let limits: JobRoutes.Limits
+    let budget: BodyBudget
     /// Set when the server stops taking work.
     let draining: Latch?
     /// Who holds the leases of those who name no holder: one for all of them, under a name that nobody can guess.

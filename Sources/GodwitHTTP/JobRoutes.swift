@@ -37,6 +37,8 @@ public struct JobRoutes: Sendable {
         public var batchBytes = 16 << 20
         /// Bytes over a limit that are read and dropped, so that a client that still sends can read the refusal.
         public var drainBytes = 16 << 20
+        /// Bytes of all bodies that are in memory at a time; beyond it requests with a body are answered 503.
+        public var allBodiesBytes = 256 << 20
         /// The longest wait, for a job's end or for work.
         public var wait: Duration = .seconds(60)
         /// How often an idle event stream says that it is there.
@@ -88,7 +90,14 @@ public struct JobRoutes: Sendable {
         let holder = HolderID(
             "http-\(String(UInt64.random(in: .min ... .max), radix: 36))\(String(UInt64.random(in: .min ... .max), radix: 36))"
         )
-        environment = RouteEnvironment(broker: broker, limits: limits, draining: draining, sharedHolder: holder, now: now)
+        environment = RouteEnvironment(
+            broker: broker,
+            limits: limits,
+            budget: BodyBudget(limit: limits.allBodiesBytes),
+            draining: draining,
+            sharedHolder: holder,
+            now: now
+        )
     }
 
     /// The routes that are served.
@@ -131,7 +140,9 @@ public struct JobRoutes: Sendable {
             if let authorize, try await !authorize(request, route.action) {
                 throw Problem(.forbidden, "forbidden", "you may not do this here: ask whoever runs this server")
             }
-            return try await route.handler(Exchange(request, route: route, parameter: parameter, environment: environment))
+            let exchange = try Exchange(request, route: route, parameter: parameter, environment: environment)
+            defer { withExtendedLifetime(exchange) {} }
+            return try await route.handler(exchange)
         } catch let problem as Problem {
             return problem.response
         } catch let error as BrokerError {

@@ -61,6 +61,11 @@ struct SettleController: Sendable {
             throw Problem.invalid("body", "the batch has \(values.count) leases: send 1 to \(Self.batchLimit)")
         }
         let items = try values.enumerated().map { try BatchItem($1, path: "[\($0)].") }
+        for (index, item) in items.enumerated() {
+            for (number, message) in item.followUps.enumerated() {
+                _ = try await QueueNames.creatable(message.queue, at: broker, field: "[\(index)].enqueue[\(number)].queue")
+            }
+        }
         let results = try await carryOut(items.map(\.settlement))
         return .json { json in
             json.object { json in

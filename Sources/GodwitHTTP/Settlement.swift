@@ -65,6 +65,8 @@ struct BatchItem {
 
     let lease: LeaseToken
     let settlement: Settlement
+    /// The jobs that a completion enqueues.
+    let followUps: [NewMessage]
 
     init(_ value: JSONValue, path: String) throws(Problem) {
         var object = try ObjectReader(value, path: path)
@@ -76,15 +78,15 @@ struct BatchItem {
         guard said.count == 1, let (verb, detail) = said.first else {
             throw .invalid(String(path.dropLast()), "say exactly one of \(Self.verbs.joined(separator: ", "))")
         }
-        let followUps = object.value("enqueue")
-        guard followUps == nil || verb == "complete" else {
+        let enqueue = object.value("enqueue")
+        guard enqueue == nil || verb == "complete" else {
             throw .invalid(path + "enqueue", "only a completion can enqueue jobs")
         }
         try object.finish()
+        followUps = try Self.messages(enqueue, path: path)
         switch verb {
         case "complete":
-            let messages = try Self.messages(followUps, path: path)
-            settlement = .complete(lease, result: detail.isNull ? nil : Content(detail.bytes), enqueueing: messages)
+            settlement = .complete(lease, result: detail.isNull ? nil : Content(detail.bytes), enqueueing: followUps)
         case "fail": settlement = try .failure(of: lease, detail, path: path + "fail.")
         case "progress": settlement = try .progress(of: lease, detail, path: path + "progress.")
         case "extend": settlement = .renew(Renewal(lease, term: try Self.term(detail, path: path)))

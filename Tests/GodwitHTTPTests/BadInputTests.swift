@@ -119,6 +119,12 @@ struct BadInputTests {
         Case(method: "POST", path: "/v1/leases/l/extend?lease=1ms", field: "lease"),
         Case(method: "POST", path: "/v1/leases/batch", body: "{}", field: "body"),
         Case(method: "POST", path: "/v1/leases/batch", body: #"[{"lease":"a"}]"#, field: "[0]"),
+        Case(
+            method: "POST",
+            path: "/v1/leases/batch",
+            body: #"[{"lease":"a","complete":1,"enqueue":[{"queue":"a/b","payload":1}]}]"#,
+            field: "[0].enqueue[0].queue"
+        ),
 
         Case(method: "PUT", path: "/v1/queues/q", body: #"{"max_job": 5}"#, code: "unknown_setting", field: "max_job"),
         Case(method: "PUT", path: "/v1/queues/q", body: #"{"max_jobs": 0}"#, field: "max_jobs"),

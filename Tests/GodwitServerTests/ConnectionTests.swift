@@ -59,6 +59,32 @@ struct ConnectionTests {
         }
     }
 
+    @Test("all bodies together have a limit; when they are done with there is room again")
+    func allBodies() async throws {
+        var options = ServerOptions()
+        options.limits.allBodiesBytes = 1_000
+        try await TestServer.run(options) { server in
+            let slow = try await server.connect()
+            try await slow.send(
+                "POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 601\r\n\r\n"
+            )
+            try await slow.send([UInt8](repeating: 0x78, count: 600))
+            try await server.eventually {
+                let reply = try await server.post("/v1/queues/other/jobs", String(repeating: "1", count: 500))
+                guard reply.status == 503 else { return false }
+                #expect(try reply.json["code"].string == "overloaded")
+                #expect(reply["retry-after"] == "1")
+                return true
+            }
+            #expect(try await server.post("/v1/queues/q/jobs", "1").status == 202)
+            try await slow.send("x")
+            #expect(try await slow.reply().status == 202)
+            try await server.eventually {
+                try await server.post("/v1/queues/other/jobs", String(repeating: "1", count: 900)).status == 202
+            }
+        }
+    }
+
     @Test("a batch has a limit of its own, and a client that asks first is refused before it sends")
     func expectContinue() async throws {
         var options = ServerOptions()
