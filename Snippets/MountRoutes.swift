@@ -9,15 +9,25 @@ struct Thumbnail: Job {
 }
 
 let jobs = try await JobClient.open("embedded:./data")
+let secret = "0f2c1b7a5d"
 
 // snippet.routes
 let router = Router()
-JobRoutes(jobs, serving: [.watch]).add(to: router.group("jobs"))
+// GET /jobs/{id}, /jobs/{id}/result and /jobs/{id}/events
+JobRoutes(jobs).add(to: router)
 
 router.post("photos/:id") { request, context in
     let job = try await jobs.enqueue(Thumbnail(photo: context.parameters.require("id")))
     return Response(status: .accepted, headers: [.location: "/jobs/\(job.id)"])
 }
+// snippet.end
+
+// snippet.authorize
+// POST /internal/queues/{queue}/jobs, /internal/queues/{queue}/leases and so on
+JobRoutes(jobs, serving: [.watch, .publish, .work]) { request, action in
+    action == .watch || request.headers[.authorization] == "Bearer \(secret)"
+}
+.add(to: router.group("internal"))
 // snippet.end
 
 let app = Application(router: router)
