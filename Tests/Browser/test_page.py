@@ -228,7 +228,12 @@ class PageTest(unittest.TestCase):
         self.assertLess(brightness(dark), 50)
         for width in (320, 390, 768, 1280):
             self.browser.resize(width, 800)
-            self.browser.wait(f"nothing is wider than {width} pixels", "return document.documentElement.scrollWidth <= innerWidth")
+            self.browser.wait(
+                f"everything is within {width} pixels, with a margin",
+                """
+                const right = Math.max(...[...document.querySelectorAll("main *")].map((one) => one.getBoundingClientRect().right));
+                return right <= arguments[0] - 10 && document.documentElement.scrollWidth <= arguments[0];
+                """, width)
         self.browser.prefer(reduced_motion="reduce")
         self.post("Without motion")
         self.assertEqual(self.browser.run("return getComputedStyle(document.querySelector('.post')).animationName"), "none")

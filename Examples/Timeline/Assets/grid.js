@@ -2,7 +2,10 @@
 
 const columns = 125, rows = 80, glow = 700;
 /** Some followers are a little fainter: a flock, not a wall. */
-const faint = Uint8Array.from({ length: columns * rows }, (_, dot) => (Math.imul(dot + 1, 0x9E3779B1) >>> 30));
+const faint = Uint8Array.from({ length: columns * rows }, (_, dot) => {
+  const mixed = Math.imul(dot ^ (dot >>> 7), 0x9E3779B1);
+  return Math.imul(mixed ^ (mixed >>> 15), 0x85EBCA6B) >>> 30;
+});
 const shades = [1, .86, .72, .58];
 
 export class Grid {
