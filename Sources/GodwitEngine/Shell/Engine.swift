@@ -55,10 +55,11 @@ package final class Engine: Broker {
                 do throws(BrokerError) {
                     let core = try EngineCore.open(storage, options: options, at: options.clock.now())
                     let inbox = Inbox(), ended = Ended()
-                    let engine = Engine(core, inbox: inbox, ended: ended, directory: directory, options: options)
-                    options.clock.attach(engine)
+                    // The thread must not keep the engine alive: one that nobody has any more is closed.
+                    continuation.resume(
+                        returning: .success(attached(core, inbox: inbox, ended: ended, directory: directory, options: options))
+                    )
                     let loop = EngineThread(core, inbox: inbox, clock: options.clock, logger: options.logger)
-                    continuation.resume(returning: .success(engine))
                     loop.run()
                     ended.set()
                 } catch {
@@ -73,6 +74,18 @@ package final class Engine: Broker {
         }
         let engine = try opened.get()
         engine.log(options.logger)
+        return engine
+    }
+
+    private static func attached(
+        _ core: borrowing EngineCore,
+        inbox: Inbox,
+        ended: Ended,
+        directory: String?,
+        options: EngineOptions
+    ) -> Engine {
+        let engine = Engine(core, inbox: inbox, ended: ended, directory: directory, options: options)
+        options.clock.attach(engine)
         return engine
     }
 
