@@ -7,45 +7,58 @@ import Synchronization
 package final class Connection: Sendable {
     @TaskLocal package static var current: Connection?
 
+    private struct State {
+        var hasEnded = false
+        /// Requests that came, and answers that went to the network or failed to: both are counted in one order.
+        var requests = 0
+        /// Who waits for an answer's fate, by the request's number. There is more than one only while requests are pipelined.
+        var whenWritten: [Int: @Sendable (Bool) -> Void] = [:]
+        var `continue`: (@Sendable () -> Void)?
+    }
+
     /// Set when the peer has closed its side, or the connection is gone.
     package let closed = Latch()
-    private let whenWritten = Mutex<(@Sendable (Bool) -> Void)?>(nil)
-    private let `continue` = Mutex<(@Sendable () -> Void)?>(nil)
+    private let state = Mutex(State())
 
     package init() {}
 
-    /// The connection is gone.
+    /// A request is about to be handled. They are handled one after the other.
+    package func requestBegan() { state.withLock { $0.requests += 1 } }
+
+    /// The connection is gone: no answer that is not written yet will be.
     package func end() {
         closed.set()
-        responseWritten(false)
-        `continue`.withLock { $0 = nil }
+        let callbacks = state.withLock { state in
+            state.hasEnded = true
+            state.continue = nil
+            defer { state.whenWritten = [:] }
+            return Array(state.whenWritten.values)
+        }
+        for callback in callbacks { callback(false) }
+    }
+
+    /// Calls back once, when the current request's answer has been handed to the network, or will never be.
+    package func onResponseWritten(_ callback: @escaping @Sendable (_ succeeded: Bool) -> Void) {
+        let isLate = state.withLock { state in
+            if !state.hasEnded { state.whenWritten[state.requests] = callback }
+            return state.hasEnded
+        }
+        if isLate { callback(false) }
+    }
+
+    /// Says what became of an answer; does nothing when nobody asked.
+    /// - Parameter number: 1 for the answer to the connection's first request.
+    package func responseWritten(_ number: Int, succeeded: Bool) {
+        let callback = state.withLock { $0.whenWritten.removeValue(forKey: number) }
+        callback?(succeeded)
     }
 
     /// How to tell the client that its body is awaited (`100 Continue`).
-    package func onContinue(_ send: @escaping @Sendable () -> Void) { `continue`.withLock { $0 = send } }
+    package func onContinue(_ send: @escaping @Sendable () -> Void) { state.withLock { $0.continue = send } }
 
     /// Tells a client that asked for it (`Expect: 100-continue`) that its body is awaited.
     func sendContinue() {
-        let send = `continue`.withLock { $0 }
+        let send = state.withLock { $0.continue }
         send?()
-    }
-
-    /// Calls back once, when the response that is being written has been handed to the network, or will never be.
-    package func onResponseWritten(_ callback: @escaping @Sendable (_ succeeded: Bool) -> Void) {
-        let previous = whenWritten.withLock { slot in
-            defer { slot = callback }
-            return slot
-        }
-        previous?(false)
-        if closed.isSet { responseWritten(false) }
-    }
-
-    /// Says what became of the response; does nothing when nobody asked.
-    package func responseWritten(_ succeeded: Bool) {
-        let callback = whenWritten.withLock { slot in
-            defer { slot = nil }
-            return slot
-        }
-        callback?(succeeded)
     }
 }

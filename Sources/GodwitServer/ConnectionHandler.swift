@@ -25,6 +25,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var state = ConnectionTiming()
     private var timer: Scheduled<Void>?
     private var closesAfterAnswer = false
+    private var answers = 0
 
     init(connection: Connection, limits: ConnectionLimits, statistics: ServerStatistics) {
         self.connection = connection
@@ -87,10 +88,13 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case .end:
             watch(context, until: state.responseEnded(now: .now(), limits: limits))
             let written = promise ?? context.eventLoop.makePromise(of: Void.self)
+            answers += 1
+            let number = answers
             let closes = closesAfterAnswer
             let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
             written.futureResult.whenComplete { [connection] result in
-                if case .success = result { connection.responseWritten(true) } else { connection.responseWritten(false) }
+                let succeeded = if case .success = result { true } else { false }
+                connection.responseWritten(number, succeeded: succeeded)
                 if closes { loopBound.value.close(promise: nil) }
             }
             context.write(data, promise: written)

@@ -40,6 +40,7 @@ struct ServerResponder: Sendable {
     }
 
     func respond(to request: Request, channel: any Channel) async throws -> Response {
+        Connection.current?.requestBegan()
         var response: Response
         switch gatekeeper.judge(request.head, path: request.uri.path) {
         case .refuse(let problem): response = problem.response
