@@ -49,6 +49,15 @@ struct SchedulerTests {
         await jobs.close()
     }
 
+    @Test("a month of time passes in no time")
+    func month() async throws {
+        let jobs = try await TestJobs()
+        let worker = worker(jobs.client, .cron("@daily", in: "America/New_York"))
+        try await jobs.advance(by: .seconds(30 * 86_400), running: worker)
+        #expect(try await times(jobs).count == 30)
+        await jobs.close()
+    }
+
     @Test("many workers fire a due time once")
     func once() async throws {
         let jobs = try await TestJobs()

@@ -9,16 +9,16 @@ struct ThreadExecutorTests {
     @Test("tasks run on it, and come back to it after they waited elsewhere")
     func runsThere() async {
         let executor = ThreadExecutor(name: "test-thread")
-        let names = await Task(executorPreference: executor) {
-            var names = [currentThreadName()]
+        let threads = await Task(executorPreference: executor) {
+            var threads = [currentThread()]
             await Task.detached { try? await Task.sleep(for: .milliseconds(1)) }.value
-            names.append(currentThreadName())
+            threads.append(currentThread())
             await executor.sleep(until: .now + .milliseconds(1))
-            names.append(currentThreadName())
-            return names
+            threads.append(currentThread())
+            return threads
         }.value
         executor.stop()
-        #expect(names == ["test-thread", "test-thread", "test-thread"])
+        #expect(Set(threads).count == 1)
     }
 
     @Test("sleeping goes on while every thread of the cooperative pool is blocked")
@@ -59,4 +59,4 @@ struct ThreadExecutorTests {
     }
 }
 
-private func currentThreadName() -> String? { Thread.current.name }
+private func currentThread() -> ObjectIdentifier { ObjectIdentifier(Thread.current) }
