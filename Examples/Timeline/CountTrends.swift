@@ -6,5 +6,5 @@ struct CountTrends: Job {
     /// A queue of its own: a flood of posts does not hold it up.
     static let queue = "trends"
     /// Late trends are of no use: the next count is near.
-    static let expires: Duration? = .seconds(30)
+    static let expires = Duration.seconds(30)
 }

@@ -8,7 +8,8 @@ extension JobClient {
     /// - Parameters:
     ///   - job: What is to be done. Its type says how it is enqueued.
     ///   - key: An idempotency key, at most 512 bytes: the same key in the same queue within its window (24 h by default) makes no second job,
-    ///     the handle is the first one's. The same key with another job or other options is refused.
+    ///     the handle is the first one's. The same key with another job or other options is refused. Jobs are compared as JSON: a `Set`, or
+    ///     a dictionary whose keys are neither `String` nor `Int`, has no order of its own and may be another one in another process.
     ///   - delay: How long the job waits before it may run; ``Job/delay`` when nil.
     ///   - date: When the job may run, by the wall clock; in place of a delay.
     ///   - priority: 0 to 255, higher first; ``Job/priority`` when nil.
@@ -54,10 +55,10 @@ extension JobClient {
         headers: [String: String] = [:],
         waitingUpTo patience: Duration? = nil
     ) async throws -> [JobHandle<J>] {
-        let messages = try jobs.map {
-            try NewMessage($0, key: key?($0), delay: delay, at: date, priority: priority, headers: headers)
-        }
-        return try await traced(J.self) {
+        try await traced(J.self) {
+            let messages = try jobs.map {
+                try NewMessage($0, key: key?($0), delay: delay, at: date, priority: priority, headers: headers)
+            }
             let deadline = clock.uptime + (patience ?? .zero)
             var enqueued: [JobHandle<J>] = []
             for part in messages.parts() {
@@ -101,7 +102,10 @@ public struct PartlyEnqueuedError: Error, Sendable, CustomStringConvertible {
     public var cause: any Error
 
     public var description: String {
-        "the first \(enqueued.count) of \(count) jobs were enqueued, the others were not: enqueue those again (\(cause))"
+        let others =
+            (cause as? BrokerError)?.code == .outcomeUnknown
+            ? "some more may have been: look, or enqueue all again if they have keys" : "the others were not: enqueue those again"
+        return "the first \(enqueued.count) of \(count) jobs were enqueued, \(others) (\(cause))"
     }
 }
 
@@ -118,9 +122,9 @@ extension NewMessage {
         guard delay == nil || date == nil else {
             throw BrokerError.invalidArgument("at", "a job starts after a delay or at a time: give one of them")
         }
-        if let delay, delay < .zero { throw BrokerError.invalidArgument("delay", "a delay cannot be negative") }
-        let start: Start =
-            if let date { .at(Timestamp(date)) } else if let delay = delay ?? J.delay { delay > .zero ? .after(delay) : .now } else { .now }
+        let delay = delay ?? J.delay
+        guard delay >= .zero else { throw BrokerError.invalidArgument("delay", "a delay cannot be negative") }
+        let start: Start = if let date { .at(Timestamp(date)) } else { delay > .zero ? .after(delay) : .now }
         var named = Dictionary(headers.map { ($0.key.lowercased(), $0.value) }, uniquingKeysWith: { $1 })
         TraceHeaders.inject(into: &named)
         self.init(
@@ -130,9 +134,9 @@ extension NewMessage {
             headers: named.map { Header(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name },
             start: start,
             priority: priority ?? J.priority,
-            expires: J.expires,
-            timeout: J.timeout,
-            maxAttempts: J.maxAttempts
+            expires: J.expires == .zero ? nil : J.expires,
+            timeout: J.timeout == .zero ? nil : J.timeout,
+            maxAttempts: J.maxAttempts == 0 ? nil : J.maxAttempts
         )
         if let key { deduplication = Deduplication(key: key, fingerprint: fingerprint) }
     }

@@ -7,6 +7,8 @@
 /// struct Thumbnail: Job {
 ///     typealias Output = URL          // default: Void
 ///     static let name = "thumbnail"
+///     static let timeout = Duration.seconds(120)
+///     static let maxAttempts = 5
 ///     var photo: String
 /// }
 /// ```
@@ -22,21 +24,24 @@ public protocol Job: Codable, Sendable {
     static var queue: String { get }
     /// 0 to 255, higher first; 0 unless said otherwise.
     static var priority: Int { get }
-    /// How long the job waits before it may run; nil unless said otherwise.
-    static var delay: Duration? { get }
-    /// The job expires when no worker has started it for this long after it was enqueued; nil, for never, unless said otherwise.
-    static var expires: Duration? { get }
-    /// How long one attempt may take; nil, for any time, unless said otherwise.
-    static var timeout: Duration? { get }
-    /// How many attempts the job is allowed, 1 to 1,000; nil, for the queue's setting (20 by default), unless said otherwise.
-    static var maxAttempts: Int? { get }
+    // None of these is an optional: `static let timeout = Duration.seconds(5)` is no `Duration?`, would not be the requirement, and so be
+    // ignored without a word.
+
+    /// How long the job waits before it may run; `.zero` unless said otherwise.
+    static var delay: Duration { get }
+    /// The job expires when no worker has started it for this long after it was enqueued; `.zero`, for never, unless said otherwise.
+    static var expires: Duration { get }
+    /// How long one attempt may take; `.zero`, for any time, unless said otherwise.
+    static var timeout: Duration { get }
+    /// How many attempts the job is allowed, 1 to 1,000; 0, for the queue's setting (20 by default), unless said otherwise.
+    static var maxAttempts: Int { get }
 }
 
 extension Job {
     public static var queue: String { "default" }
     public static var priority: Int { 0 }
-    public static var delay: Duration? { nil }
-    public static var expires: Duration? { nil }
-    public static var timeout: Duration? { nil }
-    public static var maxAttempts: Int? { nil }
+    public static var delay: Duration { .zero }
+    public static var expires: Duration { .zero }
+    public static var timeout: Duration { .zero }
+    public static var maxAttempts: Int { 0 }
 }

@@ -20,15 +20,15 @@ struct Dated: Job {
     var blob: Data
 }
 
-/// Everything that a job's type can say.
+/// Everything that a job's type can say, written as one would who has not read how.
 struct Careful: Job {
     static let name = "careful"
     static let queue = "careful"
     static let priority = 7
-    static let delay: Duration? = .seconds(60)
-    static let expires: Duration? = .seconds(600)
-    static let timeout: Duration? = .seconds(5)
-    static let maxAttempts: Int? = 3
+    static let delay = Duration.seconds(60)
+    static let expires = Duration.seconds(600)
+    static let timeout = Duration.seconds(5)
+    static let maxAttempts = 3
 }
 
 struct Boom: Error {}
