@@ -33,6 +33,8 @@ final class TestClock: JobClock {
             state.lastID += 1
             return state.lastID
         }
+        // Cancelled when it had woken up: there is nobody to be told.
+        defer { state.withLock { _ = $0.cancelled.remove(id) } }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let isCancelled = state.withLock { state in

@@ -25,7 +25,7 @@ import Synchronization
 /// }
 /// ```
 ///
-/// Whatever waits for a job, such as `JobHandle.result()`, waits until the test has run it.
+/// Whatever waits for a job, such as `JobHandle.result()`, waits until the test has run it: run it first.
 ///
 /// Two things of a worker that runs for real are left out: nothing sends heartbeats and no handler is timed out, for time stands still
 /// while a handler runs.
@@ -101,10 +101,7 @@ public final class TestJobs: Sendable {
     /// - Throws: ``WorkerError`` when the worker is set up wrongly; ``BrokerError``. What a handler throws is in the attempts.
     @discardableResult
     public func runDue(_ worker: Worker) async throws -> [Attempt] {
-        var run = try await DueRun(worker)
-        let attempts = try await run.run().attempts
-        try await run.close()
-        return attempts.map(Attempt.init)
+        try await withRun(of: worker) { run in try await run.run().attempts.map(Attempt.init) }
     }
 
     /// Moves the clock. With a worker it stops wherever something of that worker is due, a scheduled job, a retry or a schedule, and runs it
@@ -118,18 +115,30 @@ public final class TestJobs: Sendable {
             return []
         }
         let end = clock.now + duration
-        var run = try await DueRun(worker)
-        var attempts: [Attempt] = []
-        while true {
-            let (done, nextFiring) = try await run.run()
-            attempts += done.map(Attempt.init)
-            let now = clock.now
-            guard now < end else { break }
-            let due = [try await nextRun(in: run.queues, after: now), nextFiring].compactMap { $0 }.filter { $0 > now }.min()
-            await clock.advance(by: min(due ?? end, end) - now)
+        return try await withRun(of: worker) { run in
+            var attempts: [Attempt] = []
+            while true {
+                let (done, nextFiring) = try await run.run()
+                attempts += done.map(Attempt.init)
+                let now = clock.now
+                guard now < end else { return attempts }
+                let due = [try await nextRun(in: run.queues, after: now), nextFiring].compactMap { $0 }.filter { $0 > now }.min()
+                await clock.advance(by: min(due ?? end, end) - now)
+            }
         }
-        try await run.close()
-        return attempts
+    }
+
+    /// Gives back what the run holds, also when it throws.
+    private func withRun(of worker: Worker, _ body: (inout DueRun) async throws -> [Attempt]) async throws -> [Attempt] {
+        var run = try await DueRun(worker)
+        do {
+            let attempts = try await body(&run)
+            try await run.close()
+            return attempts
+        } catch {
+            try? await run.close()
+            throw error
+        }
     }
 
     /// Closes the store; everything in it is gone.

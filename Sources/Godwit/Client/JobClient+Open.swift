@@ -19,8 +19,11 @@ extension JobClient {
         let rest = url[colon...].dropFirst()
         switch url[..<colon].lowercased() {
         case "embedded":
-            guard !rest.isEmpty else {
-                throw BrokerError.invalidArgument("url", "embedded: needs the path of a folder, such as embedded:./data")
+            guard !rest.isEmpty, !rest.hasPrefix("//") else {
+                throw BrokerError.invalidArgument(
+                    "url",
+                    "embedded: is followed by the path of a folder, without //: embedded:./data or embedded:/var/data"
+                )
             }
             return try await open(directory: String(rest), logger: logger)
         case "memory":

@@ -7,11 +7,13 @@ extension JobClient {
     /// try await jobs.configure(queue: "thumbnails") { $0.maxJobs = 10_000 }
     /// ```
     ///
+    /// With the retention `.none` nothing is left of a job that ended: ``JobHandle/result()`` then always throws `jobForgotten`.
+    ///
     /// - Parameters:
     ///   - queue: The queue's name, as in ``Job/queue``.
     ///   - change: Gets the settings as they are. It is called again when somebody else changed them meanwhile.
     /// - Returns: The queue as it is now.
-    /// - Throws: ``BrokerError``: `invalidArgument` names the setting that is out of its range.
+    /// - Throws: ``BrokerError``: `invalidArgument` names the setting that is out of its range; `CancellationError`.
     @discardableResult
     public func configure(queue: String, _ change: (inout QueueSettings) -> Void) async throws -> QueueStatus {
         let name = try QueueName(queue)
@@ -31,7 +33,7 @@ extension JobClient {
     }
 
     /// How a queue is: its settings, and how many jobs it has in each state. Nil when there is no such queue.
-    /// - Throws: ``BrokerError``.
+    /// - Throws: ``BrokerError``; `CancellationError`.
     public func queue(_ name: String) async throws -> QueueStatus? {
         try Task.checkCancellation()
         return try await broker.queue(QueueName(name))

@@ -4,15 +4,26 @@ package import GodwitCore
 /// How jobs and results become JSON: ISO 8601 dates in UTC with milliseconds, base64 data, sorted keys, no envelope.
 ///
 /// Dates are read with and without a fraction, with any offset. Sorted keys make the same job the same bytes, which the fingerprint of an
-/// idempotency key needs.
+/// idempotency key needs; of what Swift itself orders at random (a `Set`, a dictionary with keys of its own type) they cannot.
 enum JobCoding {
+    /// What four digits can say.
+    private static let years = Timestamp(milliseconds: -62_167_219_200_000)...Timestamp(milliseconds: 253_402_300_799_999)
+
     private static let encoder: JSONEncoder = {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dataEncodingStrategy = .base64
         encoder.dateEncodingStrategy = .custom { date, encoder in
+            let time = Timestamp(date)
+            guard years.contains(time) else {
+                // Enqueued, it would be a job that no worker can read.
+                throw EncodingError.invalidValue(
+                    date,
+                    .init(codingPath: encoder.codingPath, debugDescription: "an ISO 8601 date is of the years 0 to 9999")
+                )
+            }
             var container = encoder.singleValueContainer()
-            try container.encode(Timestamp(date).description)
+            try container.encode(time.description)
         }
         return encoder
     }()

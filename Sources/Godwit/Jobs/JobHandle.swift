@@ -9,7 +9,7 @@ public struct JobHandle<J: Job>: Sendable, Identifiable {
     let client: JobClient
 
     /// The job as it stands now.
-    /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`, or that the store cannot be read.
+    /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`, or that the store cannot be read; `CancellationError`.
     public var status: JobStatus {
         get async throws { JobStatus(try await client.snapshot(of: id)) }
     }
@@ -18,7 +18,7 @@ public struct JobHandle<J: Job>: Sendable, Identifiable {
     public var updates: JobUpdates { JobUpdates(broker: client.broker, id: id) }
 
     /// Cancels the job, also while it runs: its handler's task is cancelled by the worker's next heartbeat, and whatever it returns is
-    /// dropped. A job that is final stays as it is.
+    /// dropped. A job that is final stays as it is. Works in a task that was cancelled itself.
     /// - Returns: the state that the job is in now: `cancelled`, or the final state that it was in before.
     /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`, or that the store cannot be written.
     @discardableResult

@@ -26,7 +26,10 @@ public struct JobUpdates: AsyncSequence, Sendable {
         /// The job's current state at first, then the latest whenever it has changed; nil after a final one.
         /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`, or that the store cannot be read; `CancellationError`.
         public mutating func next() async throws -> JobStatus? {
-            while !isOver {
+            guard !isOver else { return nil }
+            // Whatever is thrown below ends the sequence.
+            isOver = true
+            while true {
                 try Task.checkCancellation()
                 guard case .job(let lookup)? = try await broker.watch([.job(id, known: known)], wait: Self.wait).first else { continue }
                 let snapshot = try lookup.snapshot(of: id)
@@ -34,7 +37,6 @@ public struct JobUpdates: AsyncSequence, Sendable {
                 isOver = snapshot.state.isFinal
                 return JobStatus(snapshot)
             }
-            return nil
         }
     }
 }

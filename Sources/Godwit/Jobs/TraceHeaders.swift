@@ -14,9 +14,9 @@ enum TraceHeaders {
         InstrumentationSystem.instrument.inject(context, into: &headers, using: Carrier())
     }
 
-    /// The context that the publisher was in.
+    /// The context that the publisher was in; the one in which the worker was started is nobody's parent.
     static func context(from headers: [String: String]) -> ServiceContext {
-        var context = ServiceContext.current ?? .topLevel
+        var context = ServiceContext.topLevel
         InstrumentationSystem.instrument.extract(headers, into: &context, using: Carrier())
         return context
     }

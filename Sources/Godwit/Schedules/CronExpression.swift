@@ -47,11 +47,11 @@ struct CronExpression: Sendable, Hashable {
     ]
 
     private static func expand(_ text: String) throws(ParseError) -> String {
-        let trimmed = text.drop(while: { $0 == " " || $0 == "\t" })
-        guard trimmed.hasPrefix("@") else { return text }
-        guard let expression = words[trimmed.lowercased()] else {
+        let words = text.split(whereSeparator: { $0 == " " || $0 == "\t" })
+        guard let word = words.first, word.hasPrefix("@") else { return text }
+        guard words.count == 1, let expression = Self.words[word.lowercased()] else {
             throw ParseError(
-                description: "\"\(text.prefix(100))\" is no schedule: known are \(words.map(\.key).sorted().joined(separator: ", "))"
+                description: "\"\(text.prefix(100))\" is no schedule: known are \(Self.words.map(\.key).sorted().joined(separator: ", "))"
             )
         }
         return expression

@@ -28,10 +28,11 @@ struct CronField: Sendable {
         var values = try span(parts[0], of: text)
         var step = 1
         if parts.count == 2 {
-            guard parts[1].allSatisfy(\.isASCII), let number = Int(parts[1]), (1...range.count).contains(number) else {
+            guard parts[1].allSatisfy({ $0.isASCII && $0.isWholeNumber }), let number = Int(parts[1]), (1...range.count).contains(number)
+            else {
                 throw wrong(text, "the step \"\(parts[1].prefix(20))\" must be a number from 1 to \(range.count)")
             }
-            guard values.count > 1 || parts[0] == "*" else {
+            guard parts[0] == "*" || parts[0].contains("-") else {
                 throw wrong(text, "a step needs a range before it: write \"\(parts[0])-\(range.upperBound)/\(number)\"")
             }
             step = number

@@ -15,17 +15,26 @@ struct Scheduler: Sendable {
     private struct Known {
         var last: Timestamp
         var version: Version
-        /// Not tried again before: the queue was full, or the job could not be made.
-        var notBefore: Timestamp?
+    }
+
+    /// A schedule that could not be fired: the queue or the disk was full, or the job could not be made.
+    private struct Setback {
+        var count: Int
+        /// Not tried again before.
+        var until: Timestamp
     }
 
     /// The wall clock may be set meanwhile: it is looked at least so often.
     private static let longestSleep: Duration = .seconds(30)
+    private static let setbackWait = Backoff(base: .seconds(2), cap: .seconds(60))
+    /// A last due time that is further ahead was fired by a clock that was wrong.
+    private static let longestLead: Duration = .seconds(86_400)
 
     private let schedules: [CheckedSchedule]
     private let client: JobClient
     private let logger: Logger
     private var known: [String: Known] = [:]
+    private var setbacks: [String: Setback] = [:]
 
     init(_ schedules: [CheckedSchedule], client: JobClient, logger: Logger) {
         self.schedules = schedules
@@ -68,16 +77,25 @@ struct Scheduler: Sendable {
     private mutating func fire(_ schedule: CheckedSchedule) async throws(BrokerError) -> Timestamp? {
         while true {
             let now = client.clock.now
-            let known = try await known(schedule, at: now)
-            if let wait = known.notBefore, wait > now { return wait }
-            guard let due = schedule.times.last(after: known.last, notAfter: now) else {
-                return schedule.times.next(after: max(known.last, now))
-            }
+            if let wait = setbacks[schedule.name]?.until, wait > now { return wait }
             do {
-                let operations: [Operation] = [
-                    .put(schedule.record, value: Self.value(due), expecting: .version(known.version), lifetime: nil),
-                    .enqueue(try schedule.make(due)),
-                ]
+                let known = try await known(schedule, at: now)
+                var due = schedule.times.last(after: known.last, notAfter: now)
+                var operations: [Operation] = []
+                if known.last - now > Self.longestLead {
+                    logger.error(
+                        "a schedule's last due time lies ahead: the clock was wrong then, or is now; it begins anew",
+                        metadata: ["schedule": "\(schedule.name)", "last": "\(known.last)"]
+                    )
+                    due = now
+                } else if let due {
+                    operations = [.enqueue(try schedule.make(due))]
+                }
+                guard let due else {
+                    setbacks[schedule.name] = nil
+                    return schedule.times.next(after: max(known.last, now))
+                }
+                operations.insert(.put(schedule.record, value: Self.value(due), expecting: .version(known.version), lifetime: nil), at: 0)
                 guard case .put(let version)? = try await client.broker.commit(Transaction(operations)).first else {
                     self.known[schedule.name] = nil
                     continue
@@ -88,14 +106,17 @@ struct Scheduler: Sendable {
                 // Another worker was first.
                 self.known[schedule.name] = nil
             } catch let error as BrokerError where error.isFatalToSchedules {
+                if error.code == .outcomeUnknown { self.known[schedule.name] = nil }
                 throw error
             } catch {
-                let wait = max((error as? BrokerError)?.retryAfter ?? Self.longestSleep, .seconds(1))
+                let count = (setbacks[schedule.name]?.count ?? 0) + 1
+                var random = RandomFunction(function: client.random)
+                let least = max((error as? BrokerError)?.retryAfter ?? .zero, .seconds(1))
+                setbacks[schedule.name] = Setback(count: count, until: now + least + Self.setbackWait.delay(after: count, using: &random))
                 logger.error(
                     "a schedule could not be fired: trying again",
                     metadata: ["schedule": "\(schedule.name)", "error": "\(error)"]
                 )
-                self.known[schedule.name]?.notBefore = now + wait
             }
         }
     }
