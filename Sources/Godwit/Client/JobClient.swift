@@ -22,6 +22,8 @@ public final class JobClient: Service, Sendable {
     package let logger: Logger
     /// Whether leases taken here end with this process.
     package let isEmbedded: Bool
+    /// Workers at work, which give their jobs back before the store is closed.
+    let runs = Guarded(0)
 
     package init(
         broker: any Broker,
@@ -38,8 +40,16 @@ public final class JobClient: Service, Sendable {
     }
 
     /// Keeps the store open until the service group shuts down gracefully, or the task is cancelled; then closes it.
+    ///
+    /// A group that is cancelled cancels all its services at the same moment: the workers then get their time to give their jobs back first.
     public func run() async throws {
-        do { try await gracefulShutdown() } catch is CancellationError { logger.debug("the job client's task was cancelled: closing") }
+        do {
+            try await gracefulShutdown()
+        } catch is CancellationError {
+            logger.debug("the job client's task was cancelled: closing")
+            // In a task of its own, which is not cancelled.
+            _ = await Task { await runs.wait(until: { $0 == 0 }, atMost: WorkerRun.lastWait * 2, clock: clock) }.value
+        }
         await close()
     }
 
@@ -64,10 +74,10 @@ extension JobClient {
         try JobCoding.decode(J.self, from: try await broker.payload(of: id).bytes)
     }
 
+    /// Does its work in a cancelled task, too: it does not wait, and whoever is cancelled often has a job to cancel.
     func change(_ operation: Operation, _ id: JobID) async throws -> JobState {
-        try Task.checkCancellation()
         guard case .state(let state)? = try await broker.commit(Transaction(operation)).first else {
-            return try await snapshot(of: id).state
+            throw BrokerError(.outcomeUnknown, "the broker did not say what state the job \(id) is in: ask for its status")
         }
         return state
     }

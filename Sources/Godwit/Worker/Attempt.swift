@@ -70,7 +70,12 @@ final class Attempt: Sendable {
 
     var ending: Ending? { state.withLock { $0.ending } }
 
-    func collect(_ followUp: Result<NewMessage, any Error>) { state.withLock { $0.followUps.append(followUp) } }
+    /// What is past a transaction's limit is not kept: that there are too many is known by then.
+    func collect(_ followUp: Result<NewMessage, any Error>) {
+        state.withLock { state in
+            if state.followUps.count < Limits.operations { state.followUps.append(followUp) }
+        }
+    }
 
     /// What the handler collected.
     /// - Throws: why the first one that could not be encoded could not.
@@ -80,6 +85,9 @@ final class Attempt: Sendable {
         state.withLock { $0.progress = progress }
         try await sendProgress(self)
     }
+
+    /// The progress could not be sent; a newer one, if there is any, stands.
+    func putBack(_ progress: JobProgress) { state.withLock { $0.progress = $0.progress ?? progress } }
 
     /// The latest progress that was not sent yet; the caller sends it.
     func takeProgress() -> JobProgress? {

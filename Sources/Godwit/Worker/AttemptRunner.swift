@@ -4,12 +4,6 @@ import Tracing
 
 /// Runs an attempt: a pipeline from a delivery to a ``Settlement``.
 struct AttemptRunner: Sendable {
-    /// The stable words that a worker puts into a failed attempt's code.
-    enum Code {
-        static let unknownJob = "unknown_job"
-        static let invalidPayload = "invalid_payload"
-    }
-
     let handlers: [String: Handler]
     let onError: Worker.ErrorObserver?
     let metrics: WorkerMetrics
@@ -30,12 +24,15 @@ struct AttemptRunner: Sendable {
         var thrown: (any Error)?
         do {
             let result = try await traced(attempt) {
-                guard let handler = handler(for: attempt.delivery) else { throw UnknownJob(name: attempt.delivery.job.name) }
+                guard let handler = handler(for: attempt.delivery) else { throw JobFailure.unknownJob(attempt.delivery.job.name) }
                 return try await handler.run(attempt.delivery.payload.bytes, context)
             }
+            // A loop over a stream just ends when its task is cancelled: what it returns may be half of the work.
+            if attempt.ending == .timeout { throw CancellationError() }
             let followUps = try attempt.followUps()
             outcome = self.outcome(of: attempt, result, followUps)
         } catch {
+            let error: any Error = attempt.ending == .timeout ? JobFailure.timeout(timeout(of: attempt.delivery)) : error
             thrown = error
             outcome = self.outcome(of: attempt, error)
             if case .failed(let failure, let retry) = outcome {
@@ -65,13 +62,7 @@ struct AttemptRunner: Sendable {
         case .cancelled: return .dropped(.cancelled)
         case .leaseLost: return .dropped(.leaseLost)
         case .shutdown: return .released
-        case .timeout:
-            let limit = timeout(of: attempt.delivery)?.text ?? "its timeout"
-            return .failed(
-                Failure(message: "the attempt took longer than \(limit)", code: FailureCode.timeout),
-                decision(by: .byPolicy, attempt)
-            )
-        case nil: break
+        case .timeout, nil: break
         }
         switch error {
         case let failure as JobFailure:
@@ -79,10 +70,6 @@ struct AttemptRunner: Sendable {
                 Failure(message: failure.description, code: failure.code ?? "\(JobFailure.self)"),
                 decision(by: failure.retry, attempt)
             )
-        case let unreadable as UnreadablePayload:
-            return .failed(Failure(message: unreadable.description, code: Code.invalidPayload), .never)
-        case let unknown as UnknownJob:
-            return .failed(Failure(message: unknown.description, code: Code.unknownJob), .standard)
         default:
             return .failed(Failure(message: "\(error)", code: "\(type(of: error))"), decision(by: .byPolicy, attempt))
         }
@@ -93,7 +80,7 @@ struct AttemptRunner: Sendable {
         guard job.attempt < attempt.maxAttempts else { return .never }
         switch wish {
         case .never: return .never
-        case .after(let delay): return .after(delay)
+        case .after(let delay): return .after(min(delay, Limits.longestDuration))
         case .byPolicy:
             var random = RandomFunction(function: self.random)
             let policy = handler(for: attempt.delivery)?.retry ?? .standard
@@ -128,16 +115,20 @@ struct AttemptRunner: Sendable {
     }
 }
 
-/// A job that no handler of this worker is registered for; another worker may know it.
-struct UnknownJob: Error, CustomStringConvertible {
-    let name: String?
+/// What a worker itself has to say of an attempt: the codes are what error trackers and programs tell them by.
+extension JobFailure {
+    fileprivate static func timeout(_ limit: Duration?) -> JobFailure {
+        JobFailure("the attempt took longer than \(limit?.text ?? "its timeout")", code: FailureCode.timeout)
+    }
 
-    var description: String {
-        guard let name else {
-            return
+    /// A job that no handler of this worker is registered for; another worker may know it.
+    fileprivate static func unknownJob(_ name: String?) -> JobFailure {
+        let message =
+            if let name {
+                "this worker has no handler for jobs of the name \"\(name)\": register one with handle, or give such jobs a queue of their own"
+            } else {
                 "the job was published without a name, so no handler can be chosen: publish it with the name that a handler is registered for"
-        }
-        return
-            "this worker has no handler for jobs of the name \"\(name)\": register one with handle, or give such jobs a queue of their own"
+            }
+        return JobFailure(message, code: "unknown_job")
     }
 }

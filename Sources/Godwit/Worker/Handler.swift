@@ -7,7 +7,7 @@ struct Handler: Sendable {
     let retry: RetryPolicy
     let timeout: Duration?
     /// Decodes the payload, runs the job, and encodes its result.
-    /// - Throws: ``UnreadablePayload``; whatever the handler throws.
+    /// - Throws: ``JobFailure`` for a payload that cannot be read; whatever the handler throws.
     let run: @Sendable (Bytes, JobContext) async throws -> Content?
 
     init<J: Job>(
@@ -25,19 +25,18 @@ struct Handler: Sendable {
             do {
                 job = try JobCoding.decode(J.self, from: payload)
             } catch {
-                throw UnreadablePayload(type: "\(J.self)", cause: error)
+                throw JobFailure.unreadable("\(J.self)", error)
             }
             return try await body(job, context)
         }
     }
 }
 
-/// A payload that is no such job: repeating the attempt would not change that.
-struct UnreadablePayload: Error, CustomStringConvertible {
-    let type: String
-    let cause: any Error
-
-    var description: String { "the payload is no \(type): \(Self.text(cause))" }
+extension JobFailure {
+    /// A payload that is no such job: repeating the attempt would not change that.
+    fileprivate static func unreadable(_ type: String, _ error: any Error) -> JobFailure {
+        .permanent("the payload is no \(type): \(text(error))", code: "invalid_payload")
+    }
 
     private static func text(_ error: any Error) -> String {
         guard let error = error as? DecodingError else { return "\(error)" }

@@ -1,10 +1,9 @@
 import GodwitCore
 import Logging
-import Synchronization
 
 /// Keeps a worker's leases alive from a thread of its own, and ends the attempts that were cancelled, are out of time, or lost their lease.
 final class Heartbeat: Sendable {
-    private struct State {
+    private struct State: Sendable {
         var table: LeaseTable
         var isStopped = false
     }
@@ -12,12 +11,12 @@ final class Heartbeat: Sendable {
     private let holder: any Holder
     private let logger: Logger
     private let thread = ThreadExecutor(name: "godwit-heartbeat")
-    private let state: Mutex<State>
+    private let state: Guarded<State>
 
-    init(holder: any Holder, lease: Duration, logger: Logger) {
+    init(holder: any Holder, table: LeaseTable, logger: Logger) {
         self.holder = holder
         self.logger = logger
-        state = Mutex(State(table: LeaseTable(length: lease, now: .now)))
+        state = Guarded(State(table: table))
     }
 
     /// Begins at once, also when the cooperative pool is blocked; the answer is for ``stop(_:)``.
@@ -31,8 +30,13 @@ final class Heartbeat: Sendable {
         thread.stop()
     }
 
-    func hold(_ attempt: Attempt, timeout: Duration?) {
-        if state.withLock({ $0.table.hold(attempt, timeout: timeout, now: .now) }) { thread.wake() }
+    func hold(_ attempt: Attempt) {
+        if state.withLock({ $0.table.hold(attempt, now: .now) }) { thread.wake() }
+    }
+
+    /// The attempt has begun and may take so long.
+    func limit(_ attempt: Attempt, to timeout: Duration) {
+        if state.withLock({ $0.table.limit(attempt.token, to: timeout, now: .now) }) { thread.wake() }
     }
 
     /// The attempt is settled.
@@ -44,8 +48,10 @@ final class Heartbeat: Sendable {
 
     /// Sends an attempt's last progress before it is settled, so that a finished job does not stand at 93 %.
     func flushProgress(of attempt: Attempt) async {
-        guard let progress = attempt.takeProgress() else { return }
-        _ = try? await holder.renew([Renewal(attempt.token, progress: progress)])
+        let token = attempt.token
+        guard state.withLock({ $0.table.flushProgress(of: token) }) else { return }
+        thread.wake()
+        await state.wait { $0.isStopped || $0.table.isFlushed(token) }
     }
 
     private func beat() async {

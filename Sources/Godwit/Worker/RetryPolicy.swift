@@ -32,6 +32,15 @@ public struct RetryPolicy: Sendable, Hashable {
         RetryPolicy(maxAttempts: maxAttempts, wait: .backoff(Backoff(base: delay, factor: 1, cap: delay, hasJitter: false)))
     }
 
+    /// What is wrong with the policy, said so that it can be put right; nil when it can be followed.
+    var problem: String? {
+        if let maxAttempts, maxAttempts < 1 { return "maxAttempts must be at least 1" }
+        guard case .backoff(let backoff) = wait else { return nil }
+        let times: ClosedRange<Duration> = .zero...Limits.longestDuration
+        guard times.contains(backoff.base), times.contains(backoff.cap) else { return "its waits must be 0s to 3650d" }
+        return backoff.factor >= 1 && backoff.factor.isFinite ? nil : "its factor must be at least 1"
+    }
+
     /// How many attempts a job has that was allowed so many.
     func attempts(of allowed: Int) -> Int { min(allowed, maxAttempts ?? allowed) }
 

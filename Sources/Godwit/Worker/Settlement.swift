@@ -15,6 +15,8 @@ struct Settlement: Sendable {
     var outcome: Outcome
     /// What the handler threw.
     var error: (any Error)?
+    /// How often the broker was told, without an answer or with one that passes.
+    var tries = 0
 
     /// Nil when the broker is told nothing.
     var transaction: Transaction? {
@@ -25,6 +27,13 @@ struct Settlement: Sendable {
         case .released: Transaction(.release(attempt.token, delay: nil, counted: false))
         case .dropped: nil
         }
+    }
+
+    /// To be told once more.
+    var repeated: Settlement {
+        var settlement = self
+        settlement.tries += 1
+        return settlement
     }
 
     /// What it counts against a commit's bytes.

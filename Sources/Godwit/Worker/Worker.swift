@@ -21,7 +21,8 @@ public import ServiceLifecycle
 /// **Heartbeats** extend the leases from a thread of their own: a handler that blocks its thread keeps its lease.
 ///
 /// **Shutdown.** On graceful shutdown it leases nothing more and lets running handlers finish for `shutdownGrace`; then it cancels their tasks
-/// and gives their jobs back, uncounted. When the task of `run()` is cancelled it does so at once.
+/// and gives their jobs back, uncounted. When the task of `run()` is cancelled it does so at once. A handler whose task is cancelled must throw
+/// to have its job run again: what it returns counts as done.
 public struct Worker: Service, Sendable {
     /// Told about each failed attempt: for error trackers. Not about jobs that were cancelled or given back.
     public typealias ErrorObserver = @Sendable (any Error, JobContext) -> Void
@@ -67,8 +68,8 @@ public struct Worker: Service, Sendable {
     /// - Parameters:
     ///   - type: The job type. Two handlers for one ``Job/name`` are an error when the worker starts.
     ///   - retry: When a failed attempt is followed by another.
-    ///   - timeout: How long one attempt may take before its task is cancelled and it counts as failed; the shorter one of this and
-    ///     ``Job/timeout``.
+    ///   - timeout: How long one attempt may take before its task is cancelled and it counts as failed, whatever the handler returns; the
+    ///     shorter one of this and ``Job/timeout``.
     ///   - body: Throw to fail the attempt: ``JobFailure`` for more control, any error otherwise.
     public mutating func handle<J: Job>(
         _ type: J.Type,
@@ -99,7 +100,8 @@ public struct Worker: Service, Sendable {
     /// Enqueues a job at each due time of a schedule, once per due time however many workers with this schedule share the store.
     ///
     /// The last due time is kept in the store. The first start fires nothing for the past; after a time without any worker the latest missed
-    /// due time alone is caught up with.
+    /// due time alone is caught up with. It is kept with the queue of the job, to change in one transaction with it: a schedule whose job type
+    /// moves to another queue begins anew, and while workers with both queues run, each of them fires.
     ///
     /// - Parameters:
     ///   - name: The schedule's name in the store, 1 to 200 bytes. Two of one name are an error when the worker starts.

@@ -27,6 +27,9 @@ struct WorkerPlan: Sendable {
                 throw WorkerError(.invalidSetting, "the job name \"\(handler.name)\" must have 1 to \(Limits.jobName) bytes")
             }
             try check("timeout for \(handler.name)", handler.timeout.map { $0 > .zero } ?? true, "more than 0s")
+            if let problem = handler.retry.problem {
+                throw WorkerError(.invalidSetting, "the retry policy for \(handler.name) cannot be followed: \(problem)")
+            }
             guard handlers.updateValue(handler, forKey: handler.name) == nil else {
                 throw WorkerError(
                     .duplicateHandler,
@@ -68,6 +71,16 @@ struct WorkerPlan: Sendable {
 extension WorkerPlan {
     var runner: AttemptRunner {
         AttemptRunner(handlers: handlers, onError: onError, metrics: WorkerMetrics(handlers.values), random: client.random)
+    }
+
+    /// Jobs that wait where nobody takes them are noticed late.
+    func warnOfQueuesLeftOut() {
+        for handler in handlers.values where !queues.contains(where: { $0.description == handler.queue }) {
+            logger.warning(
+                "the worker takes no jobs from a handler's queue: add it to its queues, or see that another worker does",
+                metadata: ["name": "\(handler.name)", "queue": "\(handler.queue)"]
+            )
+        }
     }
 
     /// A holder of its own for each run: a random incarnation, never a host's name.

@@ -12,27 +12,21 @@ extension WorkerRun {
         let concurrency = plan.concurrency
         var failures = 0
         var random = RandomFunction(function: plan.client.random)
-        while !Task.isCancelled {
-            let isReady = await desk.wait { desk in
-                desk.failure != nil || (desk.running.count < concurrency && desk.unconfirmed < 4 * concurrency)
-            }
-            guard isReady else { return }
-            let (running, failure) = desk.withLock { ($0.running.count, $0.failure) }
-            if let failure { throw failure }
+        while await desk.wait(until: { $0.free(of: concurrency) > 0 }) {
+            let free = desk.withLock { $0.free(of: concurrency) }
             let passing: BrokerError
             do throws(BrokerError) {
-                let free = min(concurrency - running, Limits.leases)
-                let deliveries = try await holder.lease(max: free, term: .fixed(plan.lease), wait: Self.leaseWait)
+                start(try await holder.lease(max: min(free, Limits.leases), term: .fixed(plan.lease), wait: Self.leaseWait))
                 failures = 0
-                start(deliveries)
                 continue
             } catch {
                 passing = error
             }
-            guard passing.code == .unavailable else { throw passing }
+            guard passing.isPassing else { throw passing }
             failures += 1
             plan.logger.warning("no jobs can be leased: trying again", metadata: ["error": "\(passing)"])
-            try? await plan.client.clock.sleep(for: Self.unreachable.delay(after: failures, using: &random))
+            let wait = max(passing.retryAfter ?? .zero, Self.unreachable.delay(after: failures, using: &random))
+            try? await plan.client.clock.sleep(for: wait)
         }
     }
 
@@ -44,14 +38,23 @@ extension WorkerRun {
             for attempt in attempts { desk.running[attempt.token] = attempt }
         }
         for attempt in attempts {
-            heartbeat.hold(attempt, timeout: runner.timeout(of: attempt.delivery))
+            heartbeat.hold(attempt)
             attempt.start(Task { await self.execute(attempt) })
         }
     }
 
     private func execute(_ attempt: Attempt) async {
+        if let timeout = runner.timeout(of: attempt.delivery) { heartbeat.limit(attempt, to: timeout) }
         let settlement = await runner.run(attempt)
         if case .succeeded = settlement.outcome { await heartbeat.flushProgress(of: attempt) }
         handOver(settlement)
+    }
+}
+
+extension WorkerRun.Desk {
+    /// How many jobs may be leased: a free slot for each, and room for its completion among at most four times the concurrency that are
+    /// unconfirmed.
+    fileprivate func free(of concurrency: Int) -> Int {
+        min(concurrency - running.count, 4 * concurrency - unconfirmed - running.count)
     }
 }

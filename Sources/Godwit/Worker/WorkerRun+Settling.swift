@@ -6,71 +6,91 @@ extension WorkerRun {
 
     /// Frees the attempt's slot and has its completion confirmed. While one commit is in flight, what is handed over gathers for the next.
     func handOver(_ settlement: Settlement) {
-        guard settlement.transaction != nil else {
-            heartbeat.drop(settlement.attempt)
-            desk.withLock { _ = $0.running.removeValue(forKey: settlement.attempt.token) }
-            return
-        }
-        let mustCommit = desk.withLock { desk in
+        if settlement.transaction == nil { heartbeat.drop(settlement.attempt) }
+        desk.withLock { desk in
             desk.running[settlement.attempt.token] = nil
+            guard settlement.transaction != nil else { return }
             desk.unconfirmed += 1
-            return desk.queue(settlement)
+            desk.pending.append(settlement)
         }
-        if mustCommit { Task { await commitAll() } }
     }
 
-    private func commitAll() async {
-        var tries = 0
-        while let batch = desk.withLock({ $0.takeBatch() }) {
-            let transactions = batch.compactMap(\.transaction)
-            let failure: BrokerError
-            do throws(BrokerError) {
-                let outcomes = try await plan.client.broker.commit(transactions)
-                tries = 0
-                for (settlement, outcome) in zip(batch, outcomes) { settled(settlement, outcome) }
+    /// Commits what is handed over, until the task is cancelled or the store has failed.
+    func settle() async {
+        await withDiscardingTaskGroup { group in
+            var tries = 0
+            while let batch = await nextBatch() {
+                do throws(BrokerError) {
+                    let outcomes = try await plan.client.broker.commit(batch.compactMap(\.transaction))
+                    tries = 0
+                    if let (refused, error) = settled(batch, outcomes) {
+                        // The others go on meanwhile, and heartbeats keep their leases.
+                        group.addTask { await self.tryAgain(refused, after: error) }
+                    }
+                } catch {
+                    guard error.isPassing else {
+                        end(error)
+                        break
+                    }
+                    tries += 1
+                    plan.logger.warning("completions could not be committed: trying again", metadata: ["error": "\(error)"])
+                    desk.withLock { $0.pending.insert(contentsOf: batch.map(\.repeated), at: 0) }
+                    await pause(tries, error)
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Nil when there will be none.
+    private func nextBatch() async -> [Settlement]? {
+        guard await desk.wait(until: { !$0.pending.isEmpty || $0.failure != nil }) else { return nil }
+        return desk.withLock { $0.failure == nil ? $0.takeBatch() : nil }
+    }
+
+    /// - Returns: those that are to be tried again, and the error that asks for the longest wait.
+    private func settled(_ batch: [Settlement], _ outcomes: [TransactionOutcome]) -> (refused: [Settlement], error: BrokerError)? {
+        var refused: [Settlement] = []
+        var worst: BrokerError?
+        for (index, settlement) in batch.enumerated() {
+            let outcome = index < outcomes.count ? outcomes[index] : .aborted(operation: 0, .noAnswer)
+            guard case .aborted(_, let error) = outcome else {
+                confirmed(settlement)
                 continue
-            } catch {
-                failure = error
             }
-            guard failure.code == .unavailable || failure.code == .outcomeUnknown || failure.isBackPressure else {
-                end(failure)
-                return
+            switch error.code {
+            case _ where error.isPassing:
+                refused.append(settlement.repeated)
+                if worst == nil || error.retryAfter ?? .zero > worst?.retryAfter ?? .zero { worst = error }
+            case .closed, .storeFailed:
+                end(error)
+            case .staleLease, .jobNotFound, .jobForgotten:
+                settlement.attempt.logger.info(
+                    settlement.tries > 0
+                        ? "an earlier try settled the job, or its lease was lost before"
+                        : "the lease was lost before the job was settled: what was done here does not count"
+                )
+                confirmed(settlement)
+            default:
+                guard let failed = settlement.refused(because: error) else {
+                    settlement.attempt.logger.error(
+                        "the broker refuses to settle the job: its lease expires",
+                        metadata: ["error": "\(error)"]
+                    )
+                    confirmed(settlement)
+                    continue
+                }
+                settlement.attempt.logger.error("the job's completion was refused: it fails", metadata: ["error": "\(error)"])
+                runner.onError?(error, JobContext(run: settlement.attempt))
+                desk.withLock { $0.pending.append(failed) }
             }
-            // Settling again is harmless: what was settled the first time is stale the second.
-            tries += 1
-            plan.logger.warning("completions could not be committed: trying again", metadata: ["error": "\(failure)"])
-            desk.withLock { $0.pending.insert(contentsOf: batch, at: 0) }
-            await pause(tries, failure)
         }
+        return worst.map { (refused, $0) }
     }
 
-    private func settled(_ settlement: Settlement, _ outcome: TransactionOutcome) {
-        guard case .aborted(_, let error) = outcome else { return confirmed(settlement) }
-        switch error.code {
-        case _ where error.isBackPressure:
-            // The others go on meanwhile, and heartbeats keep its lease.
-            Task {
-                await pause(1, error)
-                again(settlement)
-            }
-        case .closed, .storeFailed:
-            end(error)
-        case .staleLease, .jobNotFound, .jobForgotten:
-            settlement.attempt.logger.info("the lease was lost before the job was settled: what was done here does not count")
-            confirmed(settlement)
-        default:
-            guard let failed = settlement.refused(because: error) else {
-                settlement.attempt.logger.error("the broker refuses to settle the job: its lease expires", metadata: ["error": "\(error)"])
-                return confirmed(settlement)
-            }
-            settlement.attempt.logger.error("the job's completion was refused: it fails", metadata: ["error": "\(error)"])
-            runner.onError?(error, JobContext(run: settlement.attempt))
-            again(failed)
-        }
-    }
-
-    private func again(_ settlement: Settlement) {
-        if desk.withLock({ $0.queue(settlement) }) { Task { await commitAll() } }
+    private func tryAgain(_ refused: [Settlement], after error: BrokerError) async {
+        await pause(refused.map(\.tries).max() ?? 1, error)
+        desk.withLock { $0.pending.insert(contentsOf: refused, at: 0) }
     }
 
     private func confirmed(_ settlement: Settlement) {
@@ -82,7 +102,6 @@ extension WorkerRun {
         desk.withLock { desk in
             desk.failure = desk.failure ?? failure
             desk.pending = []
-            desk.isCommitting = false
         }
     }
 
@@ -93,25 +112,16 @@ extension WorkerRun {
 }
 
 extension BrokerError {
-    /// Whether the broker will accept the same again when it has room.
-    var isBackPressure: Bool { code == .busy || code == .diskFull }
+    /// Whether the same may succeed later: the broker is away, has no room, or did not say what came of it. (Settling again is harmless: what
+    /// was settled the first time is stale the second.)
+    var isPassing: Bool { code == .busy || code == .diskFull || code == .unavailable || code == .outcomeUnknown }
+
+    fileprivate static let noAnswer = BrokerError(.outcomeUnknown, "the broker gave no answer to this transaction")
 }
 
 extension WorkerRun.Desk {
-    /// - Returns: whether somebody must begin to commit.
-    fileprivate mutating func queue(_ settlement: Settlement) -> Bool {
-        guard failure == nil else { return false }
-        pending.append(settlement)
-        defer { isCommitting = true }
-        return !isCommitting
-    }
-
-    /// What the next commit takes, bounded in count and bytes; nil, and the end of committing, when there is nothing.
-    fileprivate mutating func takeBatch() -> [Settlement]? {
-        guard !pending.isEmpty, failure == nil else {
-            isCommitting = false
-            return nil
-        }
+    /// What the next commit takes, bounded in count and bytes.
+    fileprivate mutating func takeBatch() -> [Settlement] {
         var count = 0, bytes = 0
         while count < min(pending.count, Limits.operations), bytes < Limits.transactionBytes {
             bytes += pending[count].size

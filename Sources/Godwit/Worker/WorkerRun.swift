@@ -7,10 +7,10 @@ final class WorkerRun: Sendable {
     /// The attempts under way, and the completions on their way to the broker.
     struct Desk: Sendable {
         var running: [LeaseToken: Attempt] = [:]
+        /// Completions that were handed over and are not in a commit.
         var pending: [Settlement] = []
         /// Completions that were handed over and are not confirmed.
         var unconfirmed = 0
-        var isCommitting = false
         /// Whether running handlers are no longer waited for.
         var isAborted = false
         /// What ended the work: the store failed, or was closed.
@@ -30,14 +30,22 @@ final class WorkerRun: Sendable {
     init(_ plan: WorkerPlan) async throws(BrokerError) {
         self.plan = plan
         holder = try await plan.openHolder()
-        heartbeat = Heartbeat(holder: holder, lease: plan.lease, logger: plan.logger)
+        heartbeat = Heartbeat(
+            holder: holder,
+            table: LeaseTable(length: plan.lease, isEmbedded: plan.client.isEmbedded, now: .now),
+            logger: plan.logger
+        )
         runner = plan.runner
     }
 
     /// - Throws: ``BrokerError`` when the store failed, or was closed.
     func run() async throws {
+        plan.client.runs.withLock { $0 += 1 }
+        defer { plan.client.runs.withLock { $0 -= 1 } }
         plan.logger.debug("a worker starts", metadata: ["queues": "\(plan.queues)", "concurrency": "\(plan.concurrency)"])
+        plan.warnOfQueuesLeftOut()
         let beating = heartbeat.start()
+        let settling = Task { await settle() }
         var failure: (any Error)?
         do { try await cancelWhenGracefulShutdown { try await self.work() } } catch { failure = error }
         if Task.isCancelled || failure != nil { abort() }
@@ -45,6 +53,8 @@ final class WorkerRun: Sendable {
         await withTaskCancellationHandler {
             await Task {
                 await drain()
+                settling.cancel()
+                await settling.value
                 await heartbeat.stop(beating)
                 await close()
             }.value
@@ -55,12 +65,18 @@ final class WorkerRun: Sendable {
     }
 
     private func work() async throws {
+        // On a thread of its own: a job that comes while handlers block every thread of the cooperative pool is leased, and kept.
+        let thread = ThreadExecutor(name: "godwit-lease")
+        defer { thread.stop() }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            if !plan.handlers.isEmpty { group.addTask { try await self.lease() } }
+            if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { try await self.lease() } }
             if !plan.schedules.isEmpty {
                 group.addTask { try await Scheduler(self.plan.schedules, client: self.plan.client, logger: self.plan.logger).run() }
             }
-            try await group.waitForAll()
+            // A call for jobs that waits at the broker does not notice by itself that nothing can be settled any more.
+            group.addTask { try await self.desk.failed() }
+            // Not waitForAll(), which has the others end by themselves before it throws.
+            while try await group.next() != nil {}
         }
     }
 
@@ -94,5 +110,13 @@ final class WorkerRun: Sendable {
             "jobs are given back while their handlers run on, or before they were confirmed: they run again",
             metadata: ["running": "\(running)", "unconfirmed": "\(unconfirmed)"]
         )
+    }
+}
+
+extension Guarded<WorkerRun.Desk> {
+    /// Waits for the failure that ends the work, and throws it; returns when the task is cancelled.
+    fileprivate func failed() async throws(BrokerError) {
+        await wait { $0.failure != nil }
+        if let failure = withLock({ $0.failure }) { throw failure }
     }
 }

@@ -2,13 +2,19 @@ import GodwitCore
 
 @testable import Godwit
 
-/// A broker whose commits are looked at, and refused, before they reach the real one.
+/// A broker whose calls are looked at, and refused, before they reach the real one, or afterwards, when the answer is lost.
 struct FaultyBroker: Broker {
     /// Answers for some transactions in place of the broker; throws for the whole call.
     typealias Fault = @Sendable ([Transaction]) throws(BrokerError) -> [Int: BrokerError]
+    /// Throws in place of a call's answer.
+    typealias Check = @Sendable () throws(BrokerError) -> Void
 
     let base: any Broker
-    let fault: Fault
+    var fault: Fault = { _ throws(BrokerError) in [:] }
+    /// As `fault`, but for what was committed.
+    var afterCommit: Fault = { _ throws(BrokerError) in [:] }
+    var onLease: Check = { () throws(BrokerError) in }
+    var onRenew: Check = { () throws(BrokerError) in }
 
     var capabilities: Capabilities { base.capabilities }
 
@@ -16,14 +22,19 @@ struct FaultyBroker: Broker {
         let refused = try fault(transactions)
         let accepted = transactions.indices.filter { refused[$0] == nil }
         var outcomes = try await base.commit(accepted.map { transactions[$0] })[...]
+        let lost = try afterCommit(transactions)
         var answer: [TransactionOutcome] = []
         for index in transactions.indices {
-            if let error = refused[index] { answer.append(.aborted(operation: 0, error)) } else { answer.append(outcomes.removeFirst()) }
+            let outcome = refused[index].map { .aborted(operation: 0, $0) } ?? outcomes.removeFirst()
+            answer.append(lost[index].map { .aborted(operation: 0, $0) } ?? outcome)
         }
         return answer
     }
 
-    func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder { try await base.open(options) }
+    func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder {
+        FaultyHolder(base: try await base.open(options), onLease: onLease, onRenew: onRenew)
+    }
+
     func read(_ jobs: [JobID]) async throws(BrokerError) -> [JobLookup] { try await base.read(jobs) }
     func payload(of job: JobID) async throws(BrokerError) -> Content { try await base.payload(of: job) }
     func result(of job: JobID) async throws(BrokerError) -> Content? { try await base.result(of: job) }
@@ -41,6 +52,26 @@ struct FaultyBroker: Broker {
     func delete(_ queue: QueueName, purging: Bool) async throws(BrokerError) { try await base.delete(queue, purging: purging) }
     func check() async throws(BrokerError) { try await base.check() }
     func close() async { await base.close() }
+}
+
+private struct FaultyHolder: Holder {
+    let base: any Holder
+    let onLease: FaultyBroker.Check
+    let onRenew: FaultyBroker.Check
+
+    var id: HolderID { base.id }
+
+    func lease(max: Int, term: LeaseTerm, wait: Duration) async throws(BrokerError) -> [Delivery] {
+        try onLease()
+        return try await base.lease(max: max, term: term, wait: wait)
+    }
+
+    nonisolated(nonsending) func renew(_ renewals: [Renewal]) async throws(BrokerError) -> [RenewalOutcome] {
+        try onRenew()
+        return try await base.renew(renewals)
+    }
+
+    func close() async throws(BrokerError) { try await base.close() }
 }
 
 extension Transaction {

@@ -33,6 +33,44 @@ struct LeaseKeepingTests {
         }
     }
 
+    @Test("a job that comes while every thread is blocked, and slots are free, is leased and kept until it can run")
+    func arrivesWhileBlocked() async throws {
+        try await withTemporaryFolder { folder in
+            let client = try await JobClient.open("embedded:\(folder)", logger: quiet)
+            let lease = Duration.milliseconds(500)
+            let threads = ProcessInfo.processInfo.activeProcessorCount
+            let blocked = Guarded(0)
+            let runs = Guarded(0)
+            var worker = Worker(client, concurrency: threads * 3, lease: lease)
+            worker.handle(Note.self) { _, _ in
+                blocked.withLock { $0 += 1 }
+                usleep(UInt32((lease * 4).inSeconds * 1_000_000))
+            }
+            worker.handle(Greet.self, timeout: lease * 2) { job, _ in
+                runs.withLock { $0 += 1 }
+                return job.who
+            }
+            let late = try await running(worker) {
+                // Enqueued by a thread of its own, for it, too, finds no thread of the pool.
+                let thread = ThreadExecutor(name: "late")
+                let enqueueing = Task(executorPreference: thread) {
+                    await blocked.wait { $0 >= threads }
+                    return try await client.enqueue(Greet(who: "you"))
+                }
+                try await client.enqueue(contentsOf: (0..<threads).map { Note(text: "\($0)") })
+                let job = try await enqueueing.value
+                _ = try await job.result()
+                thread.stop()
+                return job
+            }
+            let status = try await late.status
+            #expect(status.attempt == 1)
+            #expect(status.errors.isEmpty)
+            #expect(runs.withLock { $0 } == 1)
+            await client.close()
+        }
+    }
+
     @Test("a dead worker's job runs elsewhere within one lease time, and what the dead one says later does not count")
     func takesOver() async throws {
         try await withMemory { client in

@@ -78,6 +78,41 @@ struct ShutdownTests {
         }
     }
 
+    @Test("when another service of the group fails, running jobs are given back before the store closes")
+    func failingGroup() async throws {
+        struct Failing: Service {
+            let isRunning: Guarded<Bool>
+            func run() async throws {
+                await isRunning.wait { $0 }
+                throw Boom()
+            }
+        }
+        try await withTemporaryFolder { folder in
+            let client = try await JobClient.open("embedded:\(folder)", logger: quiet)
+            let isRunning = Guarded(false)
+            var worker = Worker(client, concurrency: 1)
+            worker.handle(Greet.self) { job, _ in
+                isRunning.withLock { $0 = true }
+                try await Task.sleep(for: .seconds(60))
+                return job.who
+            }
+            let job = try await client.enqueue(Greet(who: "you"))
+            let group = ServiceGroup(
+                configuration: .init(
+                    services: [.init(service: client), .init(service: worker), .init(service: Failing(isRunning: isRunning))],
+                    logger: quiet
+                )
+            )
+            await #expect(throws: Boom.self) { try await group.run() }
+            let again = try await JobClient.open("embedded:\(folder)", logger: quiet)
+            let status = try await again.handle(for: Greet.self, id: job.id).status
+            #expect(status.state == .queued)
+            #expect(status.errors.isEmpty)
+            #expect(status.attempt == 0)
+            await again.close()
+        }
+    }
+
     @Test("completions are confirmed before a worker ends, all of them")
     func drains() async throws {
         try await withMemory { client in

@@ -205,12 +205,47 @@ struct WorkerTests {
         }
     }
 
+    @Test("an attempt that is out of time has failed, whatever its handler returns, and error trackers hear why")
+    func lateReturn() async throws {
+        try await withMemory { client in
+            let heard = Guarded<[String]>([])
+            var worker = Worker(
+                client,
+                concurrency: 1,
+                onError: { error, _ in heard.withLock { $0.append((error as? JobFailure)?.code ?? "\(error)") } }
+            )
+            worker.handle(Greet.self, retry: .never, timeout: .milliseconds(50)) { _, _ in
+                // What a loop over a stream does when its task is cancelled: it just ends.
+                try? await Task.sleep(for: .seconds(60))
+                return "half of it"
+            }
+            try await running(worker) {
+                let job = try await client.enqueue(Greet(who: "you"))
+                let error = await #expect(throws: JobError.self) { try await job.result() }
+                #expect(error?.status.error?.code == "timeout")
+            }
+            #expect(heard.withLock { $0 } == ["timeout"])
+        }
+    }
+
+    @Test("a job whose handler waits longer than any delay may be comes back after the longest one")
+    func longDelay() async throws {
+        let jobs = try await TestJobs()
+        var worker = Worker(jobs.client, concurrency: 1)
+        worker.handle(Greet.self) { _, _ in throw JobFailure.retry(after: .seconds(4_000 * 86_400), "later") }
+        let job = try await jobs.client.enqueue(Greet(who: "you"))
+        #expect(try await jobs.runDue(worker).map(\.state) == [.retrying])
+        #expect(try await job.status.runAt == jobs.now + 3_650 * 86_400)
+        await jobs.close()
+    }
+
     @Test("cancelling a running job cancels its handler's task with the next heartbeat")
     func cancelRunning() async throws {
         try await withMemory { client in
             let state = Guarded("")
             var worker = Worker(client, concurrency: 1, lease: .milliseconds(600))
-            worker.handle(Greet.self) { _, _ in
+            worker.handle(Greet.self) { job, _ in
+                if job.who == "me" { return job.who }
                 state.withLock { $0 = "running" }
                 do { try await Task.sleep(for: .seconds(60)) } catch { state.withLock { $0 = "cancelled" } }
                 return ""
@@ -222,7 +257,8 @@ struct WorkerTests {
                 await state.wait { $0 == "cancelled" }
                 #expect(try await job.status.state == .cancelled)
                 // Its slot is free again.
-                try await client.enqueue(Greet(who: "me")).cancel()
+                let next = try await client.enqueue(Greet(who: "me"))
+                #expect(try await next.result() == "me")
             }
         }
     }
@@ -250,6 +286,23 @@ struct WorkerTests {
             let failing = worker
             let error = await #expect(throws: WorkerError.self) { try await failing.run() }
             #expect(error?.code.rawValue == code)
+        }
+    }
+
+    @Test(
+        "a retry policy that cannot be followed fails the start",
+        arguments: [
+            RetryPolicy.exponential(maxAttempts: 0), .exponential(factor: .nan), .exponential(factor: 0.5),
+            .exponential(base: .seconds(-1)),
+            .exponential(cap: .seconds(4_000 * 86_400)), .constant(.seconds(-1)),
+        ]
+    )
+    func badPolicies(_ policy: RetryPolicy) async throws {
+        try await withMemory { client in
+            var worker = Worker(client, concurrency: 1)
+            worker.handle(Greet.self, retry: policy) { job, _ in job.who }
+            let failing = worker
+            #expect(await #expect(throws: WorkerError.self) { try await failing.run() }?.code == .invalidSetting)
         }
     }
 
