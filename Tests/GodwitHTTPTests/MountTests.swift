@@ -3,6 +3,7 @@ import GodwitCore
 import HTTPTestSupport
 import HTTPTypes
 import Hummingbird
+import ServiceLifecycle
 import Testing
 
 @testable import GodwitHTTP
@@ -162,5 +163,45 @@ struct MountTests {
             #expect(lease["job"]["id"].string == (try made.json["id"].string))
             #expect(lease["job"]["attempt"].int == 1)
         }
+    }
+
+    @Test("a graceful shutdown of the program ends waits and event streams at once")
+    func shutdown() async throws {
+        let broker = try await TestServer.engine()
+        let jobs = JobClient(broker: broker, logger: TestServer.logger)
+        let router = Router(context: AppContext.self)
+        JobRoutes(jobs, serving: Set(JobRoutes.Action.allCases), authorize: { _, _ in true }).add(to: router.group("api"))
+        let ports = AsyncStream<Int>.makeStream()
+        let app = Application(
+            router: router,
+            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            onServerRunning: { channel in ports.continuation.yield(channel.localAddress?.port ?? 0) },
+            logger: TestServer.logger
+        )
+        let group = ServiceGroup(configuration: .init(services: [.init(service: app)], logger: TestServer.logger))
+        let running = Task { try await group.run() }
+        var iterator = ports.stream.makeAsyncIterator()
+        let port = try #require(await iterator.next())
+        let message = NewMessage(queue: try QueueName("q"), payload: Content("1"), start: .after(.seconds(3_600)))
+        let id = try #require(try await broker.commit([Transaction(.enqueue(message))])[0].get()[0].jobID)
+
+        let stream = try await HTTPConnection.open(port: port)
+        try await stream.request("GET", "/api/jobs/\(id)/events")
+        _ = try await stream.head()
+        for _ in 0..<2 { _ = try await stream.chunk() }
+        let poll = try await HTTPConnection.open(port: port)
+        try await poll.request("GET", "/api/jobs/\(id)", headers: [("Prefer", "wait=60")])
+        let lease = try await HTTPConnection.open(port: port)
+        try await lease.request("POST", "/api/queues/other/leases?wait=60s", body: [])
+        while try await broker.queue(QueueName("other")) == nil { try await Task.sleep(for: .milliseconds(5)) }
+
+        let start = ContinuousClock.now
+        await group.triggerGracefulShutdown()
+        while try await stream.chunk() != nil {}
+        #expect(try await poll.reply().json["state"].string == "scheduled")
+        #expect(try await lease.reply().text == #"{"leases":[]}"#)
+        try await running.value
+        #expect(start.duration(to: .now) < .seconds(5), "a keep-alive comes each 15 s: nothing waited for it")
+        await broker.close()
     }
 }

@@ -124,7 +124,7 @@ struct ServerTests {
         let broker = try await TestServer.engine()
         var options = ServerOptions()
         options.port = 0
-        options.drainTime = .seconds(2)
+        options.drainTime = .seconds(3)
         let server = GodwitServer(broker: broker, options: options, logger: TestServer.logger)
         let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: TestServer.logger))
         let running = Task { try await group.run() }
@@ -139,12 +139,14 @@ struct ServerTests {
         _ = try await stream.chunk()
         try await client.eventually { try await client.get("/metrics").text.contains("godwit_http_connections 4\n") }
 
+        let start = ContinuousClock.now
         await group.triggerGracefulShutdown()
+        while try await stream.chunk() != nil {}
+        #expect(start.duration(to: .now) < .seconds(2), "a keep-alive comes each 15 s: nothing waited for it")
         try await client.eventually { try await client.get("/readyz").status == 503 }
         #expect(try await client.get("/readyz").json["code"].string == "draining")
         #expect(try await poll.json["state"].string == "running")
         #expect(try await wait.text == #"{"leases":[]}"#)
-        while try await stream.chunk() != nil {}
         let refused = try await client.post("/v1/queues/q/jobs", "1")
         #expect(refused.status == 503)
         #expect(try refused.json["code"].string == "draining")
