@@ -8,18 +8,22 @@ final class BodyBudget: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// What one request takes of it; given back when the request is done with its body.
+    /// What one request takes of it; given back when the request is done with its body, at its own end at the latest.
     final class Share: Sendable {
         private let budget: BodyBudget
+        private let limit: Int
         private let bytes = Atomic<Int>(0)
 
-        fileprivate init(_ budget: BodyBudget) { self.budget = budget }
+        fileprivate init(_ budget: BodyBudget, limit: Int) {
+            self.budget = budget
+            self.limit = limit
+        }
 
-        deinit { budget.used.subtract(bytes.load(ordering: .relaxed), ordering: .relaxed) }
+        deinit { end() }
 
         /// - Throws: ``Problem`` `overloaded` when others take too much of it.
         func take(_ count: Int) throws(Problem) {
-            guard budget.used.add(count, ordering: .relaxed).newValue <= budget.limit else {
+            guard budget.used.add(count, ordering: .relaxed).newValue <= limit else {
                 budget.used.subtract(count, ordering: .relaxed)
                 throw Problem(
                     .serviceUnavailable,
@@ -30,7 +34,12 @@ final class BodyBudget: Sendable {
             }
             bytes.add(count, ordering: .relaxed)
         }
+
+        /// Gives back what was taken: the body is no longer needed, though the request may go on.
+        func end() { budget.used.subtract(bytes.exchange(0, ordering: .relaxed), ordering: .relaxed) }
     }
 
-    func share() -> Share { Share(self) }
+    /// - Parameter isWork: whether a worker settles or renews its leases, for which an eighth is kept free of everybody else's bodies: a
+    ///   lease that cannot be renewed expires, and its job runs twice.
+    func share(isWork: Bool) -> Share { Share(self, limit: isWork ? limit + limit / 8 : limit) }
 }

@@ -9,7 +9,7 @@ struct Exchange: Sendable {
     /// What stands before the routes' own paths: `/v1`, or wherever a program mounted them.
     let prefix: String
     private let items: [String: String]
-    /// Lives as long as the request, and its body's bytes count as long.
+    /// Lives as long as the request, and its body's bytes count as long, unless ``bodyIsDone()`` says otherwise.
     private let share: BodyBudget.Share
     private let environment: RouteEnvironment
 
@@ -17,7 +17,7 @@ struct Exchange: Sendable {
     init(_ request: Request, route: Route, parameter: (String) -> String?, environment: RouteEnvironment) throws(Problem) {
         self.request = request
         self.environment = environment
-        share = environment.budget.share()
+        share = environment.budget.share(isWork: route.action == .work)
         query = try QueryItems(request.uri.query, known: route.options, repeatable: route.repeatable)
         var items: [String: String] = [:]
         for name in route.pathItems {
@@ -45,6 +45,9 @@ struct Exchange: Sendable {
     func body(limit: Int) async throws -> Bytes {
         try await BodyReader.collect(request, limit: limit, share: share, drain: environment.limits.drainBytes)
     }
+
+    /// The body is no longer needed: what the request does from now on, waiting for instance, takes no room from other bodies.
+    func bodyIsDone() { share.end() }
 
     /// The body as one JSON value; nil when it is empty.
     func json(limit: Int) async throws -> JSONValue? {

@@ -7,8 +7,10 @@ import GodwitCore
 struct JSONMessage {
     var message: NewMessage
 
-    /// - Parameter queue: the path's queue; nil when each object names its own.
-    init(_ value: JSONValue, path: String, queue: QueueName?) throws(Problem) {
+    /// - Parameters:
+    ///   - queue: the path's queue; nil when each object names its own.
+    ///   - limits: on each job, which hold in a batch as they do for one.
+    init(_ value: JSONValue, path: String, queue: QueueName?, limits: JobRoutes.Limits) throws(Problem) {
         var object = try ObjectReader(value, path: path)
         let target: QueueName
         if let queue {
@@ -19,7 +21,7 @@ struct JSONMessage {
             }
             target = try QueueNames.parse(name, field: path + "queue")
         }
-        let payload = try Self.payload(&object)
+        let payload = try Self.payload(&object, limit: limits.jobBytes)
         let key = try object.text("key", limit: Limits.key)
         let headers = try Self.headers(&object)
         let options = try PublishOptions(&object)
@@ -27,13 +29,23 @@ struct JSONMessage {
         message = options.message(to: target, payload: payload, headers: headers, key: key)
     }
 
-    private static func payload(_ object: inout ObjectReader) throws(Problem) -> Content {
+    private static func payload(_ object: inout ObjectReader, limit: Int) throws(Problem) -> Content {
+        let field = object.path + (object.value("payload_base64") == nil ? "payload" : "payload_base64")
+        let content = try content(&object)
+        guard content.bytes.count <= limit else { throw .tooLarge(field, limit: limit) }
+        return content
+    }
+
+    private static func content(_ object: inout ObjectReader) throws(Problem) -> Content {
         let type = try object.text("content_type", limit: Limits.contentType)
         let value = object.raw("payload")
         let encoded = object.value("payload_base64")
         switch (value, encoded) {
         case (let value?, nil):
-            guard let type, !MediaType.isJSON(type) else { return Content(value.bytes, type: type ?? Content.json) }
+            guard let type, !MediaType.isJSON(type) else {
+                do throws(JSONError) { try value.checkPayloadDepth() } catch { throw .invalidJSON(error, field: object.path + "payload") }
+                return Content(value.bytes, type: type ?? Content.json)
+            }
             guard let text = value.string else {
                 throw .invalid(object.path + "payload", "payload must be a string when content_type is \(type)")
             }
@@ -44,7 +56,7 @@ struct JSONMessage {
             }
             let content = Content(Bytes(bytes), type: type ?? Content.binary)
             if MediaType.isJSON(content.type), !JSONValue.isValid(content.bytes) {
-                throw .invalid(object.path + "payload_base64", "the payload is not the JSON that content_type says")
+                throw .invalid(object.path + "payload_base64", "the payload is not the JSON that content_type says, or nested too deep")
             }
             return content
         case (nil, nil): throw .invalid(object.path + "payload", "say the job's payload, any JSON value")

@@ -2,6 +2,8 @@
 package struct JSONError: Error, Sendable, Hashable {
     package var offset: Int
     package var message: String
+    /// Whether what came may well be JSON, but is nested too deep to be read further.
+    package var isTooDeep = false
 }
 
 /// Reads JSON (RFC 8259, strictly) without building anything: it finds where values begin and end.
@@ -9,15 +11,14 @@ package struct JSONError: Error, Sendable, Hashable {
 /// Payloads inside larger documents are handed on as the very bytes that came, so that no number passes through a `Double`.
 /// Works on borrowed memory and must not outlive it.
 struct JSONScanner {
-    /// Arrays and objects inside each other; more is refused, so that a peer cannot exhaust the stack.
-    static let maximumDepth = 128
-
     let bytes: UnsafeRawBufferPointer
+    /// Arrays and objects inside each other; more is refused, so that a peer cannot exhaust the stack.
+    private let maximumDepth: Int
     private(set) var at = 0
 
-    init(_ bytes: UnsafeRawBufferPointer, at: Int = 0) {
+    init(_ bytes: UnsafeRawBufferPointer, maximumDepth: Int = JSONValue.documentDepth) {
         self.bytes = bytes
-        self.at = at
+        self.maximumDepth = maximumDepth
     }
 
     /// The one value of a whole document, spaces around it left out.
@@ -48,7 +49,7 @@ struct JSONScanner {
 
     /// Passes over an object and says where each name (with its quotes) and value stand.
     mutating func members(depth: Int = 1, _ visit: (Range<Int>, Range<Int>) throws(JSONError) -> Void) throws(JSONError) {
-        guard depth <= Self.maximumDepth else { throw failure("it is nested deeper than \(Self.maximumDepth) levels") }
+        try check(depth)
         at += 1
         skipSpace()
         if take("}") { return }
@@ -67,7 +68,7 @@ struct JSONScanner {
 
     /// Passes over an array and says where each element stands.
     mutating func elements(depth: Int = 1, _ visit: (Range<Int>) -> Void) throws(JSONError) {
-        guard depth <= Self.maximumDepth else { throw failure("it is nested deeper than \(Self.maximumDepth) levels") }
+        try check(depth)
         at += 1
         skipSpace()
         if take("]") { return }
@@ -76,6 +77,12 @@ struct JSONScanner {
             skipSpace()
             if take("]") { return }
             guard take(",") else { throw failure("a comma or ] should stand here") }
+        }
+    }
+
+    private func check(_ depth: Int) throws(JSONError) {
+        guard depth <= maximumDepth else {
+            throw JSONError(offset: at, message: "it is nested deeper than \(maximumDepth) levels", isTooDeep: true)
         }
     }
 

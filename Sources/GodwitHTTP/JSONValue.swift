@@ -4,15 +4,20 @@ package import GodwitCore
 package struct JSONValue: Sendable, Hashable {
     package enum Kind: Sendable, Hashable { case object, array, string, number, bool, null }
 
+    /// Levels of arrays and objects inside each other in a document.
+    package static let documentDepth = 128
+    /// Levels in a payload or a result: it is handed on inside a document, whose reader needs some of its own.
+    package static let payloadDepth = 100
+
     /// The value's own bytes, without spaces around them.
     package let bytes: Bytes
 
     private init(checked bytes: Bytes) { self.bytes = bytes }
 
     /// - Throws: ``JSONError`` unless the bytes are one whole JSON document.
-    package init(parsing bytes: Bytes) throws(JSONError) {
+    package init(parsing bytes: Bytes, maximumDepth: Int = documentDepth) throws(JSONError) {
         let range = try bytes.withUnsafeBytes { (raw) throws(JSONError) in
-            var scanner = JSONScanner(raw)
+            var scanner = JSONScanner(raw, maximumDepth: maximumDepth)
             return try scanner.document()
         }
         self.init(checked: bytes.part(range))
@@ -72,9 +77,16 @@ package struct JSONValue: Sendable, Hashable {
         return elements
     }
 
-    /// Whether bytes are one JSON document.
+    /// Whether bytes are one JSON document that can stand in another one.
     package static func isValid(_ bytes: Bytes) -> Bool {
-        (try? JSONValue(parsing: bytes)) != nil
+        (try? JSONValue(parsing: bytes, maximumDepth: payloadDepth)) != nil
+    }
+
+    /// - Throws: ``JSONError`` when the value is nested too deep for a payload or a result.
+    func checkPayloadDepth() throws(JSONError) {
+        // Every level takes two bytes at least.
+        guard bytes.count > 2 * Self.payloadDepth else { return }
+        _ = try JSONValue(parsing: bytes, maximumDepth: Self.payloadDepth)
     }
 }
 

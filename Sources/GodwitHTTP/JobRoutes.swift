@@ -37,7 +37,8 @@ public struct JobRoutes: Sendable {
         public var batchBytes = 16 << 20
         /// Bytes over a limit that are read and dropped, so that a client that still sends can read the refusal.
         public var drainBytes = 16 << 20
-        /// Bytes of all bodies that are in memory at a time; beyond it requests with a body are answered 503.
+        /// Bytes of all bodies that are in memory at a time; beyond it requests with a body are answered 503. What workers send may take an
+        /// eighth more, so that publishers cannot keep them from settling and renewing their leases.
         public var allBodiesBytes = 256 << 20
         /// The longest wait, for a job's end or for work.
         public var wait: Duration = .seconds(60)
@@ -163,8 +164,21 @@ extension RouterMethods {
     /// Answers 405 with `Allow` to the methods that a path does not take: the router alone would say that there is no such path.
     package func refuseOtherMethods(than served: [HTTPRequest.Method], at path: String) {
         let refusal = Problem.methodNotAllowed(served.map(\.rawValue).sorted())
-        for method in [.get, .head, .post, .put, .patch, .delete, .options, .trace] as [HTTPRequest.Method] where !served.contains(method) {
-            on(RouterPath(path), method: method) { (_: Request, _: Context) in refusal.response }
+        for method in HTTPRequest.Method.known where !served.contains(method) {
+            on(RouterPath(path), method: method) { (_: Request, _: Context) in
+                method == .head ? refusal.response.createHeadResponse() : refusal.response
+            }
         }
     }
+}
+
+extension HTTPRequest.Method {
+    /// The methods that a server's parser lets through and that come with a path (IANA's registry, and some that are older).
+    fileprivate static let known: [HTTPRequest.Method] =
+        [.get, .head, .post, .put, .patch, .delete, .options, .trace]
+        + [
+            "ACL", "BIND", "CHECKOUT", "COPY", "LINK", "LOCK", "M-SEARCH", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "NOTIFY",
+            "PROPFIND", "PROPPATCH", "PURGE", "REBIND", "REPORT", "SEARCH", "SOURCE", "SUBSCRIBE", "UNBIND", "UNLINK", "UNLOCK",
+            "UNSUBSCRIBE",
+        ].compactMap { HTTPRequest.Method($0) }
 }

@@ -37,7 +37,15 @@ struct LeaseController: Sendable {
         var queues: [QueueName] = []
         for name in names { queues.append(try await QueueNames.creatable(name, at: broker, field: field)) }
         let holder = try await broker.open(HolderOptions(id: holderID, queues: queues, capacity: count, isEmbedded: false))
-        let request = LeaseRequest(holder: holder, count: count, term: term, wait: wait, bytes: exchange.limits.batchBytes)
+        let limits = exchange.limits
+        let request = LeaseRequest(
+            holder: holder,
+            count: count,
+            term: term,
+            wait: wait,
+            bytes: limits.batchBytes,
+            each: max(1, limits.jobBytes)
+        )
         let deliveries =
             wait == .zero ? try await request.run() : try await interruptible(by: environment.interruptions) { try await request.run() }
         let answer = LeaseAnswer(deliveries, broker: broker)
@@ -62,25 +70,25 @@ struct LeaseController: Sendable {
 
 /// One request for leases, taken in steps, so that a thousand large payloads do not stand in memory at once.
 private struct LeaseRequest: Sendable {
-    static let firstStep = 64
-
     let holder: any Holder
     let count: Int
     let term: LeaseTerm
     let wait: Duration
     /// The most bytes of payloads in one answer; one job is given out whatever its size.
     let bytes: Int
+    /// The most bytes that one payload has.
+    let each: Int
 
     func run() async throws -> [Delivery] {
-        var step = min(count, Self.firstStep)
+        var step = min(count, max(1, bytes / each))
         var deliveries = try await holder.lease(max: step, term: term, wait: wait)
         var last = deliveries.count
+        var used = deliveries.reduce(0) { $0 + $1.payload.bytes.count }
         while last == step, deliveries.count < count, !Task.isCancelled {
-            let used = deliveries.reduce(0) { $0 + $1.payload.bytes.count }
-            let mean = max(1, used / deliveries.count)
-            step = min(count - deliveries.count, (bytes - used) / mean)
+            step = min(count - deliveries.count, (bytes - used) / each)
             guard step > 0, let more = try? await holder.lease(max: step, term: term, wait: .zero) else { break }
             last = more.count
+            used += more.reduce(0) { $0 + $1.payload.bytes.count }
             deliveries += more
         }
         return deliveries

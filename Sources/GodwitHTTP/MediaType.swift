@@ -14,18 +14,28 @@ enum MediaType {
     /// The body as a job's payload or result.
     ///
     /// A form-typed body (what `curl -d` sends without being told) and one without a type is JSON if it parses, else text if it is UTF-8.
-    /// - Throws: ``Problem`` `invalid_json` for a body that calls itself JSON and is not.
+    /// - Throws: ``Problem`` `invalid_json` for a body that calls itself JSON and is not, and for one that is nested too deep.
     static func content(_ bytes: Bytes, type: String?) throws(Problem) -> Content {
         guard let type, !type.isEmpty, essence(type) != "application/x-www-form-urlencoded" else {
             guard !bytes.isEmpty else { return Content(bytes, type: Content.binary) }
-            if JSONValue.isValid(bytes) { return Content(bytes, type: Content.json) }
-            return Content(bytes, type: bytes.text == nil ? Content.binary : Content.text)
+            do throws(JSONError) {
+                _ = try JSONValue(parsing: bytes, maximumDepth: JSONValue.payloadDepth)
+                return Content(bytes, type: Content.json)
+            } catch {
+                // It is hardly meant as text.
+                if error.isTooDeep { throw .invalidJSON(error, field: "body") }
+                return Content(bytes, type: bytes.text == nil ? Content.binary : Content.text)
+            }
         }
         guard type.utf8.count <= Limits.contentType else {
             throw .invalid("Content-Type", "the content type has \(type.utf8.count) bytes: use at most \(Limits.contentType)")
         }
         if isJSON(type) {
-            do throws(JSONError) { _ = try JSONValue(parsing: bytes) } catch { throw .invalidJSON(error, field: "body") }
+            do throws(JSONError) {
+                _ = try JSONValue(parsing: bytes, maximumDepth: JSONValue.payloadDepth)
+            } catch {
+                throw .invalidJSON(error, field: "body")
+            }
         }
         return Content(bytes, type: type)
     }

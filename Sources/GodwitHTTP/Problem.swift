@@ -66,15 +66,21 @@ extension Problem {
         Problem(.badRequest, "invalid_json", "this is not valid JSON: \(error.message) at byte \(error.offset)", field: field)
     }
 
+    /// A body that was not read to its end, which is the connection's end, too.
     package static func tooLarge(limit: Int) -> Problem {
-        var problem = Problem(
-            .contentTooLarge,
-            "too_large",
-            "the body is larger than \(limit) bytes: send less, or store it elsewhere and send a reference",
-            field: "body"
-        )
+        var problem = tooLarge("body", limit: limit)
         problem.headers[.connection] = "close"
         return problem
+    }
+
+    /// One job's payload or result, wherever it stands.
+    static func tooLarge(_ field: String, limit: Int) -> Problem {
+        Problem(
+            .contentTooLarge,
+            "too_large",
+            "\(field) is larger than \(limit) bytes: send less, or store it elsewhere and send a reference",
+            field: field
+        )
     }
 
     package static let notFound = Problem(.notFound, "not_found", "nothing is at this path: see /openapi.json for what is")

@@ -31,6 +31,7 @@ struct PublishController: Sendable {
         guard let result = try await broker.commit([Transaction(.enqueue(message))]).first?.get().first, let id = result.jobID else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the job: look for it, or publish it again with a key")
         }
+        exchange.bodyIsDone()
         var fields: HTTPFields = [.location: exchange.location(of: id)]
         var known: JobSnapshot?
         switch result {
@@ -62,7 +63,7 @@ struct PublishController: Sendable {
         guard (1...Self.batchLimit).contains(items.count) else {
             throw Problem.invalid("body", "the batch has \(items.count) jobs: send 1 to \(Self.batchLimit)")
         }
-        let messages = try items.enumerated().map { try JSONMessage($1, path: "[\($0)].", queue: queue).message }
+        let messages = try items.enumerated().map { try JSONMessage($1, path: "[\($0)].", queue: queue, limits: exchange.limits).message }
         guard let outcome = try await broker.commit([Transaction(messages.map { .enqueue($0) })]).first else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the batch: send it again with keys")
         }

@@ -60,7 +60,7 @@ struct SettleController: Sendable {
         guard (1...Self.batchLimit).contains(values.count) else {
             throw Problem.invalid("body", "the batch has \(values.count) leases: send 1 to \(Self.batchLimit)")
         }
-        let items = try values.enumerated().map { try BatchItem($1, path: "[\($0)].") }
+        let items = try values.enumerated().map { try BatchItem($1, path: "[\($0)].", limits: exchange.limits) }
         for (index, item) in items.enumerated() {
             for (number, message) in item.followUps.enumerated() {
                 _ = try await QueueNames.creatable(message.queue, at: broker, field: "[\(index)].enqueue[\(number)].queue")

@@ -68,7 +68,7 @@ struct BatchItem {
     /// The jobs that a completion enqueues.
     let followUps: [NewMessage]
 
-    init(_ value: JSONValue, path: String) throws(Problem) {
+    init(_ value: JSONValue, path: String, limits: JobRoutes.Limits) throws(Problem) {
         var object = try ObjectReader(value, path: path)
         guard let token = object.value("lease")?.string, !token.isEmpty else {
             throw .invalid(path + "lease", "say which lease this is about")
@@ -83,10 +83,10 @@ struct BatchItem {
             throw .invalid(path + "enqueue", "only a completion can enqueue jobs")
         }
         try object.finish()
-        followUps = try Self.messages(enqueue, path: path)
+        followUps = try Self.messages(enqueue, path: path, limits: limits)
         switch verb {
         case "complete":
-            settlement = .complete(lease, result: detail.isNull ? nil : Content(detail.bytes), enqueueing: followUps)
+            settlement = .complete(lease, result: try Self.result(detail, path: path, limit: limits.jobBytes), enqueueing: followUps)
         case "fail": settlement = try .failure(of: lease, detail, path: path + "fail.")
         case "progress": settlement = try .progress(of: lease, detail, path: path + "progress.")
         case "extend": settlement = .renew(Renewal(lease, term: try Self.term(detail, path: path)))
@@ -96,7 +96,14 @@ struct BatchItem {
         }
     }
 
-    private static func messages(_ value: JSONValue?, path: String) throws(Problem) -> [NewMessage] {
+    private static func result(_ value: JSONValue, path: String, limit: Int) throws(Problem) -> Content? {
+        if value.isNull { return nil }
+        guard value.bytes.count <= limit else { throw .tooLarge(path + "complete", limit: limit) }
+        do throws(JSONError) { try value.checkPayloadDepth() } catch { throw .invalidJSON(error, field: path + "complete") }
+        return Content(value.bytes)
+    }
+
+    private static func messages(_ value: JSONValue?, path: String, limits: JobRoutes.Limits) throws(Problem) -> [NewMessage] {
         guard let value else { return [] }
         guard let items = value.elements else { throw .invalid(path + "enqueue", "enqueue must be an array of jobs") }
         guard items.count < Limits.operations else {
@@ -104,7 +111,7 @@ struct BatchItem {
         }
         var messages: [NewMessage] = []
         for (index, item) in items.enumerated() {
-            messages.append(try JSONMessage(item, path: "\(path)enqueue[\(index)].", queue: nil).message)
+            messages.append(try JSONMessage(item, path: "\(path)enqueue[\(index)].", queue: nil, limits: limits).message)
         }
         return messages
     }

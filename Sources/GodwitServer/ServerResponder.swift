@@ -53,7 +53,8 @@ struct ServerResponder: Sendable {
         response.headers[.date] = date.text(at: WallClock.now())
         // Whoever comes again is to come to the next one.
         if draining.isSet { response.headers[.connection] = "close" }
-        return response
+        // Whoever answered: the client takes what follows such a head for its next answer (RFC 9110, section 9.3.2).
+        return request.method == .head ? response.createHeadResponse() : response
     }
 
     private func route(_ request: Request, _ channel: any Channel) async throws -> Response {

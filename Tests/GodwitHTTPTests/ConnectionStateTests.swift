@@ -71,10 +71,10 @@ struct ConnectionStateTests {
     @Test("what one request takes of the memory for bodies is given back with it")
     func budget() throws {
         let budget = BodyBudget(limit: 100)
-        var first: BodyBudget.Share? = budget.share()
+        var first: BodyBudget.Share? = budget.share(isWork: false)
         try first?.take(60)
         try first?.take(40)
-        let second = budget.share()
+        let second = budget.share(isWork: false)
         let problem = #expect(throws: Problem.self) { try second.take(1) }
         #expect(problem?.code == "overloaded")
         first = nil

@@ -43,7 +43,7 @@ struct JSONScannerTests {
 
     @Test("nesting is bounded, so that a peer cannot exhaust the stack")
     func depth() throws {
-        let limit = JSONScanner.maximumDepth
+        let limit = JSONValue.documentDepth
         let good = String(repeating: "[", count: limit) + String(repeating: "]", count: limit)
         _ = try JSONValue(parsing: Bytes(good))
         #expect(throws: JSONError.self) { try JSONValue(parsing: Bytes("[" + good + "]")) }

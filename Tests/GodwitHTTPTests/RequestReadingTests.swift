@@ -156,7 +156,7 @@ struct RequestReadingTests {
 
     @Test("a settle's JSON is read strictly")
     func settlements() throws {
-        func item(_ text: String) throws -> BatchItem { try BatchItem(JSONValue(parsing: Bytes(text)), path: "[0].") }
+        func item(_ text: String) throws -> BatchItem { try BatchItem(JSONValue(parsing: Bytes(text)), path: "[0].", limits: .init()) }
         for good in [
             #"{"lease":"a","complete":{"x":1},"enqueue":[{"queue":"q","payload":1,"delay":"5s"}]}"#, #"{"lease":"a","complete":null}"#,
             #"{"lease":"a","fail":{"error":"x"}}"#, #"{"lease":"a","fail":{"error":{"message":"x","code":"c"},"retry":false}}"#,

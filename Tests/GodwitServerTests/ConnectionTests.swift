@@ -85,13 +85,58 @@ struct ConnectionTests {
         }
     }
 
+    @Test("who waits for a job no longer takes room from other bodies, and workers have some of their own")
+    func roomForWorkers() async throws {
+        var options = ServerOptions()
+        options.limits.allBodiesBytes = 1_000
+        try await TestServer.run(options) { server in
+            let payload = Array(String(repeating: "1", count: 900).utf8)
+            let waiting = try await server.connect()
+            try await waiting.request("POST", "/v1/queues/q/jobs", headers: [("Prefer", "wait=60")], body: payload)
+            try await server.eventually { try await server.get("/v1/queues/q").status == 200 }
+            #expect(try await server.post("/v1/queues/q/jobs", String(repeating: "1", count: 900)).status == 202)
+            let lease = try #require(try await server.lease()["lease"].string)
+            let slow = try await server.connect()
+            try await slow.send(
+                "POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n"
+            )
+            try await slow.send([UInt8](repeating: 0x78, count: 999))
+            try await server.eventually { try await server.post("/v1/queues/q/jobs", "12").status == 503 }
+            #expect(try await server.post("/v1/leases/\(lease)/progress", #"{"fraction": 0.5}"#).status == 200)
+            #expect(try await server.post("/v1/leases/\(lease)/complete", "[1,2,3]").status == 200)
+            #expect(try await waiting.reply().json["state"].string == "succeeded")
+        }
+    }
+
+    @Test("the answers to HEAD have no body, whoever gives them, so that what follows is the next answer")
+    func head() async throws {
+        try await TestServer.run { server in
+            let connection = try await server.connect()
+            let refusals: [(path: String, headers: [(String, String)], status: Int)] = [
+                ("/zz", [], 404), ("/v1/leases", [], 405), ("/v1/jobs/nothing", [], 404), ("/v1/jobs?x=1", [], 400),
+                ("/v1/queues", [("Origin", "https://evil.example")], 403), ("/v1/queues", [("Host", "evil.example")], 403),
+                ("/healthz", [], 200), ("/openapi.json", [], 200),
+            ]
+            for (path, headers, status) in refusals {
+                try await connection.request("HEAD", path, headers: headers)
+                let reply = try await connection.reply(to: "HEAD")
+                #expect(reply.status == status, "\(path)")
+                #expect(reply["content-length"] != nil)
+            }
+            try await connection.request("GET", "/healthz")
+            #expect(try await connection.reply().text == "ok\n")
+        }
+    }
+
     @Test("a batch has a limit of its own, and a client that asks first is refused before it sends")
     func expectContinue() async throws {
         var options = ServerOptions()
         options.limits.jobBytes = 1_000
         options.limits.batchBytes = 2_000
         try await TestServer.run(options) { server in
-            let batch = "[{\"payload\":\"" + String(repeating: "x", count: 1_500) + "\"}]"
+            let batch =
+                "[{\"payload\":\"" + String(repeating: "x", count: 900) + "\"},{\"payload\":\"" + String(repeating: "x", count: 900)
+                + "\"}]"
             #expect(try await server.post("/v1/queues/q/jobs/batch", batch).status == 202)
             let refused = try await server.connect()
             try await refused.send(
