@@ -25,6 +25,14 @@ package enum JournalError: Error, Sendable, Hashable {
 }
 
 extension JournalError {
+    /// Whether it refused one request and left the journal as it was.
+    package var changedNothing: Bool {
+        switch self {
+        case .noSpace, .tooLarge: true
+        default: false
+        }
+    }
+
     /// The same error with the file's name made a path in the folder, unless it is one.
     func located(in folder: String) -> JournalError {
         func path(_ file: String) -> String { file.hasPrefix(folder) ? file : folder + "/" + file }

@@ -2,6 +2,9 @@
 package struct JournalReader: Sendable {
     let table: SegmentTable
 
+    /// What messages call the folder.
+    package var folder: String { table.folder }
+
     /// A record as it was appended.
     package struct Record: Sendable, Equatable {
         package var kind: UInt8
@@ -21,24 +24,49 @@ package struct JournalReader: Sendable {
     ///
     /// - Throws: as ``body(at:)``.
     package func record(at location: RecordLocation) throws(JournalError) -> Record {
-        do {
-            return try read(location, from: segment(of: location))
-        } catch {
-            throw error.located(in: table.folder)
-        }
+        try record(at: location, part: .whole)
     }
 
     /// The records at `locations`, verified. Records that lie close together, in the order given, are read in one call.
     ///
     /// - Throws: as ``body(at:)``, at the first record that cannot be read.
     package func records(at locations: [RecordLocation]) throws(JournalError) -> [Record] {
+        try records(at: locations, part: .whole)
+    }
+
+    /// The record at `location` without its body, which is neither read nor verified.
+    ///
+    /// - Throws: as ``body(at:)``.
+    package func header(at location: RecordLocation) throws(JournalError) -> Record {
+        try record(at: location, part: .header)
+    }
+
+    /// The records at `locations` without their bodies, which are not verified. They are read as ``records(at:)`` reads.
+    ///
+    /// - Throws: as ``body(at:)``, at the first record that cannot be read.
+    package func headers(at locations: [RecordLocation]) throws(JournalError) -> [Record] {
+        try records(at: locations, part: .header)
+    }
+
+    /// How much of a record is wanted.
+    private enum Part { case header, whole }
+
+    private func record(at location: RecordLocation, part: Part) throws(JournalError) -> Record {
+        do {
+            return try read(location, part, from: segment(of: location))
+        } catch {
+            throw error.located(in: table.folder)
+        }
+    }
+
+    private func records(at locations: [RecordLocation], part: Part) throws(JournalError) -> [Record] {
         var records: [Record] = []
         records.reserveCapacity(locations.count)
         do {
             var start = 0
             while start < locations.count {
                 let end = Self.endOfRun(locations, from: start)
-                try readRun(locations[start..<end], into: &records)
+                try readRun(locations[start..<end], part, into: &records)
                 start = end
             }
         } catch {
@@ -66,21 +94,21 @@ package struct JournalReader: Sendable {
         return end
     }
 
-    private func readRun(_ run: ArraySlice<RecordLocation>, into records: inout [Record]) throws(JournalError) {
+    private func readRun(_ run: ArraySlice<RecordLocation>, _ part: Part, into records: inout [Record]) throws(JournalError) {
         guard let first = run.first, let last = run.last else { return }
         let segment = try segment(of: first)
         guard run.count > 1 else {
-            records.append(try read(first, from: segment))
+            records.append(try read(first, part, from: segment))
             return
         }
         let bytes = try read(segment, at: Int(first.offset), count: Int(last.offset - first.offset) + Self.firstRead)
         for location in run {
             let start = min(Int(location.offset - first.offset), bytes.count)
-            if let record = try decode(bytes[start...], location, in: segment) {
+            if let record = try decode(bytes[start...], part, location, in: segment) {
                 records.append(record)
             } else {
                 // it reaches past the run
-                records.append(try read(location, from: segment))
+                records.append(try read(location, part, from: segment))
             }
         }
     }
@@ -94,30 +122,36 @@ package struct JournalReader: Sendable {
         return segment
     }
 
-    private func read(_ location: RecordLocation, from segment: Segment) throws(JournalError) -> Record {
+    private func read(_ location: RecordLocation, _ part: Part, from segment: Segment) throws(JournalError) -> Record {
         var count = Self.firstRead
         while true {
             let bytes = try read(segment, at: Int(location.offset), count: count)
-            if let record = try decode(bytes[...], location, in: segment) { return record }
+            if let record = try decode(bytes[...], part, location, in: segment) { return record }
             let isEnd = bytes.count < count
             guard !isEnd, bytes.count >= RecordHeader.size else { throw damage(segment, location, "the file ends in a record") }
-            count = bytes.withUnsafeBytes { RecordHeader(reading: $0.baseAddress!) }.recordBytes  // not empty, as just seen
+            let header = bytes.withUnsafeBytes { RecordHeader(reading: $0.baseAddress!) }  // not empty, as just seen
+            count = part == .whole ? header.recordBytes : RecordHeader.size + Int(header.headerLength)
         }
     }
 
     /// The record that `bytes` begins with, verified, or nil when there are too few of them.
-    private func decode(_ bytes: ArraySlice<UInt8>, _ location: RecordLocation, in segment: Segment) throws(JournalError) -> Record? {
+    private func decode(
+        _ bytes: ArraySlice<UInt8>,
+        _ part: Part,
+        _ location: RecordLocation,
+        in segment: Segment
+    ) throws(JournalError) -> Record? {
         guard bytes.count >= RecordHeader.size else { return nil }
         let header = bytes.withUnsafeBytes { RecordHeader(reading: $0.baseAddress!) }  // not empty, as just seen
         guard Int(location.offset) + header.recordBytes <= segment.capacity
         else { throw damage(segment, location, "a record's header is not what was written") }
-        guard bytes.count >= header.recordBytes else { return nil }
         let bodyStart = RecordHeader.size + Int(header.headerLength)
-        let bodyEnd = bodyStart + Int(header.bodyLength)
+        guard bytes.count >= (part == .whole ? header.recordBytes : bodyStart) else { return nil }
+        let bodyEnd = part == .whole ? bodyStart + Int(header.bodyLength) : bodyStart
         let (isHeaderSound, isBodySound) = bytes.withUnsafeBytes {
             (
                 segment.seed.checksum(of: UnsafeRawBufferPointer(rebasing: $0[4..<bodyStart]), at: location.offset) == header.checksum,
-                crc32c(UnsafeRawBufferPointer(rebasing: $0[bodyStart..<bodyEnd])) == header.bodyChecksum
+                part == .header || crc32c(UnsafeRawBufferPointer(rebasing: $0[bodyStart..<bodyEnd])) == header.bodyChecksum
             )
         }
         guard isHeaderSound else { throw damage(segment, location, "a record's header is not what was written") }

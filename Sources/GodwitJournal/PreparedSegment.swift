@@ -29,6 +29,14 @@ package struct JournalPreparation: Sendable {
     ///
     /// - Throws: ``JournalError/noSpace``, or what the storage threw. Neither harms the journal.
     package func run() throws(JournalError) -> PreparedSegment {
+        guard let prepared = try run(unless: { false }) else { preconditionFailure("nothing stopped it") }
+        return prepared
+    }
+
+    /// Creates the file, or leaves nothing behind; looks between pieces whether it is to stop, and answers nil then.
+    ///
+    /// - Throws: as ``run()``.
+    package func run(unless isStopped: () -> Bool) throws(JournalError) -> PreparedSegment? {
         let file: any StorageFile
         do {
             file = try storage.create(name, size: size)
@@ -36,7 +44,10 @@ package struct JournalPreparation: Sendable {
             throw .creating(error)
         }
         do {
-            if zeroes { try writeZeroes(to: file) }
+            if zeroes, try !writeZeroes(to: file, unless: isStopped) {
+                try storage.delete(name)
+                return nil
+            }
             try file.syncData()
             return PreparedSegment(name: name, file: file, capacity: size, isFresh: true)
         } catch {
@@ -46,7 +57,8 @@ package struct JournalPreparation: Sendable {
         }
     }
 
-    private func writeZeroes(to file: any StorageFile) throws(JournalError) {
+    /// - Returns: whether it wrote all of it.
+    private func writeZeroes(to file: any StorageFile, unless isStopped: () -> Bool) throws(JournalError) -> Bool {
         let piece = 1 << 20
         /// Synced piecemeal, so that a sync of the journal never waits for the whole of it.
         let syncedPieces = 4
@@ -55,13 +67,14 @@ package struct JournalPreparation: Sendable {
         zeroes.initializeMemory(as: UInt8.self, repeating: 0)
         var offset = 0
         while offset < size {
+            if isStopped() { return false }
             let count = min(zeroes.count, size - offset)
             try file.writeAll(UnsafeRawBufferPointer(rebasing: zeroes[..<count]), at: offset)
             offset += count
             if offset < size, offset % (piece * syncedPieces) == 0 { try file.syncData() }
         }
+        return true
     }
-
 }
 
 extension JournalError {

@@ -1,5 +1,5 @@
 /// Where a record lies: a segment's number, and the byte in its file at which the record's header starts.
-package struct RecordLocation: Hashable, Sendable, BitwiseCopyable, Comparable {
+package struct RecordLocation: Hashable, Sendable, BitwiseCopyable, Comparable, CustomStringConvertible {
     package var segment: UInt32
     package var offset: UInt32
 
@@ -7,6 +7,8 @@ package struct RecordLocation: Hashable, Sendable, BitwiseCopyable, Comparable {
         self.segment = segment
         self.offset = offset
     }
+
+    package var description: String { "\(FileName.segment(segment)) at offset \(offset)" }
 
     /// The order in which the journal was written.
     package static func < (left: Self, right: Self) -> Bool {

@@ -356,6 +356,12 @@ struct JournalTests {
         #expect(try journal.reader.records(at: []).isEmpty)
         storage.flip(1, of: "segment-00000001", at: Int(locations[4].offset) + 3000)
         #expect(throws: JournalError.self) { try journal.reader.records(at: Array(locations[..<10])) }
+        // Headers need no bodies.
+        let headers = try journal.reader.headers(at: Array(locations[..<10]))
+        #expect(headers.map(\.header) == written[..<10].map(\.header) && headers.allSatisfy(\.body.isEmpty))
+        #expect(try journal.reader.header(at: locations[4]).header == written[4].header)
+        storage.flip(1, of: "segment-00000001", at: Int(locations[4].offset) + 20)
+        #expect(throws: JournalError.self) { try journal.reader.header(at: locations[4]) }
         storage.fail(.read)
         #expect(throws: JournalError.io(call: .read, file: "memory/segment-00000001", errno: 5)) {
             try journal.reader.body(at: locations[0])
