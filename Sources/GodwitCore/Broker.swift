@@ -79,8 +79,9 @@ package struct HolderOptions: Sendable {
 package protocol Holder: Sendable {
     var id: HolderID { get }
 
-    /// Up to `max` jobs, as soon as there is one, or none when `wait` is over. Cancelling the task ends the wait; jobs that were leased for it
-    /// by then are released, uncounted.
+    /// Up to `max` jobs, as soon as there is one, or none when `wait` is over. Those after the first are given only as far as all have no more
+    /// than ``Limits/leaseBytes``: ask again for the rest. Cancelling the task ends the wait; jobs that were leased for it by then are
+    /// released, uncounted.
     /// - Throws: `queueNotFound` where queues are not created on first use.
     func lease(max: Int, term: LeaseTerm, wait: Duration) async throws(BrokerError) -> [Delivery]
     /// Heartbeats; one outcome each. Never hops to the global pool: it runs and resumes on the caller's executor.

@@ -65,6 +65,7 @@ package enum RenewalOutcome: Sendable, Hashable {
     /// Somebody cancelled the job: stop; whatever is settled now is stale.
     case cancelRequested
     case stale
-    /// The broker that gave the lease cannot be reached at the moment; it may still be good.
+    /// Whether the lease is good cannot be known at the moment: the broker that gave it cannot be reached, or is still writing down what
+    /// became of it. Ask again.
     case unreachable
 }

@@ -29,6 +29,9 @@ package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
 package struct HolderID: Hashable, Sendable, CustomStringConvertible {
     package let description: String
     package init(_ text: String) { description = text }
+
+    package static func == (a: HolderID, b: HolderID) -> Bool { a.description.hasSameBytes(as: b.description) }
+    package func hash(into hasher: inout Hasher) { description.hashBytes(into: &hasher) }
 }
 
 /// A queue's name: 1 to 200 bytes of UTF-8 without control characters.
@@ -47,5 +50,20 @@ package struct QueueName: Hashable, Sendable, Comparable, CustomStringConvertibl
         description = text
     }
 
-    package static func < (a: QueueName, b: QueueName) -> Bool { a.description < b.description }
+    // Two names are one when their bytes are, as in every other broker: Swift's strings compare by canonical equivalence.
+    package static func == (a: QueueName, b: QueueName) -> Bool { a.description.hasSameBytes(as: b.description) }
+    package func hash(into hasher: inout Hasher) { description.hashBytes(into: &hasher) }
+    package static func < (a: QueueName, b: QueueName) -> Bool {
+        a.description.utf8.lexicographicallyPrecedes(b.description.utf8)
+    }
+}
+
+extension String {
+    package func hasSameBytes(as other: String) -> Bool { utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8) }
+
+    package func hashBytes(into hasher: inout Hasher) {
+        var text = self
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        hasher.combine(0xff as UInt8)
+    }
 }

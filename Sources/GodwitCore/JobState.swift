@@ -76,4 +76,6 @@ package enum FailureCode {
     package static let expired = "expired"
     package static let cancelled = "cancelled"
     package static let purged = "purged"
+    /// What is stored of the job cannot be read any more.
+    package static let unreadable = "unreadable"
 }

@@ -33,6 +33,8 @@ package enum Limits {
     package static let defaultMaxAttempts = 20
     /// Leases that one call can ask for, and jobs that one page can hold.
     package static let leases = 1_000
+    /// Bytes of all payloads that one call for leases is answered with; one job is given whatever its size.
+    package static let leaseBytes = 16 << 20
     package static let page = 1_000
     /// Jobs that one page looks at, at most.
     package static let pageScan = 10_000
@@ -40,6 +42,8 @@ package enum Limits {
     package static let queuesPerHolder = 1_000
     /// The longest delay, expiry, timeout, retention or window.
     package static let longestDuration: Duration = .seconds(3_650 * 86_400)
+    /// The last millisecond of the year 9999, which RFC 3339 can still write.
+    package static let latestTime = Timestamp(milliseconds: 253_402_300_799_999)
     /// The longest lease, and the shortest.
     package static let longestLease: Duration = .seconds(12 * 3_600)
     package static let shortestLease: Duration = .milliseconds(100)

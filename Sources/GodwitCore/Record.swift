@@ -15,6 +15,12 @@ package struct RecordKey: Sendable, Hashable {
         self.name = name
         self.home = home
     }
+
+    package static func == (a: RecordKey, b: RecordKey) -> Bool { a.name.hasSameBytes(as: b.name) && a.home == b.home }
+    package func hash(into hasher: inout Hasher) {
+        name.hashBytes(into: &hasher)
+        hasher.combine(home)
+    }
 }
 
 /// A record as it is stored.

@@ -5,10 +5,14 @@ package struct Timestamp: Hashable, Sendable, Comparable {
     package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     package static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
+    /// The sum, or the first or last time that can be said.
     package static func + (time: Timestamp, span: Duration) -> Timestamp {
-        Timestamp(milliseconds: time.milliseconds + span.inMilliseconds)
+        let (sum, overflow) = time.milliseconds.addingReportingOverflow(span.inMilliseconds)
+        return Timestamp(milliseconds: overflow ? (span < .zero ? .min : .max) : sum)
     }
-    package static func - (a: Timestamp, b: Timestamp) -> Duration { .milliseconds(a.milliseconds - b.milliseconds) }
+    package static func - (a: Timestamp, b: Timestamp) -> Duration {
+        .milliseconds(a.milliseconds) - .milliseconds(b.milliseconds)
+    }
 }
 
 extension Timestamp: CustomStringConvertible {

@@ -49,6 +49,10 @@ package struct SystemClock: EngineClock {
 
     package init() { bootID = Self.currentBoot() }
 
+    private static let unknownBoot = "unknown"
+    /// Whether a boot's name says which boot it was: else any two may differ.
+    static func isKnown(_ bootID: String) -> Bool { !bootID.isEmpty && bootID != unknownBoot }
+
     package func now() -> EngineInstant {
         EngineInstant(wall: Self.read(CLOCK_REALTIME), boot: Self.read(Self.bootClock))
     }
@@ -66,14 +70,14 @@ package struct SystemClock: EngineClock {
     private static func currentBoot() -> String {
         var size = 37
         var text = [CChar](repeating: 0, count: size)
-        guard sysctlbyname("kern.bootsessionuuid", &text, &size, nil, 0) == 0 else { return "unknown" }
+        guard sysctlbyname("kern.bootsessionuuid", &text, &size, nil, 0) == 0 else { return unknownBoot }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
     #else
     private static let bootClock = CLOCK_BOOTTIME
 
     private static func currentBoot() -> String {
-        guard let file = fopen("/proc/sys/kernel/random/boot_id", "r") else { return "unknown" }
+        guard let file = fopen("/proc/sys/kernel/random/boot_id", "r") else { return unknownBoot }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 64)
         let count = fread(&bytes, 1, bytes.count, file)

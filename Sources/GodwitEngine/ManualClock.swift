@@ -26,10 +26,11 @@ package final class ManualClock: EngineClock {
     /// Moves both clocks in steps of at most 1 s, as a lease's time would count no more of a longer one. Every engine on this clock takes
     /// a turn per step and has done all that was due, durably, when this returns.
     package func advance(by duration: Duration) async {
+        precondition(duration >= .zero, "time does not go back")
         var rest = duration.inMilliseconds
         repeat {
             let step = min(rest, 1_000)
-            rest -= max(step, 0)
+            rest -= step
             let followers = state.withLock { state in
                 state.instant.wall += step
                 state.instant.boot += step

@@ -6,33 +6,11 @@ import Testing
 
 @Suite("Nothing leaves that is not durable", .timeLimit(.minutes(2)))
 struct DurabilityTests {
-    /// A core without threads, so that a test decides when a sync happens.
-    private static func core(_ storage: MemoryStorage, _ clock: ManualClock) throws -> EngineCore {
-        var options = EngineOptions()
-        options.clock = clock
-        options.segmentBytes = 1 << 20
-        return try EngineCore.open(storage, options: options, at: clock.now())
-    }
-
-    private static func sync(_ core: inout EngineCore) throws {
-        let begun = core.beginSync()
-        let sync = try #require(begun)
-        try sync.run()
-        core.endSync(sync, failure: nil)
-    }
-
-    private static let publish = Command.commit([.one(.enqueue(MessageBox(NewMessage(queue: .work, payload: Content("1")))))])
-
-    private static func request(_ wait: Int64 = 0) -> Command {
-        let holder = HolderOptions(id: HolderID("h"), queues: [.work], capacity: 1, isEmbedded: false)
-        return .lease(LeaseRequest(holder: holder, max: 1, term: .queue, wait: wait))
-    }
-
     @Test("an outcome is held until its group is synced")
     func outcomes() throws {
         let clock = ManualClock(start: Fixture.start)
-        var core = try Self.core(MemoryStorage(), clock)
-        core.turn([(1, Self.publish)], at: clock.now())
+        var core = try Core.open(MemoryStorage(), clock)
+        core.turn([(1, Core.publish)], at: clock.now())
         let taken1 = core.takeAnswers()
         #expect(taken1.isEmpty)
         let need2 = core.syncNeed
@@ -54,11 +32,11 @@ struct DurabilityTests {
     @Test("what came during a sync is confirmed by the next one")
     func overlapping() throws {
         let clock = ManualClock(start: Fixture.start)
-        var core = try Self.core(MemoryStorage(), clock)
-        core.turn([(1, Self.publish)], at: clock.now())
+        var core = try Core.open(MemoryStorage(), clock)
+        core.turn([(1, Core.publish)], at: clock.now())
         let begun = core.beginSync()
         let first = try #require(begun)
-        core.turn([(2, Self.publish)], at: clock.now())
+        core.turn([(2, Core.publish)], at: clock.now())
         // Written, but not covered by the sync that is under way.
         let second = core.beginSync()
         #expect(second == nil)
@@ -66,7 +44,7 @@ struct DurabilityTests {
         core.endSync(first, failure: nil)
         let taken7 = core.takeAnswers()
         #expect(taken7.map(\.0) == [1])
-        try Self.sync(&core)
+        try Core.sync(&core)
         let taken8 = core.takeAnswers()
         #expect(taken8.map(\.0) == [2])
     }
@@ -74,18 +52,18 @@ struct DurabilityTests {
     @Test("a first delivery waits for its publication's sync, not for its lease's; a redelivery waits for its own")
     func deliveries() throws {
         let clock = ManualClock(start: Fixture.start)
-        var core = try Self.core(MemoryStorage(), clock)
-        core.turn([(1, Self.publish), (2, Self.request())], at: clock.now())
+        var core = try Core.open(MemoryStorage(), clock)
+        core.turn([(1, Core.publish), (2, Core.lease())], at: clock.now())
         let taken9 = core.takeAnswers()
         #expect(taken9.isEmpty)
-        try Self.sync(&core)
+        try Core.sync(&core)
         let taken10 = core.takeAnswers()
         #expect(taken10.count == 2)
 
-        core.turn([(3, Self.publish)], at: clock.now())
-        try Self.sync(&core)
+        core.turn([(3, Core.publish)], at: clock.now())
+        try Core.sync(&core)
         _ = core.takeAnswers()
-        core.turn([(4, Self.request())], at: clock.now())
+        core.turn([(4, Core.lease())], at: clock.now())
         let answers = core.takeAnswers()
         guard case .deliveries(let jobs)? = answers.first?.1 else { return #expect(Bool(false), "no delivery") }
         #expect(jobs.count == 1)
@@ -95,18 +73,18 @@ struct DurabilityTests {
         core.turn([], at: clock.now())
         let need12 = core.syncNeed
         #expect(need12 == .now)
-        try Self.sync(&core)
+        try Core.sync(&core)
 
         let lease = LeaseName(sequence: jobs[0].view.sequence, fencing: jobs[0].fencing)
         core.turn([(5, .commit([.one(.release(lease, delay: nil, counted: true))]))], at: clock.now())
-        try Self.sync(&core)
+        try Core.sync(&core)
         _ = core.takeAnswers()
-        core.turn([(6, Self.request())], at: clock.now())
+        core.turn([(6, Core.lease())], at: clock.now())
         let taken13 = core.takeAnswers()
         #expect(taken13.isEmpty)
         let need14 = core.syncNeed
         #expect(need14 == .now)
-        try Self.sync(&core)
+        try Core.sync(&core)
         let taken15 = core.takeAnswers()
         #expect(taken15.map(\.0) == [6])
     }
@@ -114,13 +92,13 @@ struct DurabilityTests {
     @Test("reads, watches and refusals wait for the sync of what they rest on, and for nothing else")
     func reads() throws {
         let clock = ManualClock(start: Fixture.start)
-        var core = try Self.core(MemoryStorage(), clock)
-        core.turn([(1, Self.publish)], at: clock.now())
-        try Self.sync(&core)
+        var core = try Core.open(MemoryStorage(), clock)
+        core.turn([(1, Core.publish)], at: clock.now())
+        try Core.sync(&core)
         _ = core.takeAnswers()
         let id = core.state.identity.jobID(1), other = core.state.identity.jobID(2)
         core.turn([(2, .watch([.job(id, known: Version(core.state.change))], wait: 60_000))], at: clock.now())
-        core.turn([(3, Self.publish), (4, .read([id])), (5, .read([other]))], at: clock.now())
+        core.turn([(3, Core.publish), (4, .read([id])), (5, .read([other]))], at: clock.now())
         let taken16 = core.takeAnswers()
         #expect(taken16.map(\.0) == [4])
         core.turn(
@@ -129,7 +107,7 @@ struct DurabilityTests {
         )
         let taken17 = core.takeAnswers()
         #expect(taken17.isEmpty)
-        try Self.sync(&core)
+        try Core.sync(&core)
         let taken18 = core.takeAnswers()
         #expect(taken18.map(\.0).sorted() == [2, 3, 5, 6, 7, 8, 9])
     }

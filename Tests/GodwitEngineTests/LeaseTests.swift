@@ -139,11 +139,59 @@ struct LeaseTests {
         let delivery = try #require(try await holder.lease(max: 1, term: .fixed(.seconds(10)), wait: .zero).first)
         await store.clock.advance(by: .seconds(9))
         #expect(try await holder.renew([Renewal(delivery.token)]) == [.good(remaining: .seconds(10))])
-        await store.clock.advance(by: .seconds(6))
+        await store.clock.advance(by: .seconds(9))
+        // The worker's own timer has another lease's length to end it as the worker wants.
+        #expect(try await holder.renew([Renewal(delivery.token)]) == [.good(remaining: .seconds(10))])
+        await store.clock.advance(by: .seconds(7))
         #expect(try await holder.renew([Renewal(delivery.token)]) == [.stale])
         let job = try await store.job(id)
         #expect(job.errors.map(\.code) == [FailureCode.timeout])
         #expect(job.state == .retrying || job.state == .queued)
+    }
+
+    @Test("an attempt's time begins again with an opening, and the lease's length is added there, too")
+    func timeoutAfterRestart() async throws {
+        let store = try await Fixture()
+        let id = try await store.publish { $0.timeout = .seconds(15) }
+        let token = try await store.leaseOne(term: .fixed(.seconds(10))).token
+        let again = try await store.killed()
+        let holder = try await again.holder()
+        for _ in 0..<3 {
+            await again.clock.advance(by: .seconds(8))
+            #expect(try await holder.renew([Renewal(token)]) == [.good(remaining: .seconds(10))])
+        }
+        await again.clock.advance(by: .seconds(1))
+        #expect(try await again.job(id).errors.map(\.code) == [FailureCode.timeout])
+    }
+
+    @Test("one call is answered with at most 16 MiB of payloads, or with one job", arguments: [false, true])
+    func bytes(isWeighted: Bool) async throws {
+        let store = try await Fixture { $0.segmentBytes = 64 << 20 }
+        for _ in 0..<64 { try await store.publish(.work, "1") }
+        let large = String(repeating: "x", count: 1 << 20)
+        for _ in 0..<20 { try await store.publish(.work, large) }
+        let whole = String(repeating: "x", count: Limits.leaseBytes - 100)
+        try await store.publish(.work, whole)
+        try await store.publish(.work, "last")
+        let holder = try await store.holder("h", [.work], order: isWeighted ? .weighted([1]) : .strict)
+        var counts: [Int] = []
+        while true {
+            let deliveries = try await holder.lease(max: 1_000, term: .queue, wait: .zero)
+            if deliveries.isEmpty { break }
+            counts.append(deliveries.count)
+            #expect(deliveries.count == 1 || deliveries.reduce(0) { $0 + $1.payload.bytes.count } <= Limits.leaseBytes)
+        }
+        #expect(counts == [64 + 15, 5, 1, 1] || counts == [64 + 15, 5, 2])
+    }
+
+    @Test("a wait may be as long as one likes")
+    func endlessWait() async throws {
+        let store = try await Fixture()
+        let holder = try await store.holder()
+        let wait = Task { try await holder.lease(max: 1, term: .queue, wait: .seconds(Int64.max)) }
+        try await eventually("it waits") { try await store.engine.queue(.work) != nil }
+        try await store.publish(.work, "a")
+        #expect(try await wait.value.map(\.text) == ["a"])
     }
 
     @Test("closing a holder releases all that it holds, uncounted")

@@ -127,12 +127,28 @@ struct PublishTests {
         let store = try await Fixture()
         try await store.configure { $0.maxJobs = 3 }
         let message = NewMessage(queue: .work, payload: Content("1"))
-        let outcomes = try await store.engine.commit([Transaction(Array(repeating: .enqueue(message), count: 4))])
+        try await store.publish()
+        let outcomes = try await store.engine.commit([Transaction(Array(repeating: .enqueue(message), count: 3))])
         guard case .aborted(let operation, let error) = outcomes[0] else { return fail("it was taken") }
-        #expect(operation == 3 && error.code == .busy)
-        #expect(try await store.status().counts.unfinished == 0)
-        let three = try await store.engine.commit([Transaction(Array(repeating: .enqueue(message), count: 3))])
-        #expect(try three[0].get().count == 3)
+        #expect(operation == 2 && error.code == .busy)
+        #expect(try await store.status().counts.unfinished == 1)
+        let two = try await store.engine.commit([Transaction(Array(repeating: .enqueue(message), count: 2))])
+        #expect(try two[0].get().count == 2)
+    }
+
+    @Test("what a queue could not take if it were empty is too large, not busy: waiting would not help")
+    func neverFits() async throws {
+        let store = try await Fixture()
+        try await store.configure {
+            $0.maxJobs = 3
+            $0.maxBytes = 1_000
+        }
+        let message = NewMessage(queue: .work, payload: Content("1"))
+        let four = try await store.engine.commit([Transaction(Array(repeating: .enqueue(message), count: 4))])
+        guard case .aborted(let operation, let error) = four[0] else { return fail("it was taken") }
+        #expect(operation == 3 && error.code == .tooLarge && error.retryAfter == nil)
+        _ = await expectError(.tooLarge) { try await store.publish(.work, String(repeating: "x", count: 1_000)) }
+        #expect(try await store.status().totals.refused == 0)
     }
 
     @Test("a queue is bounded by bytes, headers and names among them")

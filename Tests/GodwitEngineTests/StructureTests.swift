@@ -102,7 +102,7 @@ struct StructureTests {
                 finished.noteStale { !gone.contains($0.sequence) }
             }
         }
-        #expect(finished.count == 1_000 && finished.line.count < 5_000)
+        #expect(finished.count == 1_000 && finished.total < 5_000)
         #expect(finished.oldest(upTo: 35, limit: 10) { !gone.contains($0.sequence) }.map(\.sequence) == [10, 20, 30])
     }
 
@@ -139,6 +139,96 @@ struct StructureTests {
         // A slower rate takes over within 30 s of busy time.
         for second in 1...60 as ClosedRange<Int64> { throughput.jobsEnded(2, at: 500_000 + second * 1_000) }
         #expect(throughput.jobsPerSecond == 2)
+    }
+
+    @Test("a machine that slept, a paused queue and an hour without an end spoil no rate for long")
+    func idleThroughput() {
+        var throughput = Throughput()
+        throughput.note(0, isBusy: true)
+        for step in 1...600 as ClosedRange<Int64> { throughput.jobsEnded(1, at: step * 100) }
+        #expect(throughput.jobsPerSecond == 10)
+        throughput.note(8 * 3_600_000, isBusy: true)
+        #expect((throughput.jobsPerSecond ?? 0) > 9)
+        // An hour in which a job was stuck is no memory either.
+        for step in 1...3_600 as ClosedRange<Int64> { throughput.note(8 * 3_600_000 + step * 1_000, isBusy: true) }
+        #expect(throughput.sliceCount < 100)
+        let later: Int64 = 9 * 3_600_000
+        for step in 1...150 as ClosedRange<Int64> { throughput.jobsEnded(1, at: later + step * 100) }
+        #expect(throughput.jobsPerSecond.map { abs($0 - 5) < 0.2 } == true)
+
+        var queue = QueueState(name: .work, settings: QueueSettings(), change: 0)
+        queue.counts.queued = 1
+        queue.counts.running = 1
+        #expect(queue.isBusy)
+        queue.isPaused = true
+        #expect(!queue.isBusy)
+    }
+
+    @Test("a refusal says how long workers need for the jobs that they can have, not for scheduled ones")
+    func retryAfter() {
+        var settings = QueueSettings()
+        settings.maxJobs = 1_000
+        var queue = QueueState(name: .work, settings: settings, change: 0)
+        queue.throughput.note(0, isBusy: true)
+        for step in 1...20 as ClosedRange<Int64> { queue.throughput.jobsEnded(1, at: step * 100) }
+        queue.counts.queued = 990
+        queue.counts.running = 10
+        #expect(queue.retryAfter == .seconds(10))
+        queue.counts.queued = 40
+        queue.counts.scheduled = 950
+        #expect(queue.retryAfter == .seconds(5))
+    }
+
+    @Test("jobs whose end is met late stand in the order of their ends")
+    func belated() {
+        var finished = FinishedJobs()
+        for (sequence, ended) in [(1, 100), (2, 200), (3, 50), (4, 60), (5, 300)] as [(UInt64, Int64)] {
+            finished.append(FinishedJob(sequence: sequence, ended: ended, change: sequence))
+        }
+        #expect(finished.oldestEnd { _ in true } == 50)
+        #expect(finished.oldest(upTo: 150, limit: 10) { _ in true }.map(\.sequence) == [3, 4, 1])
+        #expect(finished.oldest(upTo: .max, limit: 2) { _ in true }.map(\.sequence) == [3, 4])
+        #expect(finished.oldest(upTo: 10, limit: 2) { _ in true }.isEmpty)
+        finished.noteStale { $0.sequence != 3 }
+        #expect(finished.oldestEnd { $0.sequence != 3 } == 60 && finished.count == 4)
+    }
+
+    @Test("a line of callers keeps its order, whoever leaves it")
+    func waitingLine() {
+        var line = WaitingLine()
+        for ticket in 1...1_000 as ClosedRange<UInt64> { line.append(ticket) }
+        for ticket in 1...1_000 as ClosedRange<UInt64> where ticket % 100 != 0 { line.remove(ticket) }
+        line.remove(5)
+        #expect(line.count == 10 && line.first == 100)
+        line.remove(100)
+        line.append(7_000)
+        #expect(line.takeAll() == [200, 300, 400, 500, 600, 700, 800, 900, 1_000, 7_000])
+        #expect(line.count == 0 && line.first == nil)
+    }
+
+    @Test("a signal is not lost, wakes once, and a wait for it ends in time")
+    func signal() {
+        let signal = Signal()
+        signal.raise()
+        signal.raise()
+        signal.wait(milliseconds: nil)
+        let start = ContinuousClock.now
+        signal.wait(milliseconds: 50)
+        let waited = ContinuousClock.now - start
+        #expect(waited >= .milliseconds(49) && waited < .seconds(10))
+        signal.wait(milliseconds: 0)
+        signal.wait(milliseconds: -1)
+        let thread = WorkThread(name: "test")
+        thread.run { signal.raise() }
+        signal.wait(milliseconds: nil)
+        thread.stop()
+    }
+
+    @Test("names that differ in bytes are different ones")
+    func names() {
+        #expect(QueueName.name("\u{e9}") != QueueName.name("e\u{301}"))
+        #expect(Set([QueueName.name("\u{e9}"), QueueName.name("e\u{301}")]).count == 2)
+        #expect(RecordKey("\u{e9}") != RecordKey("e\u{301}") && HolderID("\u{e9}") != HolderID("e\u{301}"))
     }
 
     @Test("the dedup window compares whole keys and forgets the oldest first")

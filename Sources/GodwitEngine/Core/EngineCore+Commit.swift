@@ -32,10 +32,8 @@ extension EngineCore {
             do {
                 try record(draft.changes, for: draft.onlyPublishes ? .publish : .settle)
             } catch {
-                switch error {
-                case .noSpace, .tooLarge: return .aborted(operation: 0, BrokerError(error))
-                default: throw error
-                }
+                guard error.changedNothing else { throw error }
+                return .aborted(operation: 0, BrokerError(error))
             }
         }
         if case .one = transaction { return .one(draft.results[0]) }
@@ -47,7 +45,7 @@ extension EngineCore {
         guard case .enqueue(let box) = operation, queueNumber(box.message.queue) == nil else { return nil }
         guard options.createsQueues else { return .queueNotFound(box.message.queue.description) }
         do { try createQueue(box.message.queue) } catch {
-            guard error == .noSpace else { throw error }
+            guard error.changedNothing else { throw error }
             return BrokerError(error)
         }
         return nil
@@ -181,6 +179,13 @@ extension EngineCore {
     ) throws(BrokerError) {
         let added = draft.added(to: number)
         let settings = queue.pointee.settings
+        guard added.jobs < settings.maxJobs, added.bytes + size <= settings.maxBytes else {
+            throw BrokerError(
+                .tooLarge,
+                "this is more than the queue \(queue.pointee.name) takes when it is empty (max_jobs \(settings.maxJobs), "
+                    + "max_bytes \(settings.maxBytes)): split the transaction, or raise the queue's bounds"
+            )
+        }
         if queue.pointee.counts.unfinished + added.jobs >= settings.maxJobs || queue.pointee.bytes + added.bytes + size > settings.maxBytes
         {
             queue.pointee.totals.refused += 1
@@ -189,7 +194,7 @@ extension EngineCore {
         if hasKey, queue.pointee.keys.count + added.keys >= settings.dedupMax {
             queue.pointee.totals.refused += 1
             var wait: Duration = .seconds(5)
-            if let oldest = queue.pointee.keys.oldest {
+            if let oldest = queue.pointee.keys.oldest, !isClockDoubtful {
                 wait = .milliseconds(max(oldest.addingClamped(settings.dedupWindow.inMilliseconds) - now.engine, 1))
             }
             throw .busy("the queue \(queue.pointee.name) remembers as many idempotency keys as dedup_max allows", retryAfter: wait)

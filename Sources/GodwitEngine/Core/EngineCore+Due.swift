@@ -3,7 +3,14 @@ import GodwitJournal
 
 /// What time brings about.
 extension EngineCore {
-    mutating func doDue() throws(JournalError) {
+    /// Does what needs no record, and so no room on the disk either.
+    mutating func endDue() {
+        endWaits()
+        state.clean(limit: Self.dueLimit)
+        sweepCancelRequestsIfDue()
+    }
+
+    mutating func recordDue() throws(JournalError) {
         hasMoreDue = false
         try expireLeases()
         try makeDueJobsReady(onWall: false)
@@ -12,9 +19,6 @@ extension EngineCore {
         try expireRecords()
         try sweep()
         try sweepOverfull()
-        if state.clean(limit: Self.dueLimit) { hasMoreDue = true }
-        endWaits()
-        sweepCancelRequestsIfDue()
         try recordClockIfDue()
     }
 
@@ -75,7 +79,8 @@ extension EngineCore {
                 continue
             }
             state.leases[place].deadline = state.leaseNow + lease.term
-            state.leases[place].attemptDeadline = state.rare(entry)?.timeout.map { state.leaseNow.addingClamped($0) } ?? .max
+            let queue = state.queues.at(entry.pointee.queue)
+            state.leases[place].attemptDeadline = state.attemptDeadline(state.rare(entry)?.timeout, term: lease.term, queue)
             state.setTimer(place)
         }
     }
@@ -85,11 +90,11 @@ extension EngineCore {
     private mutating func makeDueJobsReady(onWall: Bool) throws(JournalError) {
         let time = onWall ? now.wall : now.engine
         var budget = Self.dueLimit
-        while let first = onWall ? state.dueAt.first : state.due.first, first.time <= time {
+        while let first = state.firstDue(onWall: onWall), first.time <= time {
             guard budget > 0 else { return hasMoreDue = true }
             draft.begin(nextSequence: state.nextSequence)
             var jobs: [DueJob] = [], timers: [Timer] = []
-            while jobs.count < Self.dueBatch, let timer = onWall ? state.dueAt.first : state.due.first, timer.time <= time {
+            while jobs.count < Self.dueBatch, budget > 0, let timer = state.firstDue(onWall: onWall), timer.time <= time {
                 if onWall { state.dueAt.removeFirst() } else { state.due.removeFirst() }
                 budget -= 1
                 guard let entry = state.job(timer.subject), entry.pointee.time == timer.time,
@@ -125,7 +130,7 @@ extension EngineCore {
         while let first = state.expiries.first, first.time <= now.engine {
             guard budget > 0 else { return hasMoreDue = true }
             var sequences: [UInt64] = [], timers: [Timer] = []
-            while sequences.count < Self.dueBatch, let timer = state.expiries.first, timer.time <= now.engine {
+            while sequences.count < Self.dueBatch, budget > 0, let timer = state.expiries.first, timer.time <= now.engine {
                 state.expiries.removeFirst()
                 budget -= 1
                 guard let entry = state.job(timer.subject), entry.pointee.flags.contains(.expires), entry.pointee.state.isWaiting,
@@ -145,7 +150,10 @@ extension EngineCore {
     // MARK: Keeping
 
     private mutating func expireRecords() throws(JournalError) {
+        var budget = Self.dueLimit
         while let timer = state.recordTimers.first, timer.time <= now.engine {
+            guard budget > 0 else { return hasMoreDue = true }
+            budget -= 1
             state.recordTimers.removeFirst()
             guard let key = state.recordKeys[timer.subject], state.records[key]?.change == timer.subject else { continue }
             do { try record(.deleted(key: key), for: .settle) } catch {
@@ -159,9 +167,8 @@ extension EngineCore {
     private mutating func sweep() throws(JournalError) {
         guard now.engine >= state.nextSweep, !isClockDoubtful else { return }
         var budget = Self.dueLimit, next = Int64.max
-        for number in 0..<UInt32(state.queues.count) {
+        for number in state.queues.numbers.values.sorted() {
             let queue = state.queues.at(number)
-            guard !queue.pointee.isDeleted else { continue }
             let settings = queue.pointee.settings
             var succeeded = Int64.min, failed = Int64.min
             if case .keep(let one, let other, _) = settings.retention { (succeeded, failed) = (one.inMilliseconds, other.inMilliseconds) }
@@ -188,8 +195,8 @@ extension EngineCore {
             if let end = queue.pointee.failed.oldestEnd(view.isFinished) { next = min(next, end.addingClamped(failed)) }
             if let oldest = queue.pointee.keys.oldest { next = min(next, oldest.addingClamped(window)) }
         }
-        state.nextSweep = max(next, now.engine + 1)
-        if next == .max { state.nextSweep = .max }
+        // All queues are looked at: not for every job alone. To be dropped late is allowed.
+        state.nextSweep = next == .max ? .max : max(next, now.engine + Self.sweepInterval)
     }
 
     /// Drops the oldest finished jobs of queues that keep more than they shall.

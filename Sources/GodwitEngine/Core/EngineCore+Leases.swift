@@ -11,6 +11,8 @@ extension EngineCore {
     // MARK: Leasing
 
     mutating func lease(_ ticket: Ticket, _ request: LeaseRequest) throws(JournalError) {
+        // Who waits already comes first.
+        if !state.stirredQueues.isEmpty { try serveWaiting() }
         var queues: [UInt32] = []
         queues.reserveCapacity(request.holder.queues.count)
         for name in request.holder.queues {
@@ -30,7 +32,7 @@ extension EngineCore {
             queue.pointee.waiting.append(ticket)
             queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy)
         }
-        waitTimers.insert(now.engine + request.wait, ticket)
+        waitTimers.insert(now.engine.addingClamped(request.wait), ticket)
     }
 
     /// Leases what there is; answers whether there was anything.
@@ -88,15 +90,20 @@ extension EngineCore {
         }
     }
 
-    /// Takes up to the wanted number of jobs out of their lines, in the holder's order.
+    /// Takes up to the wanted number of jobs, of so many bytes, out of their lines, in the holder's order.
     private mutating func pick(_ request: LeaseRequest, _ queues: [UInt32]) -> [(job: ReadyJob, queue: UInt32)] {
-        var picks: [(job: ReadyJob, queue: UInt32)] = []
+        var picks: [(job: ReadyJob, queue: UInt32)] = [], bytes = 0
+        func fits(_ job: ReadyJob) -> Bool {
+            bytes += Int(state.jobs.find(job.sequence)?.pointee.size ?? 0)
+            return picks.isEmpty || bytes <= Limits.leaseBytes
+        }
         switch request.holder.order {
         case .strict:
             for number in queues {
                 let queue = state.queues.at(number)
                 guard !queue.pointee.isPaused else { continue }
                 while picks.count < request.max, let job = state.head(of: queue) {
+                    guard fits(job) else { return picks }
                     queue.pointee.ready.removeFirst()
                     picks.append((job, number))
                 }
@@ -104,9 +111,14 @@ extension EngineCore {
         case .weighted(let weights):
             var credit = credits[request.holder.id] ?? []
             if credit.count != queues.count { credit = Array(repeating: 0, count: queues.count) }
-            while picks.count < request.max, let index = choose(queues, weights, &credit) {
+            while picks.count < request.max {
+                let before = credit
+                guard let index = choose(queues, weights, &credit) else { break }
                 let queue = state.queues.at(queues[index])
-                guard let job = state.head(of: queue) else { break }
+                guard let job = state.head(of: queue), fits(job) else {
+                    credit = before
+                    break
+                }
                 queue.pointee.ready.removeFirst()
                 picks.append((job, queues[index]))
             }
@@ -143,7 +155,13 @@ extension EngineCore {
                     queue.pointee.waiting.remove(ticket)
                     continue
                 }
-                guard try deliver(ticket, wait.request, wait.queues) else { break }
+                do {
+                    guard try deliver(ticket, wait.request, wait.queues) else { break }
+                } catch {
+                    // Without room for the record they go on waiting, and are looked at again.
+                    state.stirredQueues.append(number)
+                    throw error
+                }
                 endWait(ticket)
             }
         }
@@ -155,6 +173,7 @@ extension EngineCore {
             let queue = state.queues.at(number)
             queue.pointee.waiting.remove(ticket)
             queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy)
+            state.queues.freeIfUnused(number)
         }
         noteWaitTimerStale()
     }
@@ -187,22 +206,22 @@ extension EngineCore {
     /// Queues that were deleted while somebody waits for them: whoever makes them again finds the waiting.
     mutating func moveWaits(toNew number: UInt32) {
         let queue = state.queues.at(number)
-        for ticket in leaseWaits.keys.sorted() {
-            guard var wait = leaseWaits[ticket] else { continue }
-            for (index, old) in wait.queues.enumerated()
-            where old != number && state.queues.at(old).pointee.isDeleted && state.queues.at(old).pointee.name == queue.pointee.name {
-                state.queues.at(old).pointee.waiting.remove(ticket)
-                wait.queues[index] = number
-                queue.pointee.waiting.append(ticket)
-            }
-            leaseWaits[ticket] = wait
+        guard let old = state.queues.awaited[queue.pointee.name] else { return }
+        let tickets = state.queues.at(old).pointee.waiting.takeAll()
+        for ticket in tickets {
+            guard let index = leaseWaits[ticket]?.queues.firstIndex(of: old) else { continue }
+            leaseWaits[ticket]?.queues[index] = number
+            queue.pointee.waiting.append(ticket)
         }
+        state.queues.freeIfUnused(old)
     }
 
     // MARK: Holding
 
     mutating func renew(_ ticket: Ticket, _ renewals: [Renewal]) throws(JournalError) {
-        var outcomes: [RenewalOutcome] = [], until: UInt64 = 0
+        var outcomes: [RenewalOutcome] = [], isAnyGood = false
+        /// Those whose lease is gone by what is not durable yet, and up to which change that is.
+        var unsure: [Int] = [], until: UInt64 = 0
         outcomes.reserveCapacity(renewals.count)
         for renewal in renewals {
             guard let lease = state.identity.lease(of: renewal.token) else {
@@ -210,11 +229,15 @@ extension EngineCore {
                 continue
             }
             guard let (_, place) = state.lease(lease.sequence, lease.fencing) else {
-                // It was settled, cancelled or given back by what may not be durable yet.
-                until = state.change
+                let change = state.job(lease.sequence)?.pointee.change ?? state.removal
+                if change > syncedChange {
+                    unsure.append(outcomes.count)
+                    until = max(until, change)
+                }
                 outcomes.append(state.cancelRequests[lease.fencing] == nil ? .stale : .cancelRequested)
                 continue
             }
+            isAnyGood = true
             if let term = renewal.term { state.leases[place].term = term.inMilliseconds }
             let term = state.leases[place].term
             state.leases[place].deadline = term == 0 ? .max : state.leaseNow + term
@@ -226,12 +249,17 @@ extension EngineCore {
                 if error != .noSpace { throw error }
             }
         }
+        if isAnyGood, !unsure.isEmpty {
+            // The good ones cannot wait for a sync, however long it takes: of the others nothing is said yet.
+            for index in unsure { outcomes[index] = .unreachable }
+            until = 0
+        }
         hold(ticket, .renewals(outcomes), until: until)
     }
 
     mutating func closeHolder(_ ticket: Ticket, _ id: HolderID) throws(JournalError) {
         credits[id] = nil
-        for other in leaseWaits.keys.sorted() where leaseWaits[other]?.request.holder.id == id {
+        for other in leaseWaits.filter({ $0.value.request.holder.id == id }).keys.sorted() {
             endWait(other)
             answerNow(other, .deliveries([]))
         }

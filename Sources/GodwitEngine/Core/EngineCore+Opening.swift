@@ -19,16 +19,20 @@ extension EngineCore {
         let journalOptions = JournalOptions(segmentBytes: options.segmentBytes, random: options.random)
         do {
             return try Journal.open(storage, options: journalOptions) { record in
-                guard let (stamp, change) = try Change.decode(kind: record.kind, header: record.header) else {
-                    guard !record.critical else { throw RecordError.newer("a record of the kind \(record.kind)") }
-                    return
+                do throws(RecordError) {
+                    guard let (stamp, change) = try Change.decode(kind: record.kind, header: record.header) else {
+                        guard !record.critical else { throw .newer("a record of the kind \(record.kind)") }
+                        return
+                    }
+                    try state.apply(change, stamp, at: record.location)
+                } catch {
+                    throw BrokerError(error, at: record.location, in: storage.name)
                 }
-                try state.apply(change, stamp, at: record.location)
             }
         } catch let error as JournalError {
             throw BrokerError(error)
-        } catch let error as RecordError {
-            throw BrokerError(error)
+        } catch let error as BrokerError {
+            throw error
         } catch {
             throw BrokerError(.storeFailed, "the store could not be opened: \(error)", cause: error)
         }
@@ -39,14 +43,15 @@ extension EngineCore {
         let bootID = options.clock.bootID
         var doubt = false
         if let (opening, stamp) = state.opening {
-            if opening.bootID == bootID, instant.boot >= opening.boot {
+            if opening.bootID == bootID, SystemClock.isKnown(bootID), instant.boot >= opening.boot {
                 engineOffset = stamp.engine - opening.boot
                 doubt = opening.isClockDoubtful
             } else {
                 // Another boot: only the wall clock knows how long the machine was off.
-                let gap = instant.wall - state.stamp.wall
-                doubt = opening.isClockDoubtful || gap > options.clockTolerance.inMilliseconds
-                engineOffset = state.stamp.engine + max(gap, 0) - instant.boot
+                let gap = max(instant.wall - state.stamp.wall, 0), tolerance = options.clockTolerance.inMilliseconds
+                doubt = opening.isClockDoubtful || gap > tolerance
+                // What is not believed must not end anything either: delays and expiries go on by no more than the tolerance.
+                engineOffset = state.stamp.engine.addingClamped(options.acceptsClock ? gap : min(gap, tolerance)) - instant.boot
             }
             // Never behind what is recorded.
             engineOffset = max(engineOffset, state.stamp.engine - instant.boot)
@@ -64,7 +69,7 @@ extension EngineCore {
             .opened(Opening(epoch: epoch, bootID: bootID, boot: instant.boot, isClockDoubtful: isClockDoubtful)),
             for: .settle
         )
-        state.isReplaying = false
+        state.endReplay()
         state.nextSweep = now.engine
         try restartLeases()
         try journal.write()
@@ -83,15 +88,6 @@ extension EngineCore {
             try journal.close()
             if failure == nil { noteSynced() }
         } catch { note(error) }
-        for item in held { answers.append((item.ticket, .refused(failure ?? .closed))) }
-        held.removeAll()
-        for ticket in leaseWaits.keys.sorted() { answers.append((ticket, .deliveries([]))) }
-        for (ticket, watch) in watches.sorted(by: { $0.key < $1.key }) {
-            answers.append((ticket, .watched(watch.items.map { _ in .unchanged })))
-        }
-        for ticket in clockFollowers { answers.append((ticket, .done)) }
-        leaseWaits.removeAll()
-        watches.removeAll()
-        clockFollowers.removeAll()
+        endAllWaits()
     }
 }

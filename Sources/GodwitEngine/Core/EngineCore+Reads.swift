@@ -72,7 +72,9 @@ extension EngineCore {
             guard let number = state.queues.numbers[name] else { return hold(ticket, .page([], next: nil), until: state.change) }
             queue = number
         }
-        var views: [JobView] = [], until: UInt64 = 0, looked = 0
+        // What the page leaves out may rest on the newest change, too.
+        let until = state.change
+        var views: [JobView] = [], looked = 0
         while views.count < query.limit, looked < Limits.pageScan {
             guard let sequence = state.jobs.last(before: at) else {
                 return hold(ticket, .page(views, next: nil), until: until)
@@ -83,7 +85,6 @@ extension EngineCore {
             if let queue, entry.pointee.queue != queue { continue }
             if let state = query.state, entry.pointee.state.jobState != state { continue }
             views.append(view(sequence, entry))
-            until = max(until, entry.pointee.change)
         }
         hold(ticket, .page(views, next: state.jobs.last(before: at) == nil ? nil : Base32.text(at)), until: until)
     }

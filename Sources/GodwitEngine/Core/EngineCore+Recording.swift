@@ -81,16 +81,22 @@ extension EngineCore {
 
     /// Notes a failure of the journal: nothing that rests on it is confirmed any more.
     mutating func note(_ error: JournalError) {
-        if journal.failure == nil, error == .noSpace { return }
-        if case .tooLarge = error, journal.failure == nil { return }
+        if error.changedNothing, journal.failure == nil { return }
         guard failure == nil else { return }
-        let failure = BrokerError(error)
-        self.failure = failure
-        for item in held { answers.append((item.ticket, .refused(failure))) }
-        held.removeAll()
-        for ticket in leaseWaits.keys.sorted() { answers.append((ticket, .refused(failure))) }
-        for ticket in watches.keys.sorted() { answers.append((ticket, .refused(failure))) }
+        failure = BrokerError(error)
+        endAllWaits()
+    }
+
+    /// Answers everybody who still waits: the store has failed, or is closed.
+    mutating func endAllWaits() {
+        let refusal = failure.map(Answer.refused)
+        for item in held { answers.append((item.ticket, refusal ?? .refused(.closed))) }
+        for ticket in leaseWaits.keys.sorted() { answers.append((ticket, refusal ?? .deliveries([]))) }
+        for (ticket, watch) in watches.sorted(by: { $0.key < $1.key }) {
+            answers.append((ticket, refusal ?? .watched(watch.items.map { _ in .unchanged })))
+        }
         for ticket in clockFollowers { answers.append((ticket, .done)) }
+        held.removeAll()
         leaseWaits.removeAll()
         watches.removeAll()
         clockFollowers.removeAll()

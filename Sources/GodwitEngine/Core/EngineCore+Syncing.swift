@@ -23,7 +23,9 @@ extension EngineCore {
     mutating func beginSync() -> JournalSync? {
         do {
             try journal.write()
-            return journal.beginSync()
+            let sync = journal.beginSync()
+            if sync != nil { syncBegan = instant.boot }
+            return sync
         } catch {
             note(error)
             return nil
@@ -44,7 +46,8 @@ extension EngineCore {
             syncedChange = first.change
             groups.removeFirst()
         }
-        unsyncedSince = groups.isEmpty ? nil : instant.boot
+        // What is left may be as old as the sync that ended now was when it began.
+        unsyncedSince = groups.isEmpty ? nil : syncBegan
         guard !held.isEmpty else { return }
         var rest: [Held] = []
         for item in held {
@@ -62,23 +65,28 @@ extension EngineCore {
     /// Milliseconds until the next turn is needed though nobody asks for one; nil for never.
     var nextTurn: Int64? {
         if failure != nil { return nil }
-        if dueBlockedUntil > instant.boot { return dueBlockedUntil - instant.boot }
-        if hasMoreDue { return 0 }
+        if !state.cleanings.isEmpty { return 0 }
         var rest: Int64?
         func within(_ time: Int64) { rest = min(rest ?? .max, max(time, 0)) }
+        if let timer = waitTimers.first { within(min(timer.time - now.engine, Self.longestWait)) }
+        if !state.stirredQueues.isEmpty { within(Self.noSpaceDelay) }
+        if case .later(let time) = syncNeed { within(time) }
+        if journal.needsMark { within(lastRecorded + Self.idleBeforeMark - instant.boot) }
+        guard dueBlockedUntil <= instant.boot else {
+            within(dueBlockedUntil - instant.boot)
+            return rest
+        }
+        if hasMoreDue { return 0 }
         if state.leases.count > 0 {
             within(500)
             if let timer = state.leaseTimers.first { within(timer.time - state.leaseNow) }
         }
-        if let timer = state.due.first { within(timer.time - now.engine) }
-        if let timer = state.expiries.first { within(timer.time - now.engine) }
-        if let timer = state.recordTimers.first { within(timer.time - now.engine) }
-        if let timer = waitTimers.first { within(timer.time - now.engine) }
+        for timer in [state.due.first, state.expiries.first, state.recordTimers.first] {
+            if let timer { within(min(timer.time - now.engine, Self.longestWait)) }
+        }
         // The wall clock may be set at any time.
-        if let timer = state.dueAt.first { within(min(timer.time - now.wall, 1_000)) }
+        if let timer = state.dueAt.first { within(min(timer.time - now.wall, Self.longestWait)) }
         if state.nextSweep != .max, !isClockDoubtful { within(state.nextSweep - now.engine) }
-        if case .later(let time) = syncNeed { within(time) }
-        if journal.needsMark { within(lastRecorded + Self.idleBeforeMark - instant.boot) }
         within(lastClockRecord + Self.clockRecordInterval - instant.boot)
         return rest
     }

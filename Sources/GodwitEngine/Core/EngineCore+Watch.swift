@@ -18,11 +18,11 @@ extension EngineCore {
             case .job(let id, _):
                 guard let sequence = state.identity.sequence(of: id) else { continue }
                 watch.jobs.append(sequence)
-                jobWatchers[sequence, default: []].append(ticket)
+                jobWatchers[sequence, default: []].insert(ticket)
                 state.watchedJobs.insert(sequence)
             case .record(let key, _):
                 watch.records.append(key)
-                recordWatchers[key, default: []].append(ticket)
+                recordWatchers[key, default: []].insert(ticket)
                 state.watchedRecords.insert(key)
             }
         }
@@ -86,13 +86,13 @@ extension EngineCore {
     mutating func endWatch(_ ticket: Ticket) {
         guard let watch = watches.removeValue(forKey: ticket) else { return }
         for sequence in watch.jobs {
-            jobWatchers[sequence]?.removeAll { $0 == ticket }
+            jobWatchers[sequence]?.remove(ticket)
             guard jobWatchers[sequence]?.isEmpty ?? false else { continue }
             jobWatchers[sequence] = nil
             state.watchedJobs.remove(sequence)
         }
         for key in watch.records {
-            recordWatchers[key]?.removeAll { $0 == ticket }
+            recordWatchers[key]?.remove(ticket)
             guard recordWatchers[key]?.isEmpty ?? false else { continue }
             recordWatchers[key] = nil
             state.watchedRecords.remove(key)

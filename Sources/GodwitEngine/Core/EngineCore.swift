@@ -33,6 +33,8 @@ struct EngineCore: ~Copyable {
     var syncedChange: UInt64 = 0
     /// Time since boot at which the oldest record that is not durable was made.
     var unsyncedSince: Int64?
+    /// Time since boot at which the latest sync began.
+    var syncBegan: Int64 = 0
     /// Time since boot of the latest record, and whether the mark for it is written.
     var lastRecorded: Int64
     var lastClockRecord: Int64
@@ -47,8 +49,8 @@ struct EngineCore: ~Copyable {
     var lastQueue: (name: QueueName, number: UInt32)?
     var leaseWaits: [Ticket: LeaseWait] = [:]
     var watches: [Ticket: Watch] = [:]
-    var jobWatchers: [UInt64: [Ticket]] = [:]
-    var recordWatchers: [RecordKey: [Ticket]] = [:]
+    var jobWatchers: [UInt64: Set<Ticket>] = [:]
+    var recordWatchers: [RecordKey: Set<Ticket>] = [:]
     /// By engine time; the subject is the ticket.
     var waitTimers = Timers()
     var credits: [HolderID: [Int]] = [:]
@@ -56,11 +58,12 @@ struct EngineCore: ~Copyable {
     /// Whether a turn left some of what was due for the next.
     var hasMoreDue = false
     var nextCancelSweep: Int64 = 0
-    /// Time since boot before which nothing that is due is tried again.
+    /// Time since boot before which nothing that is due and must be recorded is tried again.
     var dueBlockedUntil: Int64 = 0
 
     /// How much time-driven work one turn does of each kind.
     static let dueLimit = 4_096
+    static let sweepInterval: Int64 = 1_000
     /// How many jobs one record of that work names.
     static let dueBatch = 1_000
     /// How long a lease's record may wait for its sync, in milliseconds.
@@ -68,6 +71,8 @@ struct EngineCore: ~Copyable {
     static let idleBeforeMark: Int64 = 1_000
     static let noSpaceDelay: Int64 = 1_000
     static let clockRecordInterval: Int64 = 3_600_000
+    /// The longest wait for a time: the thread's own waits stand still while the machine sleeps.
+    static let longestWait: Int64 = 1_000
 
     init(_ journal: consuming Journal, _ state: consuming EngineState, options: EngineOptions, at instant: EngineInstant) {
         syncedChange = state.change
@@ -89,11 +94,15 @@ struct EngineCore: ~Copyable {
                 if case .renew(let renewals) = command { attempt(ticket) { core throws(JournalError) in try core.renew(ticket, renewals) } }
             }
         }
-        if failure == nil, self.instant.boot >= dueBlockedUntil {
-            do { try doDue() } catch {
-                note(error)
-                // No room on the disk: trying again at once would only keep it busy.
-                dueBlockedUntil = self.instant.boot + Self.noSpaceDelay
+        if failure == nil {
+            endDue()
+            if self.instant.boot >= dueBlockedUntil {
+                do { try recordDue() } catch {
+                    note(error)
+                    hasMoreDue = false
+                    // No room on the disk: trying again at once would only keep it busy.
+                    dueBlockedUntil = self.instant.boot + Self.noSpaceDelay
+                }
             }
         }
         for (ticket, command) in commands {
@@ -107,7 +116,7 @@ struct EngineCore: ~Copyable {
             do { try serveWaiting() } catch { note(error) }
         }
         answerWatches()
-        if !hasMoreDue {
+        if !hasMoreDue, state.cleanings.isEmpty {
             for ticket in clockFollowers { hold(ticket, .done, until: state.change) }
             clockFollowers.removeAll()
         }
@@ -158,8 +167,7 @@ struct EngineCore: ~Copyable {
     /// Answers a command that came after the store had failed.
     private mutating func refuse(_ ticket: Ticket, _ command: Command, _ failure: BrokerError) {
         switch command {
-        case .abandon(let other):
-            if leaseWaits[other] != nil || watches[other] != nil { try? abandon(other) }
+        case .abandon: break
         case .followClock: answerNow(ticket, .done)
         default: answerNow(ticket, .refused(failure))
         }

@@ -85,7 +85,12 @@ extension NewMessage {
                 throw .invalidArgument("headers", "a job has at most \(Limits.headers) headers of \(Limits.headerBytes) bytes together")
             }
         }
-        if case .after(let delay) = start { try GodwitCore.Operation.check("delay", delay, from: .zero) }
+        switch start {
+        case .now: break
+        case .after(let delay): try GodwitCore.Operation.check("delay", delay, from: .zero)
+        case .at(let time):
+            guard time <= Limits.latestTime else { throw .invalidArgument("run_at", "run_at must be a time before the year 10000") }
+        }
         guard (0...255).contains(priority) else { throw .invalidArgument("priority", "priority must be 0 to 255, higher first") }
         if let expires { try GodwitCore.Operation.check("expires", expires, from: .milliseconds(1)) }
         if let timeout { try GodwitCore.Operation.check("timeout", timeout, from: .milliseconds(1)) }

@@ -7,10 +7,14 @@ extension Change {
     static func decode(kind: UInt8, header: UnsafeRawBufferPointer) throws(RecordError) -> (Stamp, Change)? {
         guard let kind = RecordKind(rawValue: kind) else { return nil }
         var reader = RecordReader(header)
+        return (try stamp(&reader), try decode(kind, &reader))
+    }
+
+    /// What every record begins with.
+    private static func stamp(_ reader: inout RecordReader) throws(RecordError) -> Stamp {
         let layout: UInt8 = try reader.get()
         guard layout == Self.layout else { throw .newer("record layout \(layout)") }
-        let stamp = Stamp(engine: try reader.get(), wall: try reader.get())
-        return (stamp, try decode(kind, &reader))
+        return Stamp(engine: try reader.time(), wall: try reader.time())
     }
 
     private static func decode(_ kind: RecordKind, _ reader: inout RecordReader) throws(RecordError) -> Change {
@@ -18,14 +22,17 @@ extension Change {
         case .store:
             return .store(StoreIdentity(incarnation: try reader.get(), k0: try reader.get(), k1: try reader.get()))
         case .opened:
-            let epoch: UInt32 = try reader.get(), boot: Int64 = try reader.get(), doubt: UInt8 = try reader.get()
+            let epoch: UInt32 = try reader.get(), boot = try reader.time(), doubt: UInt8 = try reader.get()
+            guard epoch < .max else { throw .malformed("a number out of range") }
             return .opened(Opening(epoch: epoch, bootID: try reader.text(), boot: boot, isClockDoubtful: doubt != 0))
         case .clock:
             return .clock
         case .queue:
             let queue: UInt32 = try reader.get(), name = try reader.text()
             guard let name = try? QueueName(name) else { throw .malformed("a queue name that is none") }
-            return .queue(QueueChange(queue: queue, name: name, settings: try settings(&reader)))
+            let settings = try settings(&reader)
+            do throws(BrokerError) { try settings.validate() } catch { throw .malformed("settings that are none: \(error.message)") }
+            return .queue(QueueChange(queue: queue, name: name, settings: settings))
         case .paused:
             return .paused(queue: try reader.get(), try reader.get(UInt8.self) != 0)
         case .purged:
@@ -37,7 +44,7 @@ extension Change {
         case .leased:
             return .leased(try grant(&reader))
         case .completed:
-            let sequence: UInt64 = try reader.get(), hasResult: UInt8 = try reader.get()
+            let sequence = try reader.sequence(), hasResult: UInt8 = try reader.get()
             var type = Content.json
             while let field = try reader.field() {
                 switch field.tag {
@@ -49,28 +56,28 @@ extension Change {
         case .failed:
             return .failed(try failedAttempt(&reader))
         case .released:
-            var release = Release(sequence: try reader.get(), isCounted: try reader.get(UInt8.self) != 0)
+            var release = Release(sequence: try reader.sequence(), isCounted: try reader.get(UInt8.self) != 0)
             while let field = try reader.field() {
                 switch field.tag {
-                case .due: release.due = try field.integer()
+                case .due: release.due = try field.time()
                 default: try field.skip()
                 }
             }
             return .released(release)
         case .cancelled:
-            return .cancelled(sequence: try reader.get())
+            return .cancelled(sequence: try reader.sequence())
         case .retried:
-            return .retried(sequence: try reader.get(), position: try reader.get())
+            return .retried(sequence: try reader.sequence(), position: try reader.number())
         case .forgotten:
-            return .forgotten(sequence: try reader.get())
+            return .forgotten(sequence: try reader.sequence())
         case .due:
             var jobs: [DueJob] = []
-            for _ in 0..<(try reader.variable()) { jobs.append(DueJob(sequence: try reader.get(), position: try reader.get())) }
+            for _ in 0..<(try reader.variable()) { jobs.append(DueJob(sequence: try reader.sequence(), position: try reader.number())) }
             return .due(jobs)
         case .expired:
             return .expired(try reader.sequences())
         case .progressed:
-            let sequence: UInt64 = try reader.get()
+            let sequence = try reader.sequence()
             var progress = JobProgress(fraction: Double(bitPattern: try reader.get()))
             while let field = try reader.field() {
                 switch field.tag {
@@ -84,7 +91,7 @@ extension Change {
             var expires: Int64?
             while let field = try reader.field() {
                 switch field.tag {
-                case .expires: expires = try field.integer()
+                case .expires: expires = try field.time()
                 default: try field.skip()
                 }
             }
@@ -103,16 +110,13 @@ extension Change {
     /// A publication with what its message says beside the payload; `header` is the whole header of its record.
     static func message(header: UnsafeRawBufferPointer) throws(RecordError) -> StoredMessage {
         var reader = RecordReader(header)
-        let layout: UInt8 = try reader.get()
-        guard layout == Self.layout else { throw .newer("record layout \(layout)") }
-        _ = try reader.get(Int64.self)
-        _ = try reader.get(Int64.self)
+        _ = try stamp(&reader)
         return try publication(&reader).message
     }
 
     private static func publication(_ reader: inout RecordReader) throws(RecordError) -> (job: Publication, message: StoredMessage) {
         var job = Publication(
-            sequence: try reader.get(),
+            sequence: try reader.sequence(),
             queue: try reader.get(),
             maxAttempts: try reader.get(),
             priority: try reader.get(),
@@ -124,10 +128,10 @@ extension Change {
             case .name: message.name = try field.text()
             case .contentType: message.contentType = try field.text()
             case .headers: message.headers = try field.headers()
-            case .due: job.due = .engine(try field.integer())
-            case .dueAt: job.due = .wall(try field.integer())
-            case .expires: job.expires = try field.integer()
-            case .timeout: job.timeout = try field.integer()
+            case .due: job.due = .engine(try field.time())
+            case .dueAt: job.due = .wall(try field.time())
+            case .expires: job.expires = try field.time()
+            case .timeout: job.timeout = try field.time()
             case .key: job.key = Array(field.value)
             case .fingerprint: job.fingerprint = try field.integer()
             default: try field.skip()
@@ -138,8 +142,8 @@ extension Change {
     }
 
     private static func grant(_ reader: inout RecordReader) throws(RecordError) -> Grant {
-        var grant = Grant(holder: HolderID(""), term: 0, endsWithProcess: false, firstFencing: try reader.get(), sequences: [])
-        grant.term = try reader.get()
+        var grant = Grant(holder: HolderID(""), term: 0, endsWithProcess: false, firstFencing: try reader.number(), sequences: [])
+        grant.term = try reader.time()
         grant.endsWithProcess = try reader.get(UInt8.self) != 0
         grant.sequences = try reader.sequences()
         while let field = try reader.field() {
@@ -153,15 +157,15 @@ extension Change {
 
     private static func failedAttempt(_ reader: inout RecordReader) throws(RecordError) -> FailedAttempt {
         var attempt = FailedAttempt(
-            sequence: try reader.get(),
+            sequence: try reader.sequence(),
             attempt: try reader.get(),
             failure: Failure(message: ""),
             next: .final
         )
         while let field = try reader.field() {
             switch field.tag {
-            case .due: attempt.next = .retry(try field.integer())
-            case .position: attempt.next = .queue(try field.integer())
+            case .due: attempt.next = .retry(try field.time())
+            case .position: attempt.next = .queue(try field.number())
             case .code: attempt.failure.code = try field.text()
             default: try field.skip()
             }
@@ -184,7 +188,7 @@ extension Change {
 
     private static func settings(_ reader: inout RecordReader) throws(RecordError) -> QueueSettings {
         var settings = QueueSettings()
-        func int() throws(RecordError) -> Int { Int(try reader.get(Int64.self)) }
+        func int() throws(RecordError) -> Int { Int(try reader.time()) }
         settings.maxJobs = try int()
         settings.maxBytes = try int()
         settings.maxAttempts = try int()

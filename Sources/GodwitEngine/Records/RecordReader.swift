@@ -25,6 +25,23 @@ struct RecordReader {
         return T(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: T.self))
     }
 
+    /// A job's number: it fits into an id.
+    mutating func sequence() throws(RecordError) -> UInt64 { try Self.check(get(), below: 1 << 48) }
+    /// A number that others are added to.
+    mutating func number() throws(RecordError) -> UInt64 { try Self.check(get(), below: 1 << 62) }
+    /// A time or a span in milliseconds that others are added to.
+    mutating func time() throws(RecordError) -> Int64 { try Self.check(time: get()) }
+
+    fileprivate static func check(_ number: UInt64, below limit: UInt64) throws(RecordError) -> UInt64 {
+        guard number < limit else { throw .malformed("a number out of range") }
+        return number
+    }
+
+    fileprivate static func check(time: Int64) throws(RecordError) -> Int64 {
+        guard abs(Double(time)) < 0x1p53 else { throw .malformed("a time out of range") }
+        return time
+    }
+
     mutating func variable() throws(RecordError) -> UInt64 {
         var value: UInt64 = 0, shift: UInt64 = 0
         while true {
@@ -56,7 +73,7 @@ struct RecordReader {
         for _ in 0..<(try variable()) {
             let coded = try variable()
             previous = previous &+ (coded >> 1 ^ (0 &- (coded & 1)))
-            sequences.append(previous)
+            sequences.append(try Self.check(previous, below: 1 << 48))
         }
         return sequences
     }
@@ -78,6 +95,9 @@ struct RecordReader {
             guard reader.isAtEnd else { throw .malformed("field \(tag.rawValue) has \(value.count) bytes") }
             return number
         }
+
+        func time() throws(RecordError) -> Int64 { try RecordReader.check(time: integer()) }
+        func number() throws(RecordError) -> UInt64 { try RecordReader.check(integer(), below: 1 << 62) }
 
         func text() throws(RecordError) -> String {
             guard let text = String(validating: value, as: UTF8.self) else { throw .malformed("field \(tag.rawValue) is not UTF-8") }

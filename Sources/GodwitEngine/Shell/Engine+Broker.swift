@@ -15,7 +15,7 @@ extension Engine {
 
     package func read(_ jobs: [JobID]) async throws(BrokerError) -> [JobLookup] {
         guard case .lookups(let views) = try await ask(.read(jobs)) else { throw Self.mixedUp }
-        return try views.map { view throws(BrokerError) in try resolver.lookup(view) }
+        return views.map(resolver.lookup)
     }
 
     package func payload(of job: JobID) async throws(BrokerError) -> Content {
@@ -33,7 +33,7 @@ extension Engine {
             throw .invalidArgument("limit", "limit must be 1 to \(Limits.page)")
         }
         guard case .page(let views, let next) = try await ask(.list(query)) else { throw Self.mixedUp }
-        return JobPage(jobs: try resolver.snapshots(views), next: next)
+        return JobPage(jobs: resolver.snapshots(views), next: next)
     }
 
     package func read(_ records: [RecordKey]) async throws(BrokerError) -> [Record?] {

@@ -96,7 +96,7 @@ package final class Engine: Broker {
         clock = options.clock
         recovery = core.journal.recovery
         isClockDoubtful = core.isClockDoubtful
-        resolver = ViewResolver(reader: core.journal.reader, identity: core.state.identity)
+        resolver = ViewResolver(reader: core.journal.reader, identity: core.state.identity, logger: options.logger)
     }
 
     /// A store that nobody has any more is closed, though nobody waits for it.
@@ -153,6 +153,21 @@ package final class Engine: Broker {
         }
         if case .refused(let error) = answer { throw error }
         return answer
+    }
+
+    /// Ends jobs that were leased and whose messages cannot be read: they must not keep the head of their queue. What may be readable again
+    /// is tried again, after a while.
+    func setAside(_ unreadable: [(job: LeasedJob, error: BrokerError)]) async throws(BrokerError) {
+        let transactions = unreadable.map { job, error in
+            PreparedTransaction.one(
+                .fail(
+                    LeaseName(sequence: job.view.sequence, fencing: job.fencing),
+                    Failure(message: error.description, code: FailureCode.unreadable).bounded,
+                    retry: error.code == .storeCorrupt ? .never : .standard
+                )
+            )
+        }
+        _ = try await ask(.commit(transactions))
     }
 
     /// Gives back what was leased for somebody who is gone.

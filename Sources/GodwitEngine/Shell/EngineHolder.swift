@@ -22,12 +22,10 @@ struct EngineHolder: Holder {
             if !jobs.isEmpty { await engine.giveBack(jobs) }
             return []
         }
-        do {
-            return try engine.resolver.deliveries(jobs)
-        } catch {
-            await engine.giveBack(jobs)
-            throw error
-        }
+        let (deliveries, unreadable) = engine.resolver.deliveries(jobs)
+        if unreadable.isEmpty { return deliveries }
+        try await engine.setAside(unreadable)
+        return deliveries.isEmpty ? try await lease(max: max, term: term, wait: wait) : deliveries
     }
 
     nonisolated(nonsending) func renew(_ renewals: [Renewal]) async throws(BrokerError) -> [RenewalOutcome] {

@@ -20,9 +20,14 @@ struct EngineThread: ~Copyable {
     private static let firstPreparationDelay: Int64 = 1_000
     private static let preparationDelay: Int64 = 5_000
 
+    /// Time since boot until which no sync is done here, after one that took long: heartbeats must not wait for a disk that hiccups.
+    private var overlapsUntil: Int64 = .min
+
     /// A turn with at least so many messages is load: then a sync overlaps with the next turn. A lone request is synced at once, here:
     /// waking another thread and being woken by it would cost it more than the sync.
     private static let messagesUnderLoad = 4
+    private static let slowSync: Int64 = 50
+    private static let slowDiskMemory: Int64 = 60_000
 
     init(_ core: consuming EngineCore, inbox: Inbox, clock: any EngineClock, logger: Logger) {
         self.core = core
@@ -53,7 +58,7 @@ struct EngineThread: ~Copyable {
             turn(&batch.messages)
             sync(isLoad: batch.messages.count >= Self.messagesUnderLoad)
             answer()
-            prepare()
+            if !isClosing { prepare() }
         }
         core.close()
         answer()
@@ -83,7 +88,8 @@ struct EngineThread: ~Copyable {
     private mutating func sync(isLoad: Bool) {
         while !isSyncing, isSyncDue {
             guard let sync = core.beginSync() else { break }
-            if isLoad || !inbox.isEmpty {
+            let begun = clock.now().boot
+            if isLoad || begun < overlapsUntil || !inbox.isEmpty {
                 isSyncing = true
                 let inbox = inbox
                 if syncer == nil { syncer = WorkThread(name: "godwit-sync") }
@@ -102,6 +108,8 @@ struct EngineThread: ~Copyable {
                 } catch {
                     core.endSync(sync, failure: error)
                 }
+                let ended = clock.now().boot
+                if ended - begun >= Self.slowSync { overlapsUntil = ended + Self.slowDiskMemory }
             }
         }
         if !isSyncing { core.markIfIdle() }
@@ -137,7 +145,7 @@ struct EngineThread: ~Copyable {
         let inbox = inbox, logger = logger
         preparer?.run {
             do {
-                inbox.post(prepared: try preparation.run())
+                inbox.post(prepared: try preparation.run(unless: { inbox.isClosed }))
             } catch {
                 logger.warning("no segment could be prepared", metadata: ["error": "\(error)"])
                 inbox.post(prepared: nil)

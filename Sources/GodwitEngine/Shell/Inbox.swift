@@ -69,6 +69,7 @@ final class Inbox: Sendable {
     }
 
     var isEmpty: Bool { state.withLock { $0.batch.isEmpty } }
+    var isClosed: Bool { state.withLock(\.isClosed) }
 
     /// Blocks until something is there, or for so many milliseconds; nil waits for ever.
     func wait(milliseconds: Int64?) {

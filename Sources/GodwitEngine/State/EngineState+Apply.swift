@@ -20,6 +20,8 @@ extension EngineState {
         case .paused(let number, let isPaused):
             let queue = try queue(number)
             queue.pointee.isPaused = isPaused
+            queue.pointee.change = self.change
+            if !isReplaying { queue.pointee.throughput.note(self.stamp.engine, isBusy: queue.pointee.isBusy) }
             if !isPaused { stir(number, queue) }
         case .purged(let number):
             purge(number, try queue(number), stamp)
@@ -186,7 +188,7 @@ extension EngineState {
                 sequence: sequence,
                 fencing: fencing,
                 deadline: grant.term == 0 ? .max : leaseNow + grant.term,
-                attemptDeadline: timeout.map { leaseNow + $0 } ?? .max,
+                attemptDeadline: attemptDeadline(timeout, term: grant.term, queue),
                 term: grant.term,
                 holder: holder,
                 previous: 0,
@@ -253,6 +255,8 @@ extension EngineState {
         guard entry.pointee.state != .running, entry.pointee.state != .queued else {
             throw .contradiction("job \(job.sequence) waits for no time")
         }
+        // Live, its timer has just fired.
+        if isReplaying { noteTimerStale(entry) }
         entry.pointee.position = job.position
         nextSequence = max(nextSequence, job.position + 1)
         entry.pointee.flags.remove(.dueIsWall)
@@ -292,6 +296,7 @@ extension EngineState {
             guard let entry = job(sequence), entry.pointee.state.isFinal else { throw .contradiction("job \(sequence) is not final") }
             remove(sequence, entry)
         }
+        guard sweep.keys <= queue.pointee.keys.count else { throw .contradiction("more keys are dropped than there are") }
         for _ in 0..<sweep.keys { queue.pointee.keys.removeFirst() }
         queue.pointee.change = change
     }

@@ -1,3 +1,4 @@
+import DequeModule
 import GodwitCore
 
 /// The steps that changes are made of.
@@ -64,6 +65,14 @@ extension EngineState {
         leaseTimers.insert(lease.due, Self.timerSubject(place, lease.fencing))
     }
 
+    /// Lease time at which the engine ends an attempt that goes on though it has taken too long. Workers end theirs themselves, and decide what
+    /// follows; the engine's own end is for those that hang, a lease's length later.
+    func attemptDeadline(_ timeout: Int64?, term: Int64, _ queue: Queue) -> Int64 {
+        guard let timeout else { return .max }
+        let grace = term == 0 ? queue.pointee.settings.lease.inMilliseconds : term
+        return leaseNow.addingClamped(timeout).addingClamped(grace)
+    }
+
     mutating func endLease(_ entry: Entry) {
         guard entry.pointee.lease != 0 else { return }
         let place = entry.pointee.lease - 1
@@ -119,8 +128,7 @@ extension EngineState {
             keep(sequence, entry, queue)
         } else {
             queue.pointee.counts[state.jobState] -= 1
-            freeRarities(of: entry)
-            jobs.remove(sequence)
+            discard(sequence, entry)
         }
     }
 
@@ -168,8 +176,7 @@ extension EngineState {
         queue.pointee.counts[state.jobState] -= 1
         queue.pointee.change = change
         noteChanged(sequence)
-        freeRarities(of: entry)
-        jobs.remove(sequence)
+        discard(sequence, entry)
         leaveFinished(queue, state == .succeeded || state == .cancelled)
     }
 
@@ -201,7 +208,7 @@ extension EngineState {
                 keeps: keeps
             )
         )
-        cleanings.append(Cleaning(queue: number, next: 0, end: nextSequence))
+        beginCleaning(number, queue)
         if !isReplaying { queue.pointee.throughput.note(self.stamp.engine, isBusy: queue.pointee.isBusy) }
     }
 
@@ -211,8 +218,7 @@ extension EngineState {
         leave(entry)
         hot.remove(sequence)
         guard let purge, purge.keeps else {
-            freeRarities(of: entry)
-            jobs.remove(sequence)
+            discard(sequence, entry)
             return nil
         }
         entry.pointee.state = .cancelled
@@ -232,34 +238,48 @@ extension EngineState {
             if let entry = jobs.find(sequence), entry.pointee.queue == number { endLease(entry) }
         }
         for sequence in watchedJobs where jobs.find(sequence)?.pointee.queue == number { changedJobs.append(sequence) }
-        stir(number, queue)
+        let hasJobs = queue.pointee.counts != QueueStatus.Counts() || queue.pointee.cleanings > 0
         queues.delete(number, change: change)
         overfullQueues.remove(number)
-        cleanings.append(Cleaning(queue: number, next: 0, end: nextSequence))
+        removal = change
+        if hasJobs { beginCleaning(number, queue) } else { queues.freeIfUnused(number) }
     }
 
     /// Removes a job of a deleted queue.
     mutating func drop(_ sequence: UInt64, _ entry: Entry) {
         leave(entry)
         hot.remove(sequence)
-        freeRarities(of: entry)
-        jobs.remove(sequence)
+        discard(sequence, entry)
     }
 
-    /// Goes on with ending the jobs of purged and deleted queues, past at most `limit` jobs; answers whether more is left.
-    mutating func clean(limit: Int) -> Bool {
+    /// Leaves nothing of a job.
+    private mutating func discard(_ sequence: UInt64, _ entry: Entry) {
+        freeRarities(of: entry)
+        jobs.remove(sequence)
+        removal = change
+    }
+
+    /// Goes on with ending the jobs of purged and deleted queues, past at most `limit` jobs.
+    mutating func clean(limit: Int) {
         var rest = limit
         while rest > 0, let cleaning = cleanings.first {
+            rest -= 1
             guard let sequence = jobs.first(from: cleaning.next), sequence < cleaning.end else {
                 cleanings.removeFirst()
-                if !cleanings.contains(where: { $0.queue == cleaning.queue }) { queues.at(cleaning.queue).pointee.purges = [] }
+                let queue = queues.at(cleaning.queue)
+                queue.pointee.cleanings -= 1
+                if queue.pointee.cleanings == 0 { queue.pointee.purges = [] }
+                queues.freeIfUnused(cleaning.queue)
                 continue
             }
             if jobs.find(sequence)?.pointee.queue == cleaning.queue { _ = job(sequence) }
             cleanings[0].next = sequence + 1
-            rest -= 1
         }
-        return !cleanings.isEmpty
+    }
+
+    private mutating func beginCleaning(_ number: UInt32, _ queue: Queue) {
+        queue.pointee.cleanings += 1
+        cleanings.append(Cleaning(queue: number, next: 0, end: nextSequence))
     }
 
     // MARK: Records

@@ -1,3 +1,4 @@
+import DequeModule
 import GodwitCore
 import GodwitJournal
 
@@ -25,6 +26,8 @@ struct EngineState: ~Copyable {
     var stamp = Stamp(engine: 0, wall: 0)
     /// The number of the latest change. It counts over the store's whole life: versions are made of it.
     var change: UInt64 = 0
+    /// The latest change that left nothing of a job.
+    var removal: UInt64 = 0
     var nextSequence: UInt64 = 1
     var nextFencing: UInt64 = 1
 
@@ -48,7 +51,7 @@ struct EngineState: ~Copyable {
     /// The subject is the change that put the record.
     var recordTimers = Timers()
     var recordKeys: [UInt64: RecordKey] = [:]
-    var cleanings: [Cleaning] = []
+    var cleanings = Deque<Cleaning>()
     var hot: HotMessages
 
     /// While replaying, nobody watches and no busy time passes.
@@ -68,6 +71,15 @@ struct EngineState: ~Copyable {
     init(hotBytes: Int) { hot = HotMessages(limit: hotBytes) }
 
     static func timerSubject(_ place: UInt32, _ fencing: UInt64) -> UInt64 { UInt64(place) << 32 | fencing & 0xffff_ffff }
+
+    func firstDue(onWall: Bool) -> Timer? { onWall ? dueAt.first : due.first }
+
+    /// All that was recorded is applied.
+    mutating func endReplay() {
+        isReplaying = false
+        // They count from the opening on, as refusals do, which are not recorded.
+        for number in queues.numbers.values { queues.at(number).pointee.totals = QueueStatus.Totals() }
+    }
 
     // MARK: Rarities
 

@@ -9,6 +9,8 @@ struct JobTable: ~Copyable {
 
     fileprivate static let pageBits: UInt64 = 9
     fileprivate static let pageSize = 1 << Int(pageBits)
+    /// Numbers are given out one after the other: far from all others there is no job.
+    private static let longestGap: UInt64 = 1 << 22
 
     private var pages = Deque<Page>()
     /// The number of the first page in `pages`.
@@ -31,11 +33,11 @@ struct JobTable: ~Copyable {
     }
 
     /// Adds a job whose number must be free.
-    /// - Returns: its entry, or nil when the number is taken or below those of pages that are gone.
+    /// - Returns: its entry, or nil when the number is taken, below those of pages that are gone, or far above all others.
     mutating func insert(_ sequence: UInt64, _ entry: JobEntry) -> UnsafeMutablePointer<JobEntry>? {
         let page = sequence >> Self.pageBits
         if pages.isEmpty { firstPage = page }
-        guard page >= firstPage, page - firstPage < 1 << 32 else { return nil }
+        guard page >= firstPage, page - firstPage < UInt64(pages.count) + Self.longestGap else { return nil }
         if page - firstPage >= UInt64(pages.count) {
             // The page that was the newest so far may have been kept though it is empty.
             free(pages.count - 1)

@@ -12,6 +12,7 @@ struct Throughput {
     private static let leastEnded = 10
     private static let leastBusy: Int64 = 1_000
     private static let slice: Int64 = 1_000
+    private static let longestStep: Int64 = 1_000
 
     private var slices = Deque<Slice>()
     private var busy: Int64 = 0
@@ -29,7 +30,7 @@ struct Throughput {
     mutating func jobsEnded(_ count: Int, at now: Int64) {
         advance(to: now)
         guard isBusy else { return }
-        if slices.isEmpty { slices.append(Slice()) }
+        if (slices.last?.busy ?? .max) > Self.slice { slices.append(Slice()) }
         slices[slices.count - 1].ended += count
         ended += count
     }
@@ -37,8 +38,9 @@ struct Throughput {
     private mutating func advance(to now: Int64) {
         defer { mark = max(mark, now) }
         guard isBusy, now > mark else { return }
-        let passed = now - mark
-        if let last = slices.last, last.busy + passed <= Self.slice {
+        // A machine that slept was not busy: with leases out there are at least two turns a second.
+        let passed = min(now - mark, Self.longestStep)
+        if let last = slices.last, last.busy + passed <= Self.slice || last.ended == 0 {
             slices[slices.count - 1].busy += passed
         } else {
             slices.append(Slice(busy: passed))
@@ -49,7 +51,15 @@ struct Throughput {
             ended -= first.ended
             slices.removeFirst()
         }
+        // Time in which nothing ended is one slice, however long, of which the end may still count.
+        if let first = slices.first, first.ended == 0, ended >= Self.leastEnded, busy > Self.span {
+            let past = min(first.busy, busy - Self.span)
+            slices[0].busy -= past
+            busy -= past
+        }
     }
+
+    var sliceCount: Int { slices.count }
 
     /// Jobs per second; nil while too little is known.
     var jobsPerSecond: Double? {

@@ -1,0 +1,40 @@
+import GodwitCore
+import GodwitJournal
+import Testing
+
+@testable import GodwitEngine
+
+/// Commands and steps for a core without threads, so that a test decides when a sync happens.
+enum Core {
+    static func open(_ storage: MemoryStorage, _ clock: ManualClock) throws -> EngineCore {
+        var options = EngineOptions()
+        options.clock = clock
+        options.segmentBytes = 1 << 20
+        return try EngineCore.open(storage, options: options, at: clock.now())
+    }
+
+    static func sync(_ core: inout EngineCore) throws {
+        let begun = core.beginSync()
+        let sync = try #require(begun)
+        try sync.run()
+        core.endSync(sync, failure: nil)
+    }
+
+    static let publish = publish()
+
+    static func publish(_ queue: QueueName = .work, _ change: (inout NewMessage) -> Void = { _ in }) -> Command {
+        var message = NewMessage(queue: queue, payload: Content("1"))
+        change(&message)
+        return .commit([.one(.enqueue(MessageBox(message)))])
+    }
+
+    static func lease(_ queue: QueueName = .work, term: LeaseTerm = .queue, wait: Int64 = 0) -> Command {
+        let holder = HolderOptions(id: HolderID("h"), queues: [queue], capacity: 1, isEmbedded: false)
+        return .lease(LeaseRequest(holder: holder, max: 1, term: term, wait: wait))
+    }
+}
+
+extension Answer {
+    var deliveries: [LeasedJob]? { if case .deliveries(let jobs) = self { jobs } else { nil } }
+    var renewals: [RenewalOutcome]? { if case .renewals(let outcomes) = self { outcomes } else { nil } }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import GodwitCore
+import GodwitJournal
+import Testing
+
+@testable import GodwitEngine
+
+@Suite("What the disk no longer gives back", .timeLimit(.minutes(1)))
+struct UnreadableTests {
+    /// Lets a bit rot in the first place where the disk has this text.
+    private static func rot(_ text: String, in storage: MemoryStorage, offset: Int = 0) throws {
+        let bytes = try #require(storage.contents(of: "segment-00000001"))
+        let range = try #require(bytes.firstRange(of: Array(text.utf8)))
+        storage.flip(0x10, of: "segment-00000001", at: range.lowerBound + offset)
+    }
+
+    /// Jobs whose messages are on disk alone.
+    private static func cold() async throws -> Fixture { try await Fixture { $0.hotBytes = 0 } }
+
+    @Test("a job whose payload is damaged is set aside with the evidence, and its queue goes on")
+    func damagedPayload() async throws {
+        let store = try await Self.cold()
+        let bad = try await store.publish(.work, "damaged payload") { $0.name = "thumbnail" }
+        let good = try await store.publish(.work, "sound payload")
+        try Self.rot("damaged payload", in: store.storage)
+        #expect(try await store.lease(10).map(\.job.id) == [good])
+        let job = try await store.job(bad)
+        #expect(job.state == .failed && job.name == "thumbnail" && job.attempt == 1)
+        let error = try #require(job.errors.last)
+        #expect(error.code == FailureCode.unreadable)
+        #expect(error.message.contains("segment-00000001") && error.message.contains("offset"))
+        _ = await expectError(.storeCorrupt) { _ = try await store.engine.payload(of: bad) }
+    }
+
+    @Test("a call that finds only unreadable jobs goes on waiting")
+    func waiting() async throws {
+        let store = try await Self.cold()
+        let holder = try await store.holder()
+        let wait = Task { try await holder.lease(max: 1, term: .queue, wait: .seconds(3_600)) }
+        try await eventually("it waits") { try await store.engine.queue(.work) != nil }
+        try await store.engine.pause(.work)
+        try await store.publish(.work, "damaged payload")
+        try Self.rot("damaged payload", in: store.storage)
+        try await store.engine.resume(.work)
+        try await eventually("it is set aside") { try await store.status().counts.failed == 1 }
+        try await store.publish(.work, "sound")
+        #expect(try await wait.value.map(\.text) == ["sound"])
+    }
+
+    @Test("a read that fails is tried again later, as a failed attempt")
+    func failedRead() async throws {
+        let store = try await Self.cold()
+        let id = try await store.publish()
+        // Together with others, and alone.
+        store.storage.fail(.read, at: 1)
+        store.storage.fail(.read, at: 2)
+        #expect(try await store.lease().isEmpty)
+        let job = try await store.job(id)
+        #expect(job.state == .retrying && job.errors.map(\.code) == [FailureCode.unreadable])
+        await store.clock.advance(by: .seconds(2))
+        #expect(try await store.leaseOne().job.id == id)
+    }
+
+    @Test("a page and a lookup need no payload, and one damaged job does not keep the others from being seen")
+    func damagedHeader() async throws {
+        let store = try await Self.cold()
+        let first = try await store.publish(.work, "payload") { $0.name = "a name that rots" }
+        let second = try await store.publish(.work, String(repeating: "y", count: 200_000)) { $0.name = "second" }
+        try Self.rot("payload", in: store.storage)
+        #expect(try await store.engine.list(JobQuery()).jobs.map(\.name) == ["second", "a name that rots"])
+        try Self.rot("a name that rots", in: store.storage)
+        #expect(try await store.engine.list(JobQuery()).jobs.map(\.name) == ["second", nil])
+        #expect(try await store.engine.read([first, second]).map { $0.snapshot?.name } == [nil, "second"])
+    }
+
+    @Test("an error that cannot be read is said to be so")
+    func damagedError() async throws {
+        let store = try await Self.cold()
+        let id = try await store.publish()
+        try await store.run(.fail(try await store.leaseOne().token, Failure(message: "why it failed", code: "code"), retry: .never))
+        try Self.rot("why it failed", in: store.storage)
+        #expect(try await store.job(id).errors.map(\.code) == [FailureCode.unreadable])
+    }
+
+    @Test("a record that contradicts others is refused with its file and offset")
+    func contradiction() async throws {
+        let storage = MemoryStorage()
+        var journal = try Journal.open(storage, options: JournalOptions(segmentBytes: 1 << 20)) { _ in }
+        var writer = RecordWriter()
+        let change = Change.cancelled(sequence: 7)
+        change.encode(Stamp(engine: 1, wall: 2), into: &writer)
+        try journal.reserve(Journal.recordBytes(header: writer.bytes.count, body: 0), for: .settle)
+        let place = journal.append(kind: change.kind.rawValue, critical: true, header: writer.bytes.span.bytes, body: [UInt8]().span.bytes)
+        try journal.close()
+        let error = await expectError(.storeCorrupt) { _ = try await Fixture(storage: storage) }
+        #expect(error?.message.contains("memory/segment-00000001 at offset \(place.offset)") == true, "\(error?.message ?? "")")
+    }
+}
