@@ -74,7 +74,22 @@ extension Journal {
         journal.nextSpare = survey.nextSpare
         journal.recovery.records = walk.records
         journal.recovery.groups = walk.groups
-        for tail in walk.tails { journal.recovery.cuts.append(try storage.keep(tail, names: survey.names)) }
+        var setAside: [String: String] = [:]
+        for tail in walk.tails {
+            do {
+                journal.recovery.cuts.append(try storage.keep(tail, names: survey.names))
+            } catch {
+                guard error == .noSpace else { throw error }
+                // A full disk must not keep a store from opening: the bytes stay where they are. A file that is replaced whole gets
+                // another name instead of being deleted.
+                var cut = JournalRecovery.Cut(tail, keptAs: tail.segment.name)
+                if tail.segment.number > mark.segment {
+                    cut.keptAs = FileName.cut(of: tail, besides: survey.names)
+                    setAside[tail.segment.name] = cut.keptAs
+                }
+                journal.recovery.cuts.append(cut)
+            }
+        }
         // also makes durable what an ended process renamed
         try storage.deleteDurably(survey.unfinished)
         journal.spares = try adoptSpares(storage, survey, options)
@@ -87,7 +102,8 @@ extension Journal {
         } else {
             try journal.showUse(of: newest, walk)
         }
-        try storage.deleteDurably(obsolete.map(\.name))
+        for (name, kept) in setAside { try storage.rename(name, to: kept) }
+        try storage.deleteDurably(obsolete.map(\.name).filter { setAside[$0] == nil })
         for segment in obsolete { journal.table.remove(segment.number) }
         return journal
     }
@@ -215,73 +231,5 @@ extension Journal {
         spares = []
         nextSpare = 1
         nextSegment = 1
-    }
-}
-
-extension Storage {
-    /// Deletes files, and makes that and all other changes of the folder durable.
-    fileprivate func deleteDurably(_ files: [String]) throws(JournalError) {
-        for file in files { try delete(file) }
-        try syncDirectory()
-    }
-
-    /// Keeps bytes that are cut in a file of their own. It is durable with the next sync of the folder.
-    fileprivate func keep(_ tail: ChainWalk.Tail, names: Set<String>) throws(JournalError) -> JournalRecovery.Cut {
-        let source = FileWindow(tail.segment.file, limit: tail.segment.limit)
-        var copy = 0
-        var name = FileName.cut(segment: tail.segment.number, offset: UInt32(tail.range.lowerBound), copy: copy)
-        // the same bytes may have been kept by an opening that was cut short itself
-        while names.contains(name), try !holdsSame(name, source, tail.range) {
-            copy += 1
-            name = FileName.cut(segment: tail.segment.number, offset: UInt32(tail.range.lowerBound), copy: copy)
-        }
-        if !names.contains(name) {
-            do {
-                let file = try create(name, size: tail.range.count)
-                try forEachPiece(of: tail.range) { (offset, count) throws(JournalError) in
-                    guard let bytes = try source.bytes(at: offset, count: count) else { return }
-                    try file.writeAll(UnsafeRawBufferPointer(bytes), at: offset - tail.range.lowerBound)
-                }
-                try file.syncData()
-            } catch {
-                throw .creating(error)
-            }
-        }
-        return JournalRecovery.Cut(
-            file: tail.segment.name,
-            offset: UInt64(tail.range.lowerBound),
-            bytes: tail.range.count,
-            keptAs: name
-        )
-    }
-
-    private func holdsSame(_ name: String, _ source: FileWindow, _ range: Range<Int>) throws(JournalError) -> Bool {
-        let file = try open(name)
-        guard try file.size() == range.count else { return false }
-        let kept = FileWindow(file, limit: range.count)
-        var isSame = true
-        try forEachPiece(of: range) { (offset, count) throws(JournalError) in
-            guard isSame, let old = try kept.bytes(at: offset - range.lowerBound, count: count),
-                let new = try source.bytes(at: offset, count: count)
-            else {
-                isSame = false
-                return
-            }
-            isSame = old.elementsEqual(new)
-        }
-        return isSame
-    }
-
-    private func forEachPiece(
-        of range: Range<Int>,
-        _ body: (_ offset: Int, _ count: Int) throws(JournalError) -> Void
-    ) throws(JournalError) {
-        let piece = 1 << 20
-        var offset = range.lowerBound
-        while offset < range.upperBound {
-            let count = min(piece, range.upperBound - offset)
-            try body(offset, count)
-            offset += count
-        }
     }
 }

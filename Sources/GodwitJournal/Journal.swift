@@ -79,9 +79,6 @@ package struct Journal: ~Copyable, Sendable {
     /// The number of the group in memory, in which the next record will lie unless a reservation closes it first.
     package var currentGroup: UInt64 { chain.nextGroup }
 
-    /// Whether records wait in memory to be written.
-    package var hasPendingRecords: Bool { groupRecords > 0 }
-
     /// Whether ``syncedGroup`` has reached every record.
     package var isSynced: Bool { groupRecords == 0 && syncedGroup == writtenGroup }
 

@@ -120,6 +120,64 @@ struct RecoveryTests {
         }
     }
 
+    @Test("a torn tail on a full disk keeps no store from opening, and is kept where it lies")
+    func tornTailOnFullDisk() throws {
+        let storage = MemoryStorage()
+        let journal = try open(storage)
+        for _ in 0..<2 {
+            let preparation = journal.beginPreparation()
+            journal.endPreparation(try preparation?.run())
+        }
+        try journal.commit([entry(1)])
+        let location = try journal.commit([entry(2, bytes: 200)])[0]
+        let torn = storage.kill()
+        torn.flip(1, of: Self.first, at: Int(location.offset) + 50)
+        torn.capacity = 1
+        let recovered = try open(torn)
+        #expect(recovered.entries == [entry(1)])
+        let cut = try #require(recovered.recovery.cuts.first)
+        let kept = try #require(torn.contents(of: cut.keptAs))
+        #expect(cut.keptAs == Self.first && cut.offset == UInt64(location.offset) / 4_096 * 4_096)
+        #expect(kept[Int(location.offset) + 16 + 12 + 100] == entry(2, bytes: 200).body[100])
+        try recovered.close()
+        torn.capacity = nil
+        #expect(try contents(of: torn.crash(seed: 1)) == [entry(1)])
+    }
+
+    @Test("on a full disk a segment that is replaced whole keeps what was cut under another name")
+    func tornSegmentOnFullDisk() throws {
+        let storage = try marked(), large = options(segment: 256 << 10)
+        let journal = try open(storage, large)
+        for _ in 0..<2 {
+            let preparation = journal.beginPreparation()
+            journal.endPreparation(try preparation?.run())
+        }
+        var written = [entry(1), entry(2), entry(3, bytes: 5000)]
+        for number in 4..<12 {
+            try journal.add([entry(number, bytes: 6000)])
+            try journal.write()
+            written.append(entry(number, bytes: 6000))
+        }
+        let location = try journal.add([entry(12)])[0]
+        try journal.write()
+        let last = "segment-0000000\(location.segment)"
+        #expect(location.segment > 1)
+        storage.flip(1, of: last, at: Int(location.offset) + 40)
+        let killed = storage.kill()
+        // Spares for the copy; room for nothing else.
+        killed.replace("spare-00000077", with: [UInt8](repeating: 0, count: 256 << 10))
+        killed.replace("spare-00000078", with: [UInt8](repeating: 0, count: 256 << 10))
+        let bytes = try #require(killed.contents(of: last))
+        killed.capacity = 1
+        let recovered = try open(killed, large)
+        #expect(recovered.entries == written)
+        let cut = try #require(recovered.recovery.cuts.first { $0.file == last })
+        #expect(cut.keptAs.hasPrefix("cut-") && killed.contents(of: cut.keptAs) == bytes)
+        #expect(killed.contents(of: last) == nil)
+        try recovered.close()
+        #expect(try contents(of: killed.crash(seed: 1), large) == written)
+    }
+
     @Test("a damaged bit above the mark cuts there, and keeps what was cut")
     func damageAboveMark() throws {
         let storage = MemoryStorage()
