@@ -212,6 +212,51 @@ struct RestartTests {
         }
     }
 
+    @Test("numbers that no engine writes are refused: nothing is added to them")
+    func extremes() {
+        let edge = UInt64.max, late = Int64.max
+        let changes: [Change] = [
+            .retried(sequence: 1, position: edge), .retried(sequence: edge, position: 1), .cancelled(sequence: 1 << 48),
+            .opened(Opening(epoch: .max, bootID: "b", boot: 0)), .opened(Opening(epoch: 1, bootID: "b", boot: late)),
+            .opened(Opening(epoch: 1, bootID: "b", boot: 0, withheld: .min)),
+            .leased(Grant(holder: HolderID("h"), term: late, endsWithProcess: true, firstFencing: 7, sequences: [1])),
+            .leased(Grant(holder: HolderID("h"), term: 1, endsWithProcess: true, firstFencing: edge, sequences: [1])),
+            .due([DueJob(sequence: 1, position: edge)]),
+            .failed(FailedAttempt(sequence: 1, attempt: 2, failure: Failure(message: ""), next: .retry(late))),
+            .failed(FailedAttempt(sequence: 1, attempt: 2, failure: Failure(message: ""), next: .queue(edge))),
+            .put(key: RecordKey("k"), value: "", expires: .min),
+            .queue(
+                QueueChange(
+                    queue: 0,
+                    name: .work,
+                    settings: {
+                        var settings = QueueSettings()
+                        settings.dedupWindow = .milliseconds(Int64.min)
+                        return settings
+                    }()
+                )
+            ),
+        ]
+        for change in changes {
+            var writer = RecordWriter()
+            change.encode(Stamp(engine: 1, wall: 2), into: &writer)
+            #expect(throws: RecordError.self, "\(change)") {
+                try writer.bytes.withUnsafeBytes { _ = try Change.decode(kind: change.kind.rawValue, header: $0) }
+            }
+        }
+        // More keys are swept than there are, a number far from all others: what is well-formed may still not fit.
+        var state = EngineState(hotBytes: 0)
+        let stamp = Stamp(engine: 1, wall: 2), location = RecordLocation(segment: 1, offset: 4_096)
+        #expect(throws: Never.self) {
+            try state.apply(.queue(QueueChange(queue: 0, name: .work, settings: QueueSettings())), stamp, at: location)
+        }
+        var refused = 0
+        for change in [Change.swept(Sweep(queue: 0, sequences: [], keys: 1 << 62))] {
+            do { try state.apply(change, stamp, at: location) } catch { refused += 1 }
+        }
+        #expect(refused == 1)
+    }
+
     @Test("records read back as they were written, unknown fields are skipped, unknown critical ones refused")
     func format() throws {
         var writer = RecordWriter()

@@ -41,24 +41,33 @@ extension EngineCore {
     /// Takes up time where the store left it, and makes the opening durable.
     private mutating func start() throws(JournalError) {
         let bootID = options.clock.bootID
-        var doubt = false
+        var withheld: Int64 = 0
         if let (opening, stamp) = state.opening {
+            withheld = opening.withheld
+            let wallPassed = instant.wall - state.stamp.wall
             if opening.bootID == bootID, SystemClock.isKnown(bootID), instant.boot >= opening.boot {
                 engineOffset = stamp.engine - opening.boot
-                doubt = opening.isClockDoubtful
+                // A clock that was put right takes the doubt away.
+                let passed = instant.boot + engineOffset - state.stamp.engine
+                if wallPassed < passed { withheld = max(0, withheld - (passed - wallPassed)) }
             } else {
-                // Another boot: only the wall clock knows how long the machine was off.
-                let gap = max(instant.wall - state.stamp.wall, 0), tolerance = options.clockTolerance.inMilliseconds
-                doubt = opening.isClockDoubtful || gap > tolerance
-                // What is not believed must not end anything either: delays and expiries go on by no more than the tolerance.
-                engineOffset = state.stamp.engine.addingClamped(options.acceptsClock ? gap : min(gap, tolerance)) - instant.boot
+                // Another boot: only the wall clock knows how long the machine was off. What is not believed must not end anything, neither
+                // results and keys nor delays and expiries.
+                let tolerance = options.clockTolerance.inMilliseconds
+                let believed = min(max(wallPassed, 0), tolerance)
+                withheld = max(0, withheld + wallPassed - believed)
+                engineOffset = state.stamp.engine + believed - instant.boot
+            }
+            if options.acceptsClock {
+                engineOffset += withheld
+                withheld = 0
             }
             // Never behind what is recorded.
             engineOffset = max(engineOffset, state.stamp.engine - instant.boot)
         } else {
             engineOffset = -instant.boot
         }
-        isClockDoubtful = doubt && !options.acceptsClock
+        isClockDoubtful = withheld > 0
         readClock(instant)
         if state.isNew {
             let incarnation = UInt16(truncatingIfNeeded: options.random())
@@ -66,7 +75,7 @@ extension EngineCore {
         }
         let epoch = UInt32(truncatingIfNeeded: state.nextFencing >> 32) + 1
         try record(
-            .opened(Opening(epoch: epoch, bootID: bootID, boot: instant.boot, isClockDoubtful: isClockDoubtful)),
+            .opened(Opening(epoch: epoch, bootID: bootID, boot: instant.boot, withheld: withheld)),
             for: .settle
         )
         state.endReplay()

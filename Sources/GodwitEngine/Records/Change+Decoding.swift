@@ -22,9 +22,9 @@ extension Change {
         case .store:
             return .store(StoreIdentity(incarnation: try reader.get(), k0: try reader.get(), k1: try reader.get()))
         case .opened:
-            let epoch: UInt32 = try reader.get(), boot = try reader.time(), doubt: UInt8 = try reader.get()
+            let epoch: UInt32 = try reader.get(), boot = try reader.time(), withheld = try reader.time()
             guard epoch < .max else { throw .malformed("a number out of range") }
-            return .opened(Opening(epoch: epoch, bootID: try reader.text(), boot: boot, isClockDoubtful: doubt != 0))
+            return .opened(Opening(epoch: epoch, bootID: try reader.text(), boot: boot, withheld: withheld))
         case .clock:
             return .clock
         case .queue:

@@ -62,7 +62,7 @@ extension Change {
         case .opened(let opening):
             writer.put(opening.epoch)
             writer.put(opening.boot)
-            writer.put(UInt8(opening.isClockDoubtful ? 1 : 0))
+            writer.put(opening.withheld)
             writer.putText(opening.bootID)
         case .clock:
             break

@@ -40,8 +40,8 @@ struct Opening: Equatable {
     var bootID: String
     /// The clock's milliseconds since boot at the stamp's time.
     var boot: Int64
-    /// Whether the wall clock jumped too far to be believed: nothing is dropped because of its age.
-    var isClockDoubtful: Bool
+    /// Milliseconds that the wall clock jumped beyond what is believed: they are not in engine time until they are accepted.
+    var withheld: Int64 = 0
 }
 
 /// A queue was created or got other settings.

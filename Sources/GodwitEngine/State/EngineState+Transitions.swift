@@ -135,11 +135,10 @@ extension EngineState {
     private mutating func keep(_ sequence: UInt64, _ entry: Entry, _ queue: Queue) {
         let finished = FinishedJob(sequence: sequence, ended: stamp.engine, change: entry.pointee.change)
         guard case .keep(let succeeded, let failed, _) = queue.pointee.settings.retention else { return }
-        switch entry.pointee.state {
-        case .succeeded, .cancelled:
+        if entry.pointee.state.isKeptAsSucceeded {
             queue.pointee.succeeded.append(finished)
             noteSweep(after: succeeded)
-        default:
+        } else {
             queue.pointee.failed.append(finished)
             noteSweep(after: failed)
         }
@@ -160,9 +159,9 @@ extension EngineState {
     }
 
     /// A final job is retried or forgotten: it no longer stands where its retention is waited for.
-    mutating func leaveFinished(_ queue: Queue, _ wasSucceeded: Bool) {
+    mutating func leaveFinished(_ queue: Queue, _ state: JobEntry.State) {
         let table = jobs.view
-        if wasSucceeded {
+        if state.isKeptAsSucceeded {
             queue.pointee.succeeded.noteStale { table.isFinished($0) }
         } else {
             queue.pointee.failed.noteStale { table.isFinished($0) }
@@ -177,7 +176,7 @@ extension EngineState {
         queue.pointee.change = change
         noteChanged(sequence)
         discard(sequence, entry)
-        leaveFinished(queue, state == .succeeded || state == .cancelled)
+        leaveFinished(queue, state)
     }
 
     // MARK: Purging and deleting

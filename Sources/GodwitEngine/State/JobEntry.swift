@@ -11,6 +11,9 @@ struct JobEntry: BitwiseCopyable {
         /// Whether it waits for a time or a worker.
         var isWaiting: Bool { self == .queued || self == .scheduled || self == .retrying }
 
+        /// Whether it is kept for the time of succeeded jobs, not of failed ones.
+        var isKeptAsSucceeded: Bool { self == .succeeded || self == .cancelled }
+
         var jobState: JobState {
             switch self {
             case .scheduled: .scheduled
@@ -21,19 +24,6 @@ struct JobEntry: BitwiseCopyable {
             case .failed: .failed
             case .cancelled: .cancelled
             case .expired: .expired
-            }
-        }
-
-        init(_ state: JobState) {
-            switch state {
-            case .scheduled: self = .scheduled
-            case .queued: self = .queued
-            case .running: self = .running
-            case .retrying: self = .retrying
-            case .succeeded: self = .succeeded
-            case .failed: self = .failed
-            case .cancelled: self = .cancelled
-            case .expired: self = .expired
             }
         }
     }
