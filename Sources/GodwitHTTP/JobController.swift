@@ -37,7 +37,7 @@ struct JobController: Sendable {
             return response
         case .failed, .cancelled, .expired:
             let reason = job.errors.last.map { ": \($0.message)" } ?? ""
-            throw Problem(.conflict, BrokerError.Code.wrongState.rawValue, "the job has no result, it is \(job.state.rawValue)\(reason)")
+            throw BrokerError(.wrongState, "the job has no result, it is \(job.state.rawValue)\(reason)")
         case .scheduled, .queued, .running, .retrying:
             fields[.retryAfter] = "1"
             return .json(.accepted, headers: fields) { $0.job(job) }

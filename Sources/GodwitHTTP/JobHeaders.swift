@@ -29,6 +29,22 @@ enum JobHeaders {
         guard bytes <= Limits.headerBytes else {
             throw .invalid(field, "the job's headers have \(bytes) bytes: use at most \(Limits.headerBytes)")
         }
+        for header in headers {
+            guard !header.name.isEmpty, header.name.utf8.allSatisfy(isTokenByte) else {
+                throw .invalid(field, "a header's name is made of letters, digits and any of !#$%&'*+-.^_`|~")
+            }
+            guard !header.value.hasControlCharacters else {
+                throw .invalid("\(field).\(header.name)", "a header's value cannot have control characters, such as line ends")
+            }
+        }
         return headers
+    }
+
+    /// RFC 9110, section 5.6.2.
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
     }
 }

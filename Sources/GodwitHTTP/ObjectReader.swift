@@ -45,6 +45,13 @@ struct ObjectReader {
         return try OptionText.text(path + name, text, limit: limit)
     }
 
+    /// A text that may have several lines.
+    mutating func lines(_ name: String, limit: Int) throws(Problem) -> String? {
+        guard let value = value(name) else { return nil }
+        guard let text = value.string else { throw .invalid(path + name, "\(name) must be a string") }
+        return try OptionText.lines(path + name, text, limit: limit)
+    }
+
     mutating func duration(_ name: String, in range: ClosedRange<Duration>? = nil) throws(Problem) -> Duration? {
         guard let value = value(name) else { return nil }
         return try OptionText.duration(path + name, value.string ?? "", in: range)

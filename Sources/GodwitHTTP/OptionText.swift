@@ -14,11 +14,15 @@ enum OptionText {
 
     static func time(_ field: String, _ text: String) throws(Problem) -> Timestamp {
         // A query that was not encoded has a space where the plus of the offset was.
-        guard let time = Timestamp(rfc3339: text) ?? Timestamp(rfc3339: text.withOffsetSign) else {
+        // An offset can lead out of the years that RFC 3339 can write.
+        guard let time = Timestamp(rfc3339: text) ?? Timestamp(rfc3339: text.withOffsetSign), writable.contains(time) else {
             throw .invalid(field, "\(field) must be a time as RFC 3339 writes it, such as 2026-11-24T22:07:43Z")
         }
         return time
     }
+
+    /// 0000-01-01T00:00:00Z to 9999-12-31T23:59:59.999Z
+    private static let writable = Timestamp(milliseconds: -62_167_219_200_000)...Timestamp(milliseconds: 253_402_300_799_999)
 
     static func integer(_ field: String, _ text: String, in range: ClosedRange<Int>) throws(Problem) -> Int {
         guard let number = Int(text) else { throw .invalid(field, "\(field) must be a whole number") }
@@ -32,7 +36,16 @@ enum OptionText {
         return number
     }
 
+    /// A text of one line: what one interface lets through all the others must be able to say, in a header or a query.
     static func text(_ field: String, _ text: String, limit: Int) throws(Problem) -> String {
+        guard !text.hasControlCharacters else {
+            throw .invalid(field, "\(field) has a control character, such as a line end: leave it out")
+        }
+        return try lines(field, text, limit: limit)
+    }
+
+    /// A text of any characters.
+    static func lines(_ field: String, _ text: String, limit: Int) throws(Problem) -> String {
         guard !text.isEmpty else { throw .invalid(field, "\(field) is empty: leave it out, or say a value") }
         guard text.utf8.count <= limit else { throw .invalid(field, "\(field) has \(text.utf8.count) bytes: use at most \(limit)") }
         return text
@@ -40,6 +53,9 @@ enum OptionText {
 }
 
 extension String {
+    /// Unicode's general category Cc.
+    var hasControlCharacters: Bool { unicodeScalars.contains { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) } }
+
     fileprivate var withOffsetSign: String {
         guard let space = lastIndex(of: " ") else { return self }
         return self[..<space] + "+" + self[index(after: space)...]

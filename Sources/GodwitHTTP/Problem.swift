@@ -32,10 +32,21 @@ package struct Problem: Error, Sendable {
             Self.status(of: error.code),
             error.code.rawValue,
             error.message,
-            field: error.field.map { path + $0 },
+            field: (error.field ?? Self.subject(of: error.code)).map { path + $0 },
             retryAfter: error.retryAfter
         )
         if field == nil, path.hasSuffix(".") { field = String(path.dropLast()) }
+    }
+
+    /// What a refusal is about where its code alone says that.
+    private static func subject(of code: BrokerError.Code) -> String? {
+        switch code {
+        case .jobNotFound, .jobForgotten, .wrongState: "job"
+        case .staleLease: "lease"
+        case .queueNotFound, .queueNotEmpty: "queue"
+        case .keyConflict: "key"
+        default: nil
+        }
     }
 
     private static func status(of code: BrokerError.Code) -> HTTPResponse.Status {
@@ -83,7 +94,7 @@ extension Problem {
         )
     }
 
-    package static let notFound = Problem(.notFound, "not_found", "nothing is at this path: see /openapi.json for what is")
+    package static let notFound = Problem(.notFound, "not_found", "nothing is at this path: see /openapi.json for what is", field: "path")
 
     package static let draining = Problem(
         .serviceUnavailable,
@@ -94,7 +105,7 @@ extension Problem {
 
     package static func methodNotAllowed(_ allowed: [String]) -> Problem {
         let list = allowed.joined(separator: ", ")
-        var problem = Problem(.methodNotAllowed, "method_not_allowed", "this path does not take this method: use \(list)")
+        var problem = Problem(.methodNotAllowed, "method_not_allowed", "this path does not take this method: use \(list)", field: "method")
         problem.headers[.allow] = list
         return problem
     }

@@ -23,14 +23,13 @@ struct PublishController: Sendable {
         try environment.refuseWhileDraining()
         let queue = try await QueueNames.creatable(try exchange.queue(), at: broker)
         let options = try PublishOptions(exchange.query)
-        let key = try IdempotencyKey.parse(exchange.headers[.idempotencyKey])
+        let key = try IdempotencyKey.of(exchange.headers)
         let headers = try JobHeaders.of(exchange.headers)
         let body = try await exchange.body(limit: exchange.limits.jobBytes)
         let payload = try MediaType.content(body, type: exchange.headers[.contentType])
         let message = options.message(to: queue, payload: payload, headers: headers, key: key)
-        guard let result = try await broker.commit([Transaction(.enqueue(message))]).first?.get().first, let id = result.jobID else {
-            throw BrokerError(.outcomeUnknown, "the store did not say what became of the job: look for it, or publish it again with a key")
-        }
+        let result = try await commit(message)
+        guard let id = result.jobID else { throw Self.unknownOutcome }
         exchange.bodyIsDone()
         var fields: HTTPFields = [.location: exchange.location(of: id)]
         var known: JobSnapshot?
@@ -40,22 +39,46 @@ struct PublishController: Sendable {
             fields[.idempotencyReplayed] = "true"
             known = try await broker.read([id]).first?.snapshot
         }
-        guard var job = known else {
-            return .json(.accepted, headers: fields) { $0.forgottenJob(id, queue: queue, name: message.name, replayed: false) }
-        }
-        if let preference = exchange.preferredWait {
+        let preference = exchange.preferredWait
+        if let preference {
             fields[.preferenceApplied] = preference.applied
-            if let end = try await JobWait(environment).final(of: job, within: preference.wait) { job = end }
+            if let job = known { known = try await JobWait(environment).final(of: job, within: preference.wait) }
         }
-        let status: HTTPResponse.Status = exchange.preferredWait != nil && job.state.isFinal ? .ok : .accepted
-        return .json(status, headers: fields) { $0.job(job) }
+        // A job that is not kept has ended, too.
+        let status: HTTPResponse.Status = preference != nil && known?.state.isFinal != false ? .ok : .accepted
+        return .json(status, headers: fields) { json in
+            if let job = known {
+                json.job(job)
+            } else {
+                json.forgottenJob(id, queue: queue, name: message.name, replayed: false)
+            }
+        }
     }
+
+    private func commit(_ message: NewMessage) async throws -> OperationResult {
+        do throws(BrokerError) {
+            guard let result = try await broker.commit([Transaction(.enqueue(message))]).first?.get().first else {
+                throw Self.unknownOutcome
+            }
+            return result
+        } catch {
+            var problem = Problem(error)
+            // Here the key is a header.
+            if problem.field == "key" { problem.field = IdempotencyKey.field }
+            throw problem
+        }
+    }
+
+    private static let unknownOutcome = BrokerError(
+        .outcomeUnknown,
+        "the store did not say what became of the job: look for it, or publish it again with a key"
+    )
 
     @Sendable private func publishBatch(_ exchange: Exchange) async throws -> Response {
         try environment.refuseWhileDraining()
         let queue = try await QueueNames.creatable(try exchange.queue(), at: broker)
         guard exchange.headers[.idempotencyKey] == nil else {
-            throw Problem.invalid("Idempotency-Key", "a batch takes a key for each of its jobs: say it as the member key")
+            throw Problem.invalid(IdempotencyKey.field, "a batch takes a key for each of its jobs: say it as the member key")
         }
         guard let items = try await exchange.json(limit: exchange.limits.batchBytes)?.elements else {
             throw Problem.invalid("body", "send a JSON array of jobs, each an object with a payload")

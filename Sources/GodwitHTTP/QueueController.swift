@@ -66,7 +66,17 @@ struct QueueController: Sendable {
     }
 
     @Sendable private func delete(_ exchange: Exchange) async throws -> Response {
-        try await broker.delete(try exchange.queue(), purging: try exchange.query.flag("purge"))
+        let name = try exchange.queue()
+        let purges = try exchange.query.flag("purge")
+        do throws(BrokerError) {
+            try await broker.delete(name, purging: purges)
+        } catch {
+            guard error.code == .queueNotEmpty else { throw error }
+            throw BrokerError(
+                .queueNotEmpty,
+                "the queue has unfinished jobs: wait for them, or delete it and them with ?purge=true (--purge)"
+            )
+        }
         return Response(status: .noContent)
     }
 

@@ -71,10 +71,10 @@ struct SettleController: Sendable {
             json.object { json in
                 json.key("results")
                 json.array { json in
-                    for (item, result) in zip(items, results) {
+                    for (index, (item, result)) in zip(items, results).enumerated() {
                         json.object { json in
                             json.member("lease", item.lease.description)
-                            json.settled(result)
+                            json.settled(result, path: "[\(index)].")
                         }
                     }
                 }
@@ -85,8 +85,8 @@ struct SettleController: Sendable {
     private func answer(_ settlement: Settlement) async throws -> Response {
         let result = try await carryOut([settlement]).first
         switch result {
-        case .failed(let error): throw error
-        case let result?: return .json { json in json.object { $0.settled(result, withStatus: false) } }
+        case .failed(_, let error): throw error
+        case let result?: return .json { json in json.object { $0.settled(result) } }
         case nil: throw BrokerError(.outcomeUnknown, "the store did not say what became of the lease: look at the job")
         }
     }
@@ -106,8 +106,8 @@ struct SettleController: Sendable {
         var outcomes = transactions.isEmpty ? [] : try await broker.commit(transactions)[...]
         return settlements.map { settlement in
             switch settlement {
-            case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(.staleLease)
-            case .renew: renewed.popFirst() ?? .failed(.staleLease)
+            case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(operation: 0, .staleLease)
+            case .renew: renewed.popFirst() ?? .failed(operation: 0, .staleLease)
             }
         }
     }
@@ -121,9 +121,12 @@ struct SettleController: Sendable {
             switch outcome {
             case .good(let remaining): .renewed(expiresAt: now + remaining)
             case .cancelRequested: .cancelRequested
-            case .stale: .failed(.staleLease)
+            case .stale: .failed(operation: 0, .staleLease)
             case .unreachable:
-                .failed(BrokerError(.unavailable, "whoever gave this lease cannot be reached: renew it again", retryAfter: .seconds(1)))
+                .failed(
+                    operation: 0,
+                    BrokerError(.unavailable, "whoever gave this lease cannot be reached: renew it again", retryAfter: .seconds(1))
+                )
             }
         }
     }
@@ -134,11 +137,12 @@ private enum Settled {
     case ended(JobState?, enqueued: [JobID])
     case renewed(expiresAt: Timestamp)
     case cancelRequested
-    case failed(BrokerError)
+    /// Operation 0 is what became of the lease, the others are the jobs that go with it.
+    case failed(operation: Int, BrokerError)
 
     init(_ outcome: TransactionOutcome) {
         switch outcome {
-        case .aborted(_, let error): self = .failed(error)
+        case .aborted(let operation, let error): self = .failed(operation: operation, error)
         case .committed(let results):
             let state: JobState? = if case .state(let state)? = results.first { state } else { nil }
             self = .ended(state, enqueued: results.dropFirst().compactMap(\.jobID))
@@ -147,10 +151,11 @@ private enum Settled {
 }
 
 extension JSONWriter {
-    fileprivate mutating func settled(_ result: Settled, withStatus: Bool = true) {
+    /// - Parameter path: the item's place in a batch, where each result has a status; nil for a single one, whose status is the answer's.
+    fileprivate mutating func settled(_ result: Settled, path: String? = nil) {
         switch result {
         case .ended(let state, let jobs):
-            if withStatus { member("status", 200) }
+            if path != nil { member("status", 200) }
             if let state { member("state", state.rawValue) }
             guard !jobs.isEmpty else { return }
             key("enqueued")
@@ -158,16 +163,17 @@ extension JSONWriter {
                 for job in jobs { json.string(job.description) }
             }
         case .renewed(let time):
-            if withStatus { member("status", 200) }
+            if path != nil { member("status", 200) }
             member("expires_at", time)
             member("cancel_requested", false)
         case .cancelRequested:
-            if withStatus { member("status", 200) }
+            if path != nil { member("status", 200) }
             member("expires_at", Timestamp?.none)
             member("cancel_requested", true)
-        case .failed(let error):
-            let problem = Problem(error)
-            if withStatus { member("status", problem.status.code) }
+        case .failed(let operation, let error):
+            let place = operation == 0 ? "" : "enqueue[\(operation - 1)]."
+            let problem = Problem(error, path: (path ?? "") + place)
+            if path != nil { member("status", problem.status.code) }
             key("error")
             problem.write(to: &self)
         }

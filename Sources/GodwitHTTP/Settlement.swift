@@ -43,7 +43,7 @@ extension Settlement {
         guard let fraction = object.value("fraction")?.double, (0...1).contains(fraction) else {
             throw .invalid(path + "fraction", "fraction must be a number from 0 to 1")
         }
-        let note = try object.text("note", limit: Limits.progressNote)
+        let note = try object.lines("note", limit: Limits.progressNote)
         try object.finish()
         return .renew(Renewal(lease, progress: JobProgress(fraction: fraction, note: note)))
     }

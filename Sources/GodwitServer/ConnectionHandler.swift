@@ -2,6 +2,7 @@ import GodwitCore
 import GodwitHTTP
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 import Synchronization
 
@@ -23,7 +24,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let limits: ConnectionLimits
     private let statistics: ServerStatistics
     private var state = ConnectionTiming()
-    private var timer: Scheduled<Void>?
+    private var timer: (deadline: NIODeadline, scheduled: Scheduled<Void>)?
+    /// What to tell a client that speaks no HTTP, when its turn has come.
+    private var violation: Problem?
     private var closesAfterAnswer = false
     private var answers = 0
 
@@ -46,7 +49,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        timer?.cancel()
+        timer?.scheduled.cancel()
         timer = nil
         connection.end()
     }
@@ -57,7 +60,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        timer?.cancel()
+        timer?.scheduled.cancel()
         timer = nil
         connection.end()
         context.fireChannelInactive()
@@ -78,9 +81,18 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if violation == nil, let error = error as? HTTPParserError { violation = .violation(error) }
+        context.fireErrorCaught(error)
+    }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head(let head):
+            // The server below answers in the order of the requests, here as everywhere, but with a bare 400.
+            if let violation, head.status == .badRequest, head.headerFields[.contentLength] == "0" {
+                return refuse(violation, context: context, promise: promise)
+            }
             if head.status.kind != .informational, head.headerFields[.connection]?.lowercased() == "close" { closesAfterAnswer = true }
             context.write(data, promise: promise)
         case .body:
@@ -101,6 +113,15 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    private func refuse(_ violation: Problem, context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+        var (head, body) = violation.document
+        head.headerFields[.connection] = "close"
+        closesAfterAnswer = true
+        statistics.answered(status: head.status.code)
+        context.write(wrapOutboundOut(.head(head)), promise: promise)
+        context.write(wrapOutboundOut(.body(body)), promise: nil)
+    }
+
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         watch(context, until: state.writabilityChanged(context.channel.isWritable, now: .now(), limits: limits))
         context.fireChannelWritabilityChanged()
@@ -112,8 +133,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Keeps at most one timer: a later deadline is met by the timer that fires too early and sets itself again.
     private func watch(_ context: ChannelHandlerContext, until deadline: NIODeadline?) {
-        guard let deadline, timer == nil, context.channel.isActive else { return }
-        timer = context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(deadline: deadline) { [weak self] in
+        guard let deadline, context.channel.isActive else { return }
+        if let timer {
+            guard deadline < timer.deadline else { return }
+            timer.scheduled.cancel()
+        }
+        let scheduled = context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(deadline: deadline) { [weak self] in
             guard let self else { return }
             self.timer = nil
             guard let deadline = self.state.deadline else { return }
@@ -124,6 +149,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 self.watch(context, until: deadline)
             }
         }
+        timer = (deadline, scheduled)
     }
 
     private func cut(_ context: ChannelHandlerContext) {

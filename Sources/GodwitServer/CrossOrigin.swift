@@ -3,13 +3,16 @@ import Hummingbird
 
 /// What browsers need to hear before they let a page of an allowed origin use the server (Fetch standard, section 3.2).
 enum CrossOrigin {
-    static func preflight(_ origin: String) -> Response {
+    private static let headers = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "Traceparent"]
+
+    /// - Parameter asked: the headers that the page wants to send, as the browser lists them.
+    static func preflight(_ origin: String, asked: String?) -> Response {
         Response(
             status: .noContent,
             headers: [
-                .accessControlAllowOrigin: origin, .vary: "Origin", .accessControlAllowMethods: "GET, HEAD, POST, PUT, PATCH, DELETE",
-                .accessControlAllowHeaders: "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, Traceparent",
-                .accessControlMaxAge: "600",
+                .accessControlAllowOrigin: origin, .vary: "Origin, Access-Control-Request-Headers",
+                .accessControlAllowMethods: "GET, HEAD, POST, PUT, PATCH, DELETE",
+                .accessControlAllowHeaders: (headers + jobHeaders(asked)).joined(separator: ", "), .accessControlMaxAge: "600",
             ]
         )
     }
@@ -18,5 +21,11 @@ enum CrossOrigin {
         response.headers[.accessControlAllowOrigin] = origin
         response.headers[.accessControlExposeHeaders] = "Location, Retry-After, Preference-Applied, Idempotency-Replayed"
         response.headers[.vary] = "Origin"
+    }
+
+    /// Those that become a job's, whose names are the page's own.
+    private static func jobHeaders(_ asked: String?) -> [String] {
+        (asked ?? "").split(separator: ",").compactMap { HTTPField.Name(String($0.filter { $0 != " " && $0 != "\t" }))?.canonicalName }
+            .filter { $0.hasPrefix("ce-") || $0.hasPrefix("godwit-header-") }
     }
 }

@@ -12,7 +12,8 @@ struct Gatekeeper: Sendable {
         case admit(origin: String?)
         /// A browser's question before the request (CORS preflight) from an origin that may ask.
         case preflight(origin: String)
-        case refuse(Problem)
+        /// The origin, if it is one that is allowed, may read why.
+        case refuse(Problem, origin: String?)
     }
 
     /// Paths for load balancers and supervisors, which know no token and call us by any name.
@@ -29,6 +30,8 @@ struct Gatekeeper: Sendable {
     }
 
     func judge(_ head: HTTPRequest, path: String) -> Verdict {
+        // The first one has become the authority (RFC 9112, section 3.2).
+        guard head.headerFields[values: .hostName].isEmpty else { return .refuse(Self.twoHosts, origin: nil) }
         if Self.open.contains(path) { return .admit(origin: nil) }
         let origin = head.headerFields[.origin]
         let allowed = origin.flatMap { origins.contains(Self.normalized($0)) ? $0 : nil }
@@ -36,14 +39,15 @@ struct Gatekeeper: Sendable {
             return .preflight(origin: allowed)
         }
         if let token {
-            guard shows(token, head) else { return .refuse(Self.unauthorized) }
+            guard shows(token, head) else { return .refuse(Self.unauthorized, origin: allowed) }
             return .admit(origin: allowed)
         }
-        guard let authority = head.authority, isKnown(authority) else { return .refuse(Self.unknownHost) }
+        guard let authority = head.authority else { return .refuse(Self.noHost, origin: nil) }
+        guard isKnown(authority) else { return .refuse(Self.unknownHost, origin: allowed) }
         if let origin {
-            guard allowed != nil || isSame(origin, as: authority) else { return .refuse(Self.foreignOrigin) }
+            guard allowed != nil || isSame(origin, as: authority) else { return .refuse(Self.foreignOrigin, origin: nil) }
         } else if isCrossSite(head) {
-            return .refuse(Self.foreignOrigin)
+            return .refuse(Self.foreignOrigin, origin: nil)
         }
         return .admit(origin: allowed)
     }
@@ -84,10 +88,18 @@ struct Gatekeeper: Sendable {
     }
 
     private static var unauthorized: Problem {
-        var problem = Problem(.unauthorized, "unauthorized", "this server needs a token: send it as `Authorization: Bearer TOKEN`")
+        var problem = Problem(
+            .unauthorized,
+            "unauthorized",
+            "this server needs a token: send it as `Authorization: Bearer TOKEN`",
+            field: "Authorization"
+        )
         problem.headers[.wwwAuthenticate] = "Bearer"
         return problem
     }
+
+    private static let twoHosts = Problem.invalid("Host", "the request has more than one Host header: send one")
+    private static let noHost = Problem.invalid("Host", "the request has no Host header: HTTP/1.1 needs one")
 
     private static let unknownHost = Problem(
         .forbidden,
@@ -105,6 +117,7 @@ struct Gatekeeper: Sendable {
 }
 
 extension HTTPField.Name {
+    static var hostName: Self { Self("Host")! }  // a literal token
     static var secFetchSite: Self { Self("Sec-Fetch-Site")! }  // a literal token
     static var secFetchMode: Self { Self("Sec-Fetch-Mode")! }  // a literal token
 }

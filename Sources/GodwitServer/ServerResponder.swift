@@ -43,8 +43,11 @@ struct ServerResponder: Sendable {
         Connection.current?.requestBegan()
         var response: Response
         switch gatekeeper.judge(request.head, path: request.uri.path) {
-        case .refuse(let problem): response = problem.response
-        case .preflight(let origin): response = CrossOrigin.preflight(origin)
+        case .refuse(let problem, let origin):
+            response = problem.response
+            if let origin { CrossOrigin.permit(origin, in: &response) }
+        case .preflight(let origin):
+            response = CrossOrigin.preflight(origin, asked: request.headers[.accessControlRequestHeaders])
         case .admit(let origin):
             response = try await route(request, channel)
             if let origin { CrossOrigin.permit(origin, in: &response) }

@@ -58,6 +58,28 @@ struct BadInputTests {
             field: "headers"
         ),
 
+        Case(
+            method: "POST",
+            path: "/v1/queues/q/jobs",
+            body: "{}",
+            headers: [("Idempotency-Key", "a"), ("Idempotency-Key", "b")],
+            field: "Idempotency-Key"
+        ),
+        Case(method: "POST", path: "/v1/queues/q/jobs", body: "{}", headers: [("Idempotency-Key", #""a"#)], field: "Idempotency-Key"),
+        Case(method: "POST", path: "/v1/queues/q/jobs?name=a%0D%0Ab", body: "{}", field: "name"),
+        Case(method: "POST", path: "/v1/queues/q/jobs?run-at=9999-12-31T23:59:59-23:59", body: "{}", field: "run-at"),
+
+        Case(method: "POST", path: "/v1/queues/q/jobs/batch", body: #"[{"payload":1,"name":"a\u001b[31m"}]"#, field: "[0].name"),
+        Case(method: "POST", path: "/v1/queues/q/jobs/batch", body: #"[{"payload":1,"key":"a\nb"}]"#, field: "[0].key"),
+        Case(
+            method: "POST",
+            path: "/v1/queues/q/jobs/batch",
+            body: #"[{"payload":"a","content_type":"text/plain\r\nSet-Cookie: a=b"}]"#,
+            field: "[0].content_type"
+        ),
+        Case(method: "POST", path: "/v1/queues/q/jobs/batch", body: #"[{"payload":1,"headers":{"a\r\nb":"c"}}]"#, field: "[0].headers"),
+        Case(method: "POST", path: "/v1/queues/q/jobs/batch", body: #"[{"payload":1,"headers":{"":"c"}}]"#, field: "[0].headers"),
+        Case(method: "POST", path: "/v1/queues/q/jobs/batch", body: #"[{"payload":1,"headers":{"a":"c\u0000d"}}]"#, field: "[0].headers.a"),
         Case(method: "POST", path: "/v1/queues/q/jobs/batch", body: "{}", field: "body"),
         Case(method: "POST", path: "/v1/queues/q/jobs/batch", body: "", field: "body"),
         Case(method: "POST", path: "/v1/queues/q/jobs/batch", body: "[]", field: "body"),
@@ -85,12 +107,12 @@ struct BadInputTests {
             field: "body"
         ),
 
-        Case(method: "GET", path: "/v1/jobs/nothing", status: 404, code: "job_not_found"),
-        Case(method: "GET", path: "/v1/jobs/nothing/result", status: 404, code: "job_not_found"),
-        Case(method: "GET", path: "/v1/jobs/nothing/payload", status: 404, code: "job_not_found"),
-        Case(method: "POST", path: "/v1/jobs/nothing/cancel", status: 404, code: "job_not_found"),
-        Case(method: "POST", path: "/v1/jobs/nothing/retry", status: 404, code: "job_not_found"),
-        Case(method: "DELETE", path: "/v1/jobs/nothing", status: 404, code: "job_not_found"),
+        Case(method: "GET", path: "/v1/jobs/nothing", status: 404, code: "job_not_found", field: "job"),
+        Case(method: "GET", path: "/v1/jobs/nothing/result", status: 404, code: "job_not_found", field: "job"),
+        Case(method: "GET", path: "/v1/jobs/nothing/payload", status: 404, code: "job_not_found", field: "job"),
+        Case(method: "POST", path: "/v1/jobs/nothing/cancel", status: 404, code: "job_not_found", field: "job"),
+        Case(method: "POST", path: "/v1/jobs/nothing/retry", status: 404, code: "job_not_found", field: "job"),
+        Case(method: "DELETE", path: "/v1/jobs/nothing", status: 404, code: "job_not_found", field: "job"),
         Case(method: "GET", path: "/v1/jobs/x?wait=5s", code: "unknown_option", field: "wait"),
         Case(method: "GET", path: "/v1/jobs?limit=0", field: "limit"),
         Case(method: "GET", path: "/v1/jobs?limit=1001", field: "limit"),
@@ -105,9 +127,10 @@ struct BadInputTests {
         Case(method: "POST", path: "/v1/queues/q/leases?lease=1ms", field: "lease"),
         Case(method: "POST", path: "/v1/queues/q/leases?lease=13h", field: "lease"),
         Case(method: "POST", path: "/v1/queues/q/leases?holder=", field: "holder"),
+        Case(method: "POST", path: "/v1/queues/q/leases?holder=a%00b", field: "holder"),
         Case(method: "POST", path: "/v1/queues/q/leases?limit=5", code: "unknown_option", field: "limit"),
         Case(method: "POST", path: "/v1/leases/l/complete", body: "{", code: "invalid_json", field: "body"),
-        Case(method: "POST", path: "/v1/leases/l/complete", body: "1", status: 409, code: "stale_lease"),
+        Case(method: "POST", path: "/v1/leases/l/complete", body: "1", status: 409, code: "stale_lease", field: "lease"),
         Case(method: "POST", path: "/v1/leases/l/fail", field: "error"),
         Case(method: "POST", path: "/v1/leases/l/fail", body: "[]", field: "body"),
         Case(method: "POST", path: "/v1/leases/l/fail", body: "{}", field: "error"),
@@ -140,13 +163,13 @@ struct BadInputTests {
         Case(method: "POST", path: "/v1/queues/nothing/pause", status: 404, code: "queue_not_found", field: "queue"),
         Case(method: "DELETE", path: "/v1/queues/nothing?purge=maybe", field: "purge"),
 
-        Case(method: "GET", path: "/", status: 404, code: "not_found"),
-        Case(method: "GET", path: "/v2/jobs", status: 404, code: "not_found"),
-        Case(method: "GET", path: "/v1/jobs/a/b/c", status: 404, code: "not_found"),
+        Case(method: "GET", path: "/", status: 404, code: "not_found", field: "path"),
+        Case(method: "GET", path: "/v2/jobs", status: 404, code: "not_found", field: "path"),
+        Case(method: "GET", path: "/v1/jobs/a/b/c", status: 404, code: "not_found", field: "path"),
         Case(method: "GET", path: "/healthz?x=1", code: "unknown_option", field: "x"),
-        Case(method: "PUT", path: "/v1/jobs", body: "{}", status: 405, code: "method_not_allowed"),
-        Case(method: "GET", path: "/v1/queues/q/leases", status: 405, code: "method_not_allowed"),
-        Case(method: "POST", path: "/metrics", status: 405, code: "method_not_allowed"),
+        Case(method: "PUT", path: "/v1/jobs", body: "{}", status: 405, code: "method_not_allowed", field: "method"),
+        Case(method: "GET", path: "/v1/queues/q/leases", status: 405, code: "method_not_allowed", field: "method"),
+        Case(method: "POST", path: "/metrics", status: 405, code: "method_not_allowed", field: "method"),
     ]
 
     @Test("bad input is a clear refusal: its status, its code and the field", arguments: cases)

@@ -168,6 +168,7 @@ struct LeaseTests {
             #expect(results[3]["expires_at"].string != nil)
             #expect(results[4]["cancel_requested"].bool == false)
             #expect(results[5]["error"]["code"].string == "stale_lease")
+            #expect(results[5]["error"]["field"].string == "[5].lease")
             let followUp = try await server.lease("next")
             #expect(followUp["job"]["id"].string == results[0]["enqueued"][0].string)
             #expect(followUp["payload"].string == "x")
@@ -184,9 +185,10 @@ struct LeaseTests {
             let lease = try #require(try await server.lease()["lease"].string)
             let reply = try await server.post(
                 "/v1/leases/batch",
-                #"[{"lease": "\#(lease)", "complete": 1, "enqueue": [{"queue": "next", "payload": 2, "key": "k"}]}]"#
+                #"[{"lease": "\#(lease)", "complete": 1, "enqueue": [{"queue": "q", "payload": 1}, {"queue": "next", "payload": 2, "key": "k"}]}]"#
             )
             #expect(try reply.json["results"][0]["error"]["code"].string == "key_conflict")
+            #expect(try reply.json["results"][0]["error"]["field"].string == "[0].enqueue[1].key")
             #expect(try reply.json["results"][0]["status"].int == 422)
             #expect(try await server.get("/v1/jobs/\(id)").json["state"].string == "running")
             #expect(try await server.post("/v1/leases/\(lease)/complete", "1").status == 200)

@@ -241,4 +241,37 @@ struct PublishTests {
             _ = try await server.publish()
         }
     }
+
+    @Test("a key that was used for another request is the header's fault")
+    func conflictField() async throws {
+        try await TestServer.run { server in
+            let headers = [("Idempotency-Key", "k")]
+            #expect(try await server.post("/v1/queues/q/jobs", "1", headers: headers).status == 202)
+            let other = try await server.post("/v1/queues/q/jobs", "2", headers: headers)
+            #expect(other.status == 422)
+            #expect(try other.json["field"].string == "Idempotency-Key")
+            let batch = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload":1},{"payload":2,"key":"k"}]"#)
+            #expect(batch.status == 422)
+            #expect(try batch.json["field"].string == "[1].key")
+        }
+    }
+
+    @Test("who waits for a job that its queue does not keep hears that it is over")
+    func waitWithoutRetention() async throws {
+        try await TestServer.run { server in
+            #expect(try await server.send("PUT", "/v1/queues/q", body: #"{"retention": "none"}"#).status == 201)
+            async let waiting = server.post("/v1/queues/q/jobs", "1", headers: [("Prefer", "wait=60"), ("Idempotency-Key", "k")])
+            let lease = try #require(try await server.lease("q", query: "?wait=10s")["lease"].string)
+            #expect(try await server.post("/v1/leases/\(lease)/complete", "1").status == 200)
+            for reply in [
+                try await waiting,
+                try await server.post("/v1/queues/q/jobs", "1", headers: [("Prefer", "wait=60"), ("Idempotency-Key", "k")]),
+            ] {
+                #expect(reply.status == 200)
+                #expect(reply["preference-applied"] == "wait=60")
+                #expect(try reply.json["id"].string != nil)
+                #expect(try reply.json["state"].isNull)
+            }
+        }
+    }
 }

@@ -83,15 +83,18 @@ struct RequestReadingTests {
 
     @Test(
         "a key in quotes is the same key as the bare one",
-        arguments: [("abc", "abc"), ("\"abc\"", "abc"), (#""a\"b\\c""#, #"a"b\c"#), ("\"", "\""), ("a\"b", "a\"b")]
+        arguments: [("abc", "abc"), ("\"abc\"", "abc"), (#""a\"b\\c""#, #"a"b\c"#), ("a\"b", "a\"b"), ("\"ü\"", "ü")]
     )
     func keys(_ header: String, _ key: String) throws {
-        #expect(try IdempotencyKey.parse(header) == key)
+        #expect(try IdempotencyKey.of([.idempotencyKey: header]) == key)
     }
 
-    @Test("an empty or endless key is refused", arguments: ["", "\"\"", String(repeating: "k", count: 513)])
+    @Test(
+        "an empty or endless key is refused, and a string in quotes that is not whole",
+        arguments: ["", "\"\"", String(repeating: "k", count: 513), "\"", "\"abc", #""abc\""#, #""a"b""#, #""a";p=1"#, #""a\b""#]
+    )
     func badKeys(_ header: String) {
-        let problem = #expect(throws: Problem.self) { try IdempotencyKey.parse(header) }
+        let problem = #expect(throws: Problem.self) { try IdempotencyKey.of([.idempotencyKey: header]) }
         #expect(problem?.field == "Idempotency-Key")
     }
 

@@ -248,13 +248,17 @@ struct ConnectionTests {
         options.maxHeaderFieldBytes = 1_000
         options.maxHeaderFields = 20
         try await TestServer.run(options) { server in
-            let long = try await server.connect()
-            try await long.request("GET", "/healthz", headers: [("X-Long", String(repeating: "x", count: 2_000))])
-            #expect((400..<500).contains(try await long.reply().status))
-            #expect(try await long.isClosedByServer(within: .seconds(10)))
-            let many = try await server.connect()
-            try await many.request("GET", "/healthz", headers: (0..<30).map { ("X-\($0)", "x") })
-            #expect((400..<500).contains(try await many.reply().status))
+            let long = [("X-Long", String(repeating: "x", count: 2_000))]
+            for headers in [long, (0..<30).map { ("X-\($0)", "x") }] {
+                let connection = try await server.connect()
+                try await connection.request("GET", "/healthz", headers: headers)
+                let reply = try await connection.reply()
+                #expect(reply.status == 431)
+                #expect(reply["content-type"] == "application/problem+json")
+                #expect(try reply.json["code"].string == "head_too_large")
+                #expect(reply["connection"] == "close")
+                #expect(try await connection.isClosedByServer(within: .seconds(10)))
+            }
         }
     }
 
@@ -269,6 +273,69 @@ struct ConnectionTests {
             try await connection.closeOutput()
             #expect(try await connection.isClosedByServer(within: .seconds(10)))
             #expect(try await server.get("/healthz").status == 200)
+        }
+    }
+
+    @Test(
+        "what is wrong with the HTTP itself is said in a problem document, after the answers that are due",
+        arguments: [
+            ("hello\r\n\r\n", 501, "method_unknown"), ("GET / HTTP/9.9\r\n\r\n", 400, "bad_request"),
+            ("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "bad_request"),
+            ("FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "method_unknown"),
+            (
+                "POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+                "bad_request"
+            ),
+            ("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "bad_request"),
+            ("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400, "invalid_argument"),
+            ("GET /v1/jobs HTTP/1.1\r\n\r\n", 400, "invalid_argument"),
+        ]
+    )
+    func violations(_ text: String, _ status: Int, _ code: String) async throws {
+        try await TestServer.run { server in
+            let connection = try await server.connect()
+            try await connection.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + text)
+            #expect(try await connection.reply().text == "ok\n")
+            let reply = try await connection.reply()
+            #expect(reply.status == status)
+            #expect(reply["content-type"] == "application/problem+json")
+            #expect(try reply.json["code"].string == code)
+            if code != "invalid_argument" { #expect(try await connection.isClosedByServer(within: .seconds(10))) }
+            #expect(try await server.broker.queues().isEmpty)
+        }
+    }
+
+    /// The timer stands at the idle time's end when the request begins.
+    @Test("a request on a connection that stood idle has the request time, not what is left of the idle time")
+    func lateLoris() async throws {
+        var options = ServerOptions()
+        options.requestTimeout = .milliseconds(200)
+        options.idleTimeout = .seconds(60)
+        try await TestServer.run(options) { server in
+            let slow = try await server.connect()
+            try await slow.request("GET", "/healthz")
+            #expect(try await slow.reply().status == 200)
+            // Until the timer of the first request has set itself again.
+            try await Task.sleep(for: .milliseconds(500))
+            try await slow.send("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1")
+            #expect(try await slow.isClosedByServer(within: .seconds(10)))
+        }
+    }
+
+    @Test("a client that has closed its sending side gets its answer, but nothing waits for it, and it gets no jobs")
+    func halfClosed() async throws {
+        try await TestServer.run { server in
+            let id = try await server.publish()
+            func ask(_ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8]? = nil) async throws -> HTTPReply {
+                let connection = try await server.connect()
+                try await connection.request(method, path, headers: headers, body: body)
+                try await connection.closeOutput()
+                return try await connection.reply()
+            }
+            #expect(try await ask("GET", "/v1/jobs/\(id)").json["state"].string == "queued")
+            #expect(try await ask("GET", "/v1/jobs/\(id)", headers: [("Prefer", "wait=60")]).json["state"].string == "queued")
+            #expect(try await ask("POST", "/v1/queues/other/jobs", headers: [("Prefer", "wait=60")], body: [0x31]).status == 202)
+            #expect(try await ask("POST", "/v1/queues/empty/leases?wait=60s", body: []).text == #"{"leases":[]}"#)
         }
     }
 

@@ -17,7 +17,7 @@ struct GatekeeperTests {
         switch gate.judge(head, path: path) {
         case .admit: return "admit"
         case .preflight: return "preflight"
-        case .refuse(let problem): return problem.code
+        case .refuse(let problem, _): return problem.code
         }
     }
 
@@ -29,7 +29,7 @@ struct GatekeeperTests {
             ("queue.internal:8080", "admit"), ("evil.example", "host_not_allowed"), ("localhost.evil.example", "host_not_allowed"),
             ("127.0.0.1.evil.example", "host_not_allowed"), ("", "host_not_allowed"), ("[::1", "host_not_allowed"),
             ("user@localhost", "host_not_allowed"), ("localhost:x", "host_not_allowed"), ("127.1", "host_not_allowed"),
-            (nil, "host_not_allowed"),
+            (nil, "invalid_argument"),
         ] as [(String?, String)]
     )
     func hosts(_ host: String?, _ expected: String) {

@@ -90,7 +90,31 @@ struct ServerTests {
             )
             #expect(preflight.status == 204)
             #expect(preflight["access-control-allow-methods"]?.contains("POST") == true)
+            let asking = try await server.send(
+                "OPTIONS",
+                "/v1/queues/q/jobs",
+                headers: [
+                    ("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "POST"),
+                    ("Access-Control-Request-Headers", "godwit-header-tenant, ce-id,x-other"),
+                ]
+            )
+            #expect(asking["access-control-allow-headers"]?.hasSuffix("Traceparent, godwit-header-tenant, ce-id") == true)
             #expect(try await server.get("/healthz", headers: [("Host", "lb.example")]).status == 200)
+        }
+    }
+
+    @Test("a page of an allowed origin can read why it was refused")
+    func readableRefusal() async throws {
+        var options = ServerOptions()
+        options.token = "0123456789abcdef"
+        options.allowedOrigins = ["https://app.example.com"]
+        try await TestServer.run(options) { server in
+            let refused = try await server.get("/v1/jobs", headers: [("Origin", "https://app.example.com")])
+            #expect(refused.status == 401)
+            #expect(refused["access-control-allow-origin"] == "https://app.example.com")
+            let foreign = try await server.get("/v1/jobs", headers: [("Origin", "https://evil.example")])
+            #expect(foreign.status == 401)
+            #expect(foreign["access-control-allow-origin"] == nil)
         }
     }
 
