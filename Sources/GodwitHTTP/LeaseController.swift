@@ -37,17 +37,10 @@ struct LeaseController: Sendable {
         var queues: [QueueName] = []
         for name in names { queues.append(try await QueueNames.creatable(name, at: broker, field: field)) }
         let holder = try await broker.open(HolderOptions(id: holderID, queues: queues, capacity: count, isEmbedded: false))
-        let limits = exchange.limits
-        let request = LeaseRequest(
-            holder: holder,
-            count: count,
-            term: term,
-            wait: wait,
-            bytes: limits.batchBytes,
-            each: max(1, limits.jobBytes)
-        )
         let deliveries =
-            wait == .zero ? try await request.run() : try await interruptible(by: environment.interruptions) { try await request.run() }
+            wait == .zero
+            ? try await holder.lease(max: count, term: term, wait: wait)
+            : try await interruptible(by: environment.interruptions) { try await holder.lease(max: count, term: term, wait: wait) }
         let answer = LeaseAnswer(deliveries, broker: broker)
         var json = JSONWriter(capacity: 256 + deliveries.reduce(0) { $0 + $1.payload.bytes.count + 1_024 })
         let now = environment.now()
@@ -65,33 +58,6 @@ struct LeaseController: Sendable {
         let options = HolderOptions(id: HolderID(name), queues: [], capacity: 1, isEmbedded: false)
         try await broker.open(options).close()
         return Response(status: .noContent)
-    }
-}
-
-/// One request for leases, taken in steps, so that a thousand large payloads do not stand in memory at once.
-private struct LeaseRequest: Sendable {
-    let holder: any Holder
-    let count: Int
-    let term: LeaseTerm
-    let wait: Duration
-    /// The most bytes of payloads in one answer; one job is given out whatever its size.
-    let bytes: Int
-    /// The most bytes that one payload has.
-    let each: Int
-
-    func run() async throws -> [Delivery] {
-        var step = min(count, max(1, bytes / each))
-        var deliveries = try await holder.lease(max: step, term: term, wait: wait)
-        var last = deliveries.count
-        var used = deliveries.reduce(0) { $0 + $1.payload.bytes.count }
-        while last == step, deliveries.count < count, !Task.isCancelled {
-            step = min(count - deliveries.count, (bytes - used) / each)
-            guard step > 0, let more = try? await holder.lease(max: step, term: term, wait: .zero) else { break }
-            last = more.count
-            used += more.reduce(0) { $0 + $1.payload.bytes.count }
-            deliveries += more
-        }
-        return deliveries
     }
 }
 

@@ -125,7 +125,7 @@ struct SettleController: Sendable {
             case .unreachable:
                 .failed(
                     operation: 0,
-                    BrokerError(.unavailable, "whoever gave this lease cannot be reached: renew it again", retryAfter: .seconds(1))
+                    BrokerError(.unavailable, "it cannot be known yet whether this lease is good: renew it again", retryAfter: .seconds(1))
                 )
             }
         }

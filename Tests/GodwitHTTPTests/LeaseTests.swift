@@ -30,6 +30,25 @@ struct LeaseTests {
         }
     }
 
+    @Test("an answer has no more than 16 MiB of payloads, whatever came before: the rest is for the next one", .timeLimit(.minutes(1)))
+    func answerBytes() async throws {
+        try await TestServer.run { server in
+            let queue = try QueueName("q")
+            let small = (0..<64).map { _ in Operation.enqueue(NewMessage(queue: queue, payload: Content("1"))) }
+            let payload = Content(Bytes([UInt8](repeating: 0x78, count: 1 << 20)), type: "text/plain")
+            _ = try await server.broker.commit([Transaction(small)])
+            for _ in 0..<20 { _ = try await server.broker.commit([Transaction(.enqueue(NewMessage(queue: queue, payload: payload)))]) }
+            var counts: [Int] = []
+            while counts.last != 0 {
+                let leases = try await server.post("/v1/queues/q/leases?max=1000").json["leases"]
+                let bytes = leases.elements.reduce(0) { $0 + ($1["payload"].raw?.utf8.count ?? 0) }
+                #expect(bytes < (16 << 20) + 4_096)
+                counts.append(leases.count)
+            }
+            #expect(counts == [64 + 15, 5, 0])
+        }
+    }
+
     @Test("a wait ends with the first job, or with nothing when the time is up")
     func wait() async throws {
         try await TestServer.run { server in

@@ -187,12 +187,15 @@ struct PublishTests {
     func atomicBatch() async throws {
         try await TestServer.run { server in
             #expect(try await server.send("PUT", "/v1/queues/q", headers: [], body: #"{"max_jobs": 2}"#).status == 201)
-            let full = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload":1},{"payload":2},{"payload":3}]"#)
+            let never = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload":1},{"payload":2},{"payload":3}]"#)
+            #expect(never.status == 413, "no waiting would make room for it")
+            #expect(try never.json["code"].string == "too_large")
+            #expect(try await server.post("/v1/queues/q/jobs", "1", headers: [("Idempotency-Key", "k")]).status == 202)
+            let full = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload":1},{"payload":2}]"#)
             #expect(full.status == 503)
             #expect(try full.json["code"].string == "busy")
             #expect(full["retry-after"].flatMap { Int($0) } ?? 0 >= 1)
             #expect(try full.json["retry_after_ms"].int ?? 0 > 0)
-            #expect(try await server.post("/v1/queues/q/jobs", "1", headers: [("Idempotency-Key", "k")]).status == 202)
             let conflict = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload":1},{"payload":2,"key":"k"}]"#)
             #expect([422, 503].contains(conflict.status))
             #expect(try await server.get("/v1/queues/q").json["counts"]["queued"].int == 1)
