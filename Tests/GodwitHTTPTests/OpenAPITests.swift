@@ -85,6 +85,23 @@ struct OpenAPITests {
         }
     }
 
+    @Test("every operation says how it refuses")
+    func refusals() throws {
+        let document = try Self.document()
+        for path in document["paths"].names where path != "/healthz" && path != "/readyz" {
+            for method in document["paths"][path].names {
+                let responses = document["paths"][path][method]["responses"]
+                let expected = ["400", "401", "403"] + (path.hasPrefix(Self.mount) ? ["503"] : [])
+                for status in expected { #expect(responses.names.contains(status), "\(method) \(path)") }
+                // What is not a success is a problem document.
+                for status in responses.names where (Int(status) ?? 0) >= 400 {
+                    let response = Self.resolve(responses[status], in: document)
+                    #expect(response["content"].names == ["application/problem+json"], "\(method) \(path) \(status)")
+                }
+            }
+        }
+    }
+
     @Test("every reference of the document leads somewhere, and every operation has a name of its own")
     func references() throws {
         let document = try Self.document()
