@@ -21,6 +21,9 @@ final class Guarded<State: Sendable>: Sendable {
 
     init(_ state: State) { contents = Mutex(Contents(state: state)) }
 
+    /// How many tasks wait.
+    var waiting: Int { contents.withLock { $0.waiters.count } }
+
     func withLock<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
         let (result, ready) = contents.withLock { contents in
             let result = body(&contents.state)

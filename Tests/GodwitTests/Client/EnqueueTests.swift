@@ -102,16 +102,18 @@ struct EnqueueTests {
 
     @Test("patience ends with the refusal, and the waits never exceed it")
     func givesUp() async throws {
-        try await withMemory { client in
-            try await client.configure(queue: "default") { $0.maxJobs = 1 }
-            try await client.enqueue(Greet(who: "you"))
-            let start = ContinuousClock.now
-            let error = await #expect(throws: BrokerError.self) {
-                try await client.enqueue(Greet(who: "me"), waitingUpTo: .milliseconds(50))
-            }
-            #expect(error?.code == .busy)
-            #expect(ContinuousClock.now - start < .seconds(10))
-        }
+        let clock = RecordingClock()
+        let broker = FaultyBroker(
+            base: try await TestJobs().client.broker,
+            fault: { _ throws(BrokerError) in [0: .busy(retryAfter: .seconds(2))] }
+        )
+        let client = JobClient(broker: broker, clock: clock, logger: quiet)
+        let error = await #expect(throws: BrokerError.self) { try await client.enqueue(Greet(who: "me"), waitingUpTo: .seconds(7)) }
+        #expect(error?.code == .busy)
+        #expect((2...3).contains(clock.sleeps.count))
+        #expect(clock.uptime <= .seconds(7))
+        // What is left is less than the broker's least wait: it does not wait for nothing.
+        #expect(clock.uptime >= .seconds(5))
     }
 
     @Test("cancelling the task ends the wait")
@@ -120,6 +122,7 @@ struct EnqueueTests {
             try await client.configure(queue: "default") { $0.maxJobs = 1 }
             try await client.enqueue(Greet(who: "you"))
             let waiting = Task { try await client.enqueue(Greet(who: "me"), waitingUpTo: .seconds(3_600)) }
+            try await eventually { try await client.queue("default")?.totals.refused == 1 }
             waiting.cancel()
             await #expect(throws: CancellationError.self) { try await waiting.value }
         }
@@ -130,13 +133,16 @@ struct EnqueueTests {
         let clock = RecordingClock()
         let base = try await TestJobs().client.broker
         let refusals = Guarded(0)
-        let broker = FaultyBroker(base: base) { _ throws(BrokerError) in
-            let count = refusals.withLock { count in
-                count += 1
-                return count
+        let broker = FaultyBroker(
+            base: base,
+            fault: { _ throws(BrokerError) in
+                let count = refusals.withLock { count in
+                    count += 1
+                    return count
+                }
+                return count <= 12 ? [0: .busy(retryAfter: .seconds(2))] : [:]
             }
-            return count <= 12 ? [0: .busy(retryAfter: .seconds(2))] : [:]
-        }
+        )
         let client = JobClient(broker: broker, clock: clock, logger: quiet)
         try await client.enqueue(Greet(who: "you"), waitingUpTo: .seconds(600))
         let sleeps = clock.sleeps

@@ -25,7 +25,10 @@ struct OpeningTests {
         #expect(error?.message.contains("embedded:") == true)
     }
 
-    @Test("an embedded store needs a path, and one in memory has none", arguments: ["embedded:", "memory:here"])
+    @Test(
+        "an embedded store needs a path, without a host, and one in memory has none",
+        arguments: ["embedded:", "embedded://./data", "embedded:///data", "memory:here"]
+    )
     func paths(_ url: String) async {
         let error = await #expect(throws: BrokerError.self) { try await JobClient.open(url) }
         #expect(error?.code == .invalidArgument)

@@ -47,6 +47,22 @@ struct JobCodingTests {
         #expect("\(error.map { "\($0)" } ?? "")".contains("ISO 8601"))
     }
 
+    @Test("a date that no four digits can say is refused before it is a job that nobody can read")
+    func farDates() throws {
+        for (year, isGood) in [(-1, false), (0, true), (9_999, true), (10_000, false)] {
+            let first = Timestamp(milliseconds: CivilDate(year: year, month: 1, day: 1).daysSince1970 * 86_400_000)
+            let last = Timestamp(milliseconds: CivilDate(year: year + 1, month: 1, day: 1).daysSince1970 * 86_400_000 - 1)
+            for time in [first, last] {
+                if isGood {
+                    #expect(try JobCoding.decode(Date.self, from: JobCoding.encode(time.date).bytes) == time.date)
+                } else {
+                    #expect(throws: EncodingError.self) { try JobCoding.encode(time.date) }
+                }
+            }
+        }
+        #expect(throws: EncodingError.self) { try JobCoding.encode(Date.distantFuture.addingTimeInterval(1e12)) }
+    }
+
     @Test("results may be single values")
     func fragments() throws {
         for bytes in [try JobCoding.encode("text").bytes, try JobCoding.encode(7).bytes, try JobCoding.encode(Int?.none).bytes] {

@@ -116,6 +116,38 @@ struct JobHandleTests {
             let waiting = Task { try await job.result() }
             waiting.cancel()
             await #expect(throws: CancellationError.self) { try await waiting.value }
+            // And one that is under way.
+            let isWaiting = Guarded(false)
+            let reading = Task {
+                for try await _ in job.updates { isWaiting.withLock { $0 = true } }
+            }
+            await isWaiting.wait { $0 }
+            reading.cancel()
+            // Cancelled, a loop over a sequence ends or throws.
+            await #expect(throws: CancellationError.self) { try await reading.value }
+        }
+    }
+
+    @Test("a job is cancelled also from a task that was cancelled itself")
+    func cancelsWhenCancelled() async throws {
+        try await withMemory { client in
+            let job = try await client.enqueue(Greet(who: "you"))
+            let request = Task {
+                do { _ = try await job.result() } catch is CancellationError { try await job.cancel() }
+            }
+            request.cancel()
+            try await request.value
+            #expect(try await job.status.state == .cancelled)
+        }
+    }
+
+    @Test("updates end after what they threw")
+    func updatesEnd() async throws {
+        try await withMemory { client in
+            var updates = client.handle(for: Greet.self, id: JobID("nothing")).updates.makeAsyncIterator()
+            await #expect(throws: BrokerError.self) { try await updates.next() }
+            let next = try await updates.next()
+            #expect(next == nil)
         }
     }
 

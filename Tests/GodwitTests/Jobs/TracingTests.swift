@@ -1,4 +1,6 @@
+import GodwitCore
 import GodwitTesting
+import InMemoryTracing
 import Testing
 import Tracing
 
@@ -6,56 +8,79 @@ import Tracing
 
 @Suite("Trace context", .timeLimit(.minutes(1)))
 struct TracingTests {
-    /// What an instrument of the W3C trace context does, without its parsing.
-    private struct TraceParent: Instrument {
-        enum Key: ServiceContextKey { typealias Value = String }
+    /// Once per process, as a program would.
+    private static let tracer: InMemoryTracer = {
+        let tracer = InMemoryTracer()
+        InstrumentationSystem.bootstrap(tracer)
+        return tracer
+    }()
 
-        func inject<Carrier, Inject: Injector>(_ context: ServiceContext, into carrier: inout Carrier, using injector: Inject)
-        where Inject.Carrier == Carrier {
-            if let value = context[Key.self] { injector.inject(value, forKey: "Traceparent", into: &carrier) }
-        }
+    /// The span that the current task is in.
+    private static var current: InMemorySpanContext? { ServiceContext.current?.inMemorySpanContext }
 
-        func extract<Carrier, Extract: Extractor>(_ carrier: Carrier, into context: inout ServiceContext, using extractor: Extract)
-        where Extract.Carrier == Carrier {
-            if let value = extractor.extract(key: "traceparent", from: carrier) { context[Key.self] = value }
-        }
+    private func parent(of span: InMemorySpanContext?) -> FinishedInMemorySpan? {
+        Self.tracer.finishedSpans.first { $0.spanID == span?.parentSpanID && $0.traceID == span?.traceID }
     }
 
-    /// Once per process, as a program would.
-    private static let bootstrapped: Void = InstrumentationSystem.bootstrap(TraceParent())
-
-    @Test("the publisher's trace goes on in the handler, and in the jobs that it enqueues")
-    func propagates() async throws {
-        Self.bootstrapped
-        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    @Test("the publisher's trace goes on in the handler, and in the jobs that it enqueues", arguments: [false, true])
+    func propagates(inBatch: Bool) async throws {
+        _ = Self.tracer
         let jobs = try await TestJobs()
-        let seen = Guarded<[String]>([])
+        let seen = Guarded<[InMemorySpanContext?]>([])
         var worker = Worker(jobs.client, concurrency: 1)
         worker.handle(Greet.self) { _, context in
             context.enqueue(Note(text: "x"))
-            seen.withLock { $0.append("\(context.headers["traceparent"] ?? "") \(ServiceContext.current?[TraceParent.Key.self] ?? "")") }
+            seen.withLock { $0.append(Self.current) }
             return ""
         }
-        worker.handle(Note.self) { _, _ in
-            seen.withLock { $0.append(ServiceContext.current?[TraceParent.Key.self] ?? "") }
+        worker.handle(Note.self) { _, _ in seen.withLock { $0.append(Self.current) } }
+        let request = try await withSpan("request") { _ in
+            if inBatch {
+                try await jobs.client.enqueue(contentsOf: [Greet(who: "you")])
+            } else {
+                try await jobs.client.enqueue(Greet(who: "you"), headers: ["Other": "1"])
+            }
+            return Self.current
         }
-        var context = ServiceContext.topLevel
-        context[TraceParent.Key.self] = parent
-        _ = try await ServiceContext.withValue(context) { try await jobs.client.enqueue(Greet(who: "you"), headers: ["Other": "1"]) }
         try await jobs.runDue(worker)
-        #expect(seen.withLock { $0 } == ["\(parent) \(parent)", parent])
+        let spans = seen.withLock { $0 }
+        #expect(spans.map { $0?.traceID } == [request?.traceID, request?.traceID])
+        // The job's span is the child of the producer's, which is the request's child.
+        let producer = try #require(parent(of: spans[0]))
+        #expect(producer.operationName == "enqueue greet")
+        #expect(producer.kind == .producer)
+        #expect(producer.parentSpanID == request?.spanID)
+        #expect(spans[1]?.parentSpanID == spans[0]?.spanID)
+        await jobs.close()
+    }
+
+    @Test("a job without a trace is no child of the span that the worker was started in")
+    func startsAnew() async throws {
+        _ = Self.tracer
+        let jobs = try await TestJobs()
+        let seen = Guarded<InMemorySpanContext?>(nil)
+        var worker = Worker(jobs.client, concurrency: 1)
+        worker.handle(Note.self) { _, _ in seen.withLock { $0 = Self.current } }
+        let message = NewMessage(queue: try QueueName("notes"), payload: Content(#"{"text":"x"}"#), name: "note")
+        _ = try await jobs.client.broker.commit(Transaction(.enqueue(message)))
+        let running = worker
+        let start = try await withSpan("start") { _ in
+            try await jobs.runDue(running)
+            return Self.current
+        }
+        let span = try #require(seen.withLock { $0 })
+        #expect(span.parentSpanID == nil)
+        #expect(span.traceID != start?.traceID)
         await jobs.close()
     }
 
     @Test("a trace makes no other job of a repeated request")
     func keysIgnoreTraces() async throws {
-        Self.bootstrapped
+        _ = Self.tracer
         let jobs = try await TestJobs()
         var ids: Set<JobID> = []
-        for trace in ["a", "b"] {
-            var context = ServiceContext.topLevel
-            context[TraceParent.Key.self] = trace
-            ids.insert(try await ServiceContext.withValue(context) { try await jobs.client.enqueue(Greet(who: "you"), key: "k").id })
+        for _ in 0..<2 {
+            ids.insert(try await withSpan("request") { _ in try await jobs.client.enqueue(Greet(who: "you"), key: "k").id })
         }
         #expect(ids.count == 1)
         await jobs.close()

@@ -29,7 +29,7 @@ struct CronExpressionTests {
         "@ words stand for expressions",
         arguments: [
             ("@yearly", "0 0 1 1 *"), ("@annually", "0 0 1 1 *"), ("@monthly", "0 0 1 * *"), ("@weekly", "0 0 * * 0"),
-            ("@daily", "0 0 * * *"),
+            ("@daily", "0 0 * * *"), (" @Daily\t", "0 0 * * *"), ("5-5/2 * * * *", "5 * * * *"),
             ("@midnight", "0 0 * * *"), ("@hourly", "0 * * * *"),
         ]
     )
@@ -61,6 +61,7 @@ struct CronExpressionTests {
             ("* * * * 8", "day of week", "8 is"),
             ("* * * foo *", "month", "\"foo\" is not a number or a name"), ("a * * * *", "minute", "\"a\" is not a number"),
             ("*/0 * * * *", "minute", "the step \"0\""), ("*/99 * * * *", "minute", "the step \"99\""),
+            ("*/+5 * * * *", "minute", "the step \"+5\""),
             ("*/x * * * *", "minute", "the step \"x\""),
             ("5/10 * * * *", "minute", "5-59/10"), ("9-5 * * * *", "minute", "ends before it begins"),
             ("1,,2 * * * *", "minute", "\"\" is not"),

@@ -124,6 +124,73 @@ struct SchedulerTests {
         await jobs.close()
     }
 
+    @Test("a full disk keeps a schedule waiting, ever longer, but ends no worker")
+    func fullDisk() async throws {
+        let jobs = try await TestJobs()
+        let commits = Guarded<[Timestamp]>([])
+        let clock = jobs.client.clock
+        let isFull = Guarded(true)
+        let broker = FaultyBroker(
+            base: jobs.client.broker,
+            fault: { _ throws(BrokerError) in
+                commits.withLock { $0.append(clock.now) }
+                return isFull.withLock { $0 } ? [0: BrokerError(.diskFull, "no room", retryAfter: .seconds(3))] : [:]
+            }
+        )
+        let client = JobClient(broker: broker, clock: clock, logger: quiet)
+        let schedules = try CheckedSchedule.all(worker(client, .every(.seconds(60))).schedules)
+        var scheduler = Scheduler(schedules, client: client, logger: quiet)
+        for _ in 0..<600 {
+            _ = try await scheduler.fireDue()
+            try await jobs.advance(by: .seconds(1))
+        }
+        let tries = commits.withLock { $0 }
+        let waits = zip(tries.dropFirst(), tries).map { $0 - $1 }
+        #expect(waits.allSatisfy { $0 >= .seconds(3) })
+        #expect(tries.count < 60)
+        #expect((waits.max() ?? .zero) > .seconds(10))
+        isFull.withLock { $0 = false }
+        for _ in 0..<180 {
+            _ = try await scheduler.fireDue()
+            try await jobs.advance(by: .seconds(1))
+        }
+        #expect(try await !times(jobs).isEmpty)
+        await jobs.close()
+    }
+
+    @Test("a firing whose answer was lost is not repeated")
+    func lostAnswer() async throws {
+        let jobs = try await TestJobs()
+        let broker = FaultyBroker(
+            base: jobs.client.broker,
+            afterCommit: { transactions throws(BrokerError) in
+                if transactions[0].operations.count == 2 { throw BrokerError(.outcomeUnknown, "the connection broke") }
+                return [:]
+            }
+        )
+        let client = JobClient(broker: broker, clock: jobs.client.clock, logger: quiet)
+        let schedules = try CheckedSchedule.all(worker(client, .every(.seconds(60))).schedules)
+        var scheduler = Scheduler(schedules, client: client, logger: quiet)
+        _ = try await scheduler.fireDue()
+        try await jobs.advance(by: .seconds(60))
+        await #expect(throws: BrokerError.self) { _ = try await scheduler.fireDue() }
+        _ = try await scheduler.fireDue()
+        #expect(try await times(jobs) == ["2026-01-01T00:01:00.000Z"])
+        await jobs.close()
+    }
+
+    @Test("a last due time that a wrong clock put far ahead silences no schedule")
+    func clockWasAhead() async throws {
+        let jobs = try await TestJobs()
+        let record = RecordKey("schedule:ticks", home: .queue(try QueueName(Tick.queue)))
+        let ahead = Bytes(#"{"last":"2038-01-19T03:14:07.000Z"}"#)
+        _ = try await jobs.client.broker.commit(Transaction(.put(record, value: ahead, expecting: .absent, lifetime: nil)))
+        let worker = worker(jobs.client, .every(.seconds(60)))
+        try await jobs.advance(by: .seconds(120), running: worker)
+        #expect(try await times(jobs) == ["2026-01-01T00:01:00.000Z", "2026-01-01T00:02:00.000Z"])
+        await jobs.close()
+    }
+
     @Test("a worker can have schedules alone")
     func schedulesAlone() async throws {
         try await withMemory { client in

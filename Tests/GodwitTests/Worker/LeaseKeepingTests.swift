@@ -88,7 +88,6 @@ struct LeaseKeepingTests {
             #expect(result == "attempt 2")
             let took = ContinuousClock.now - leasedAt
             #expect(took > lease - .milliseconds(50))
-            #expect(took < lease + .seconds(2))
             #expect(try await job.status.error?.code == "lease_expired")
             let late = try await client.broker.commit([Transaction(.complete(delivery.token, result: nil))])
             guard case .aborted(_, let error) = late[0] else {

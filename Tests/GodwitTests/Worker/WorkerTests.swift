@@ -63,7 +63,7 @@ struct WorkerTests {
         #expect(contexts.map(\.attempt) == [1, 2])
         #expect(contexts.map(\.isLastAttempt) == [false, true])
         #expect(contexts.allSatisfy { $0.maxAttempts == 2 && $0.queue == "default" && $0.name == "greet" && $0.id == job.id })
-        #expect(contexts.allSatisfy { $0.headers == ["tenant": "a"] })
+        #expect(contexts.allSatisfy { $0.headers["tenant"] == "a" })
         #expect(Set(contexts.map(\.idempotencyKey)).count == 1)
         let fencing = try contexts.map { try #require($0.fencingToken) }
         #expect(fencing[0] < fencing[1])
