@@ -36,8 +36,12 @@ struct Delivery: Sendable {
     let pace: Duration
 
     /// The chunks are enqueued in the transaction that completes this job: all or none, however often it runs.
+    ///
+    /// A payload is input: an older version of this program may have written it, or somebody else. What is wrong with it no other attempt
+    /// puts right.
     func deliver(_ post: Post) async throws -> [DeliverChunk] {
-        try await store.add(post)
+        if let problem = post.problem { throw JobFailure.permanent(problem.message, code: "bad_post") }
+        guard try await store.add(post) else { throw JobFailure.permanent("another post has the id \(post.id)", code: "id_taken") }
         return graph.chunks(of: post.author, size: Self.chunk).map {
             DeliverChunk(post: post.id, author: post.author, from: $0.lowerBound, to: $0.upperBound)
         }
@@ -45,8 +49,14 @@ struct Delivery: Sendable {
 
     /// Returns when the post is on disk on all the chunk's timelines. Running it again writes nothing.
     func deliver(_ chunk: DeliverChunk) async throws {
-        let followers = graph.followers(of: chunk.author)[chunk.from..<chunk.to]
+        guard let followers = graph.followers(of: chunk.author, from: chunk.from, to: chunk.to) else {
+            throw JobFailure.permanent("author \(chunk.author) has no followers \(chunk.from) to \(chunk.to)", code: "bad_chunk")
+        }
         try await Task.sleep(for: pace * followers.count / Self.chunk)
-        try await store.deliver(chunk.post, to: followers)
+        do {
+            try await store.deliver(chunk.post, to: followers)
+        } catch let error as TimelineStore.UnknownPost {
+            throw JobFailure.permanent(error.description, code: "unknown_post")
+        }
     }
 }

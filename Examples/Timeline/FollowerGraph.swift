@@ -39,6 +39,12 @@ struct FollowerGraph: Sendable {
         followersByAuthor[author]
     }
 
+    /// Some of an author's followers, up to but not including the position `to`; nil when there is no such author, or there are not so many.
+    func followers(of author: Int, from: Int, to: Int) -> ArraySlice<Int>? {
+        guard followersByAuthor.indices.contains(author), 0 <= from, from <= to, to <= followersByAuthor[author].count else { return nil }
+        return followersByAuthor[author][from..<to]
+    }
+
     /// How many people `person` follows.
     func followedCount(by person: Int) -> Int {
         followed[person]

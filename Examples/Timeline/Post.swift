@@ -22,7 +22,7 @@ struct Post: Codable, Sendable, Equatable {
         guard hasWords else { return ("text", "text must not be empty") }
         // Characters as people count them, and a bound on bytes, for one character can be any number of bytes.
         guard text.count <= Self.longestText, text.utf8.count <= 4 * Self.longestText else {
-            return ("text", "text must be at most \(Self.longestText) characters")
+            return ("text", "text must be at most \(Self.longestText) characters, and \(4 * Self.longestText) bytes")
         }
         guard (0...8_640_000_000_000_000).contains(writtenAt) else {
             return ("writtenAt", "writtenAt must be milliseconds since 1970")

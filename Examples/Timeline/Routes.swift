@@ -32,6 +32,10 @@ struct Routes: Sendable {
             throw Problem(.unsupportedMediaType, "unsupported_media_type", "send the post as application/json")
         }
         let post = try await Routes.post(in: request)
+        // The key tells for a day only; the timelines for ever.
+        if let known = store.read({ $0.entry(post.id)?.post }), known != post {
+            throw Problem(.unprocessableContent, "id_taken", "another post has this id: give the new one an id of its own", field: "id")
+        }
         let job: JobHandle<DeliverPost>
         do {
             job = try await jobs.enqueue(DeliverPost(post: post), key: post.id)

@@ -1,7 +1,7 @@
 import ServiceLifecycle
 
 /// Wakes the pages now and then, for what changes without telling: the length of the queue.
-struct Heartbeat: Service {
+struct Ticker: Service {
     let changes: Changes
 
     func run() async throws {

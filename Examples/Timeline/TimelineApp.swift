@@ -79,7 +79,7 @@ struct TimelineApp {
         )
         // In this order they start; in the reverse order they end: first the server, last the store.
         let services = ServiceGroup(
-            services: [jobs, Heartbeat(changes: changes), worker, counter, server],
+            services: [jobs, Ticker(changes: changes), worker, counter, server],
             gracefulShutdownSignals: [.sigint, .sigterm],
             logger: logger
         )

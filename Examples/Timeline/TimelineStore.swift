@@ -62,7 +62,10 @@ final class TimelineStore: Sendable {
     init(path: String, changes: Changes) throws {
         var timelines = Timelines()
         file = try LineFile(path: path) { (group: Group) in
-            for post in group.posts { _ = timelines.add(post) }
+            for post in group.posts {
+                guard (0...FollowerGraph.people).contains(post.author) else { throw UnknownPost(id: post.id) }
+                _ = timelines.add(post)
+            }
             for delivery in group.deliveries {
                 guard delivery.to.allSatisfy((0...FollowerGraph.people).contains),
                     timelines.deliver(delivery.post, to: delivery.to) != nil
@@ -76,16 +79,25 @@ final class TimelineStore: Sendable {
     /// Shows a post on its author's own timeline at once; its file follows.
     ///
     /// For a post whose job is already accepted: the job calls ``add(_:)``, so that nothing is lost if the process ends before the write.
-    func show(_ post: Post) {
+    /// - Returns: Whether it is there; false when another post has its id.
+    @discardableResult
+    func show(_ post: Post) -> Bool {
         change { state in
-            if state.timelines.add(post) { state.group.posts.append(post) }
+            switch state.timelines.add(post) {
+            case .new: state.group.posts.append(post)
+            case .known: break
+            case .refused: return false
+            }
+            return true
         }
     }
 
     /// Puts a post on its author's own timeline, and returns when it is on disk.
-    func add(_ post: Post) async throws {
-        show(post)
+    /// - Returns: Whether it is; false when another post has its id.
+    func add(_ post: Post) async throws -> Bool {
+        guard show(post) else { return false }
         try await synced()
+        return true
     }
 
     /// Puts a post on timelines, and returns when it is on disk on all of them.

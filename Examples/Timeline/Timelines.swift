@@ -7,6 +7,15 @@ struct Timelines: Sendable {
         var reached = PersonSet()
     }
 
+    /// What became of a post that was to be added.
+    enum Addition: Sendable {
+        case new
+        /// It was there: the same post again.
+        case known
+        /// Another post has its id.
+        case refused
+    }
+
     /// In the order in which they came.
     private(set) var entries: [Entry] = []
     private var numbers: [String: Int] = [:]
@@ -14,13 +23,12 @@ struct Timelines: Sendable {
     private var timelines = [[Int]](repeating: [], count: FollowerGraph.people + 1)
 
     /// Puts a post on its author's own timeline.
-    /// - Returns: Whether it was not there yet.
-    mutating func add(_ post: Post) -> Bool {
-        guard numbers[post.id] == nil else { return false }
+    mutating func add(_ post: Post) -> Addition {
+        if let number = numbers[post.id] { return entries[number].post == post ? .known : .refused }
         numbers[post.id] = entries.count
         timelines[post.author].append(entries.count)
         entries.append(Entry(post: post))
-        return true
+        return .new
     }
 
     /// Puts a post on timelines.

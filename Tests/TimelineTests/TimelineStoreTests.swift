@@ -30,9 +30,9 @@ struct TimelineStoreTests {
     func restart() async throws {
         try await withFile { path in
             let store = try open(path)
-            try await store.add(post("a"))
+            _ = try await store.add(post("a"))
             try await store.deliver("a", to: 1...3)
-            try await store.add(post("b"))
+            _ = try await store.add(post("b"))
             try await store.deliver("b", to: [2])
 
             let again = try open(path)
@@ -47,10 +47,10 @@ struct TimelineStoreTests {
     func idempotent() async throws {
         try await withFile { path in
             let store = try open(path)
-            try await store.add(post("a"))
+            _ = try await store.add(post("a"))
             try await store.deliver("a", to: 1...500)
             let size = try Data(contentsOf: URL(fileURLWithPath: path)).count
-            try await store.add(post("a"))
+            _ = try await store.add(post("a"))
             try await store.deliver("a", to: 1...500)
             #expect(try Data(contentsOf: URL(fileURLWithPath: path)).count == size)
             #expect(ids(store, of: 7) == ["a"])
@@ -65,7 +65,7 @@ struct TimelineStoreTests {
     func concurrent() async throws {
         try await withFile { path in
             let store = try open(path)
-            try await store.add(post("a"))
+            _ = try await store.add(post("a"))
             try await withThrowingTaskGroup { group in
                 for start in stride(from: 1, through: 9_501, by: 500) {
                     for _ in 0..<3 { group.addTask { try await store.deliver("a", to: start..<start + 500) } }
@@ -81,10 +81,23 @@ struct TimelineStoreTests {
     func author() async throws {
         try await withFile { path in
             let store = try open(path)
-            try await store.add(post("a", author: 5))
+            _ = try await store.add(post("a", author: 5))
             try await store.deliver("a", to: 4...6)
             #expect(ids(store, of: 5) == ["a"])
             #expect(store.read { $0.entry("a")?.reached.count } == 2)
+        }
+    }
+
+    @Test("another post under an id that is taken is refused, and the first one stays")
+    func taken() async throws {
+        try await withFile { path in
+            let store = try open(path)
+            #expect(try await store.add(post("a")))
+            #expect(try await store.add(post("a")))
+            #expect(try await !store.add(post("a", author: 5)))
+            #expect(!store.show(Post(id: "a", author: 0, text: "other", writtenAt: 0)))
+            #expect(ids(store, of: 5).isEmpty)
+            #expect(try open(path).read { $0.entry("a")?.post } == post("a"))
         }
     }
 
@@ -100,7 +113,7 @@ struct TimelineStoreTests {
     func torn() async throws {
         try await withFile { path in
             let store = try open(path)
-            try await store.add(post("a"))
+            _ = try await store.add(post("a"))
             try await store.deliver("a", to: 1...10)
             let whole = try Data(contentsOf: URL(fileURLWithPath: path))
             try await store.deliver("a", to: 11...20)
@@ -119,7 +132,7 @@ struct TimelineStoreTests {
     func zeros() async throws {
         try await withFile { path in
             let store = try open(path)
-            try await store.add(post("a"))
+            _ = try await store.add(post("a"))
             let whole = try Data(contentsOf: URL(fileURLWithPath: path))
             try (whole + Data(count: 4_096)).write(to: URL(fileURLWithPath: path))
             #expect(ids(try open(path), of: 0) == ["a"])
@@ -131,7 +144,7 @@ struct TimelineStoreTests {
     func damage() async throws {
         try await withFile { path in
             let store = try open(path)
-            try await store.add(post("a"))
+            _ = try await store.add(post("a"))
             let start = try Data(contentsOf: URL(fileURLWithPath: path)).count
             try await store.deliver("a", to: 1...10)
             try await store.deliver("a", to: 11...20)
@@ -148,6 +161,15 @@ struct TimelineStoreTests {
     func stranger() async throws {
         try await withFile { path in
             let line = #"{"deliveries":[{"post":"a","to":[10001]}],"posts":[{"author":0,"id":"a","text":"x","writtenAt":0}]}"# + "\n"
+            try Data((line + line).utf8).write(to: URL(fileURLWithPath: path))
+            #expect(throws: LineFile.Failure.self) { try open(path) }
+        }
+    }
+
+    @Test("an author who does not exist is damage")
+    func strangeAuthor() async throws {
+        try await withFile { path in
+            let line = #"{"deliveries":[],"posts":[{"author":10001,"id":"a","text":"x","writtenAt":0}]}"# + "\n"
             try Data((line + line).utf8).write(to: URL(fileURLWithPath: path))
             #expect(throws: LineFile.Failure.self) { try open(path) }
         }

@@ -59,6 +59,7 @@ async function publish(post) {
     deliveries.delete(post.id);
     timeline.querySelector(`[data-post="${CSS.escape(post.id)}"]`).remove();
     if (text.value === "") text.value = post.text;
+    countDown();
     complain(error.message);
   }
 }
@@ -69,8 +70,11 @@ function complain(message) {
   text.toggleAttribute("aria-invalid", message !== "");
 }
 
+// As the server counts, which has the last word: an emoji of many code points is one character.
+const characters = new Intl.Segmenter();
+
 function countDown() {
-  find("count").textContent = 280 - [...text.value].length;
+  find("count").textContent = 280 - [...characters.segment(text.value.trim())].length;
 }
 
 composer.addEventListener("submit", (event) => {
