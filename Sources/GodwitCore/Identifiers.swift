@@ -59,7 +59,11 @@ package struct QueueName: Hashable, Sendable, Comparable, CustomStringConvertibl
 }
 
 extension String {
-    package func hasSameBytes(as other: String) -> Bool { utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8) }
+    package func hasSameBytes(as other: String) -> Bool {
+        guard utf8.count == other.utf8.count else { return false }
+        var one = self, two = other
+        return one.withUTF8 { one in two.withUTF8 { two in one.elementsEqual(two) } }
+    }
 
     package func hashBytes(into hasher: inout Hasher) {
         var text = self

@@ -232,9 +232,11 @@ extension EngineState {
 
     /// Removes a queue: its running jobs' leases at once, its jobs one by one as ``clean(limit:)`` comes to them.
     mutating func delete(_ number: UInt32, _ queue: Queue) {
-        for place in leases.leases.indices where leases.leases[place].fencing != 0 {
-            let sequence = leases.leases[place].sequence
-            if let entry = jobs.find(sequence), entry.pointee.queue == number { endLease(entry) }
+        if queue.pointee.counts.running > 0 {
+            for place in leases.leases.indices where leases.leases[place].fencing != 0 {
+                let sequence = leases.leases[place].sequence
+                if let entry = jobs.find(sequence), entry.pointee.queue == number { endLease(entry) }
+            }
         }
         for sequence in watchedJobs where jobs.find(sequence)?.pointee.queue == number { changedJobs.append(sequence) }
         let hasJobs = queue.pointee.counts != QueueStatus.Counts() || queue.pointee.cleanings > 0
