@@ -148,6 +148,11 @@ struct PublishTests {
         guard case .aborted(let operation, let error) = four[0] else { return fail("it was taken") }
         #expect(operation == 3 && error.code == .tooLarge && error.retryAfter == nil)
         _ = await expectError(.tooLarge) { try await store.publish(.work, String(repeating: "x", count: 1_000)) }
+        // Also while the queue is full.
+        for _ in 0..<3 { try await store.publish() }
+        let again = try await store.engine.commit([Transaction(Array(repeating: .enqueue(message), count: 4))])
+        guard case .aborted(_, let same) = again[0] else { return fail("it was taken") }
+        #expect(same.code == .tooLarge)
         #expect(try await store.status().totals.refused == 0)
     }
 

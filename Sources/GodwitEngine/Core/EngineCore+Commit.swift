@@ -25,7 +25,9 @@ extension EngineCore {
             }
             draft.begin(nextSequence: state.nextSequence)
             for (index, operation) in operations.enumerated() {
-                do throws(BrokerError) { try decide(operation) } catch { return .aborted(operation: index, error) }
+                do throws(BrokerError) { try decide(operation) } catch {
+                    return .aborted(operation: index, error.code == .busy ? tooLarge(operations, for: operation) ?? error : error)
+                }
             }
         }
         if !draft.changes.isEmpty {
@@ -171,6 +173,29 @@ extension EngineCore {
         }
     }
 
+    /// Why a transaction that was refused as busy would be refused by an empty queue, too; nil when it would not.
+    private mutating func tooLarge(_ operations: [PreparedOperation], for refused: PreparedOperation) -> BrokerError? {
+        guard case .enqueue(let box) = refused, let number = queueNumber(box.message.queue) else { return nil }
+        let queue = state.queues.at(number)
+        var jobs = 0, bytes = 0
+        for case .enqueue(let other) in operations where other.message.queue == box.message.queue {
+            if let key = other.message.deduplication?.key, queue.pointee.keys[Array(key.utf8)] != nil { continue }
+            jobs += 1
+            bytes += other.size
+        }
+        guard jobs > queue.pointee.settings.maxJobs || bytes > queue.pointee.settings.maxBytes else { return nil }
+        queue.pointee.totals.refused -= 1
+        return Self.tooLarge(queue)
+    }
+
+    private static func tooLarge(_ queue: UnsafeMutablePointer<QueueState>) -> BrokerError {
+        BrokerError(
+            .tooLarge,
+            "this is more than the queue \(queue.pointee.name) takes when it is empty (max_jobs \(queue.pointee.settings.maxJobs), "
+                + "max_bytes \(queue.pointee.settings.maxBytes)): split the transaction, or raise the queue's bounds"
+        )
+    }
+
     private func checkBounds(
         _ queue: UnsafeMutablePointer<QueueState>,
         _ number: UInt32,
@@ -180,11 +205,7 @@ extension EngineCore {
         let added = draft.added(to: number)
         let settings = queue.pointee.settings
         guard added.jobs < settings.maxJobs, added.bytes + size <= settings.maxBytes else {
-            throw BrokerError(
-                .tooLarge,
-                "this is more than the queue \(queue.pointee.name) takes when it is empty (max_jobs \(settings.maxJobs), "
-                    + "max_bytes \(settings.maxBytes)): split the transaction, or raise the queue's bounds"
-            )
+            throw Self.tooLarge(queue)
         }
         if queue.pointee.counts.unfinished + added.jobs >= settings.maxJobs || queue.pointee.bytes + added.bytes + size > settings.maxBytes
         {

@@ -21,12 +21,17 @@ struct BatchTests {
     @Test("up to 1,000 are enqueued all or none")
     func atomic() async throws {
         try await withMemory { client in
-            try await client.configure(queue: "default") { $0.maxJobs = 999 }
+            try await client.configure(queue: "default") { $0.maxJobs = 1_000 }
+            try await client.enqueue(Greet(who: "first"))
             let error = await #expect(throws: BrokerError.self) { try await client.enqueue(contentsOf: greetings(1_000)) }
             #expect(error?.code == .busy)
-            #expect(try await client.queue("default")?.counts.unfinished == 0)
+            #expect(try await client.queue("default")?.counts.unfinished == 1)
             try await client.enqueue(contentsOf: greetings(999))
-            #expect(try await client.queue("default")?.counts.queued == 999)
+            #expect(try await client.queue("default")?.counts.queued == 1_000)
+            // What no waiting would make room for is said so.
+            try await client.configure(queue: "default") { $0.maxJobs = 500 }
+            let never = await #expect(throws: BrokerError.self) { try await client.enqueue(contentsOf: greetings(501)) }
+            #expect(never?.code == .tooLarge)
         }
     }
 
