@@ -7,17 +7,21 @@ import Musl
 #endif
 
 /// The number of files and sockets that the process may open.
-enum FileLimit {
+package enum FileLimit {
     /// Raises it to what the system allows without privileges: a connection is a file, and the usual 1,024 are few.
-    static func raise() {
+    /// - Returns: What it is now.
+    @discardableResult
+    package static func raise() -> Int {
         #if canImport(Glibc)
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         #else
         let resource = RLIMIT_NOFILE
         #endif
         var limit = rlimit()
-        guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        guard getrlimit(resource, &limit) == 0 else { return 1_024 }
+        let current = limit.rlim_cur
         limit.rlim_cur = min(limit.rlim_max, 1 << 20)
-        setrlimit(resource, &limit)
+        guard limit.rlim_cur > current, setrlimit(resource, &limit) == 0 else { return Int(clamping: current) }
+        return Int(clamping: limit.rlim_cur)
     }
 }

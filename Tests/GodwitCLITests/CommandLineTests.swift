@@ -36,7 +36,9 @@ struct CommandLineTests {
             ["publish", "q", "x", "--data", "d", "--server", "http://h"], ["work", "q"], ["work", "--", "true"],
             ["work", "q", "--concurrency", "0", "--", "true"], ["work", "q", "--lease", "1ms", "--", "true"], ["jobs", "--state", "done"],
             ["jobs", "--limit", "0"], ["queue", "set", "q"], ["queue", "set", "q", "--retention", "none", "--retain-count", "1"],
-            ["nonsense"],
+            ["publish", "q", "x", "--key", "p\nq"], ["publish", "q", "x", "--content-type", "text/plain\r\nX: y"],
+            ["queue", "set", "q", "--retain-count", "5", "--default", "retention"],
+            ["queue", "set", "q", "--default", "lease", "--default", "lease"], ["nonsense"],
         ]
     )
     func usage(arguments: [String]) {
@@ -107,5 +109,13 @@ struct CommandLineTests {
     @Test("what others wrote cannot steer the terminal")
     func printable() {
         #expect(JobText.printable("a\u{1b}[2Jb\nc\u{7}") == "a\u{fffd}[2Jb c\u{fffd}")
+        #expect(JobText.printable("fdp\u{202e}exe\u{2028}\u{9b}2J") == "fdp\u{fffd}exe \u{fffd}2J")
+        #expect(JobText.printable("👩‍💻 ü") == "👩‍💻 ü")
+    }
+
+    @Test("a job's name cannot write lines of its own into the description of the job")
+    func jobLines() throws {
+        let job = try #require(JSONValue(#"{"id":"j","queue":"q","name":"\u001b[31mred\nid  fake","state":"queued"}"#.utf8))
+        #expect(JobText.lines(job) == ["id     j", "queue  q", "name   \u{fffd}[31mred id  fake", "state  queued"])
     }
 }

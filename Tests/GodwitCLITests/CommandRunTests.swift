@@ -118,6 +118,57 @@ struct CommandRunTests {
         #expect(!isAlive(child))
     }
 
+    @Test("that obey SIGTERM are over when all that they started is: it has the same patience, then SIGKILL")
+    func descendants() async throws {
+        var limits = CommandRun.Limits()
+        limits.patience = .milliseconds(300)
+        let start = ContinuousClock.now
+        let outcome = try await run("sh -c 'trap \"\" TERM; echo $$; exec sleep 60' & exec sleep 60", limits: limits) { run in
+            try? await Task.sleep(for: .milliseconds(300))
+            run.end(.shutdown)
+        }
+        #expect(outcome.status == .signalled(15))
+        #expect(start.duration(to: .now) >= .milliseconds(600))
+        let child = try #require(Int32(String(decoding: outcome.output, as: UTF8.self).trimmingCharacters(in: .newlines)))
+        let end = ContinuousClock.now + .seconds(10)
+        while isAlive(child) && ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(!isAlive(child))
+    }
+
+    @Test("that obey SIGTERM leave what they started the time to clean up")
+    func descendantsCleanUp() async throws {
+        let script = "sh -c 'trap \"sleep 0.3; echo cleaned; exit\" TERM; echo ready; while :; do sleep 0.05; done' & exec sleep 60"
+        let outcome = try await run(script) { run in
+            try? await Task.sleep(for: .milliseconds(400))
+            run.end(.shutdown)
+        }
+        #expect(outcome.status == .signalled(15))
+        #expect(String(decoding: outcome.output, as: UTF8.self) == "ready\ncleaned\n")
+    }
+
+    @Test("that are scripts without a first line are run by the shell, as ever")
+    func scriptWithoutInterpreter() async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "script-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try #require(
+            FileManager.default.createFile(atPath: file, contents: Data("echo \"$1 $(cat)\"".utf8), attributes: [.posixPermissions: 0o755])
+        )
+        let outcome = try await CommandRun(echo: false)
+            .run(path: file, arguments: ["x", "one"], environment: ["PATH": "/usr/bin:/bin"], payload: Array("two".utf8), timeout: nil)
+        #expect(outcome.output == Array("one two\n".utf8))
+    }
+
+    @Test("that cannot be started say why, and whether it may be otherwise later")
+    func unstartable() async throws {
+        let run = CommandRun(echo: false)
+        let failure = await #expect(throws: SpawnFailure.self) {
+            try await run.run(path: "/no/such/program", arguments: ["x"], environment: [:], payload: [], timeout: nil)
+        }
+        #expect(failure?.isLackOfRoom == false)
+        #expect(failure?.description == "cannot start /no/such/program: No such file or directory")
+        #expect(SpawnFailure(what: "make a pipe", number: EMFILE).isLackOfRoom)
+    }
+
     private func isAlive(_ pid: Int32) -> Bool {
         guard Foundation.kill(pid, 0) == 0 else { return false }
         let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""

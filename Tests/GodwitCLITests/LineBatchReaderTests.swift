@@ -9,20 +9,20 @@ struct LineBatchReaderTests {
 
     /// The batches of an input that is all there.
     private func batches(_ input: String, count: Int = 1_000, bytes: Int = 1 << 20) throws -> [LineBatches.Batch] {
-        let pipe = try ProcessPipe()
-        let handle = FileHandle(fileDescriptor: pipe.reading, closeOnDealloc: true)
+        var pipe = try ProcessPipe()
+        let writing = pipe.takeWriting()
         let writer = Thread {
-            try? Output.write(ContiguousArray(input.utf8), to: pipe.writing)
-            close(pipe.writing)
+            try? Output.write(ContiguousArray(input.utf8), to: writing)
+            close(writing)
         }
         writer.start()
-        var reader = LineBatchReader(descriptor: handle.fileDescriptor, limits: .init(count: count, bytes: bytes)) { $0 }
+        var reader = LineBatchReader(descriptor: pipe.reading, limits: .init(count: count, bytes: bytes)) { $0 }
         var batches: [LineBatches.Batch] = []
         while let batch = reader.next() {
             batches.append(batch)
             if batch.failure != nil { break }
         }
-        try handle.close()
+        extendLifetime(pipe)
         return batches
     }
 
@@ -63,7 +63,7 @@ struct LineBatchReaderTests {
 
     @Test("a slow producer's line does not wait for the next one")
     func slow() async throws {
-        let pipe = try ProcessPipe()
+        var pipe = try ProcessPipe()
         try Output.write(ContiguousArray("first\n".utf8), to: pipe.writing)
         var batches = LineBatches.read(from: pipe.reading, limits: .batch) { $0 }.makeAsyncIterator()
         let firstBatch = await batches.next()
@@ -71,12 +71,12 @@ struct LineBatchReaderTests {
         #expect(first.items == [Array("first".utf8)])
         first.done()
         try Output.write(ContiguousArray("second\n".utf8), to: pipe.writing)
-        close(pipe.writing)
+        close(pipe.takeWriting())
         let secondBatch = await batches.next()
         let second = try #require(secondBatch)
         #expect(second.name == "line 2")
         second.done()
         #expect(await batches.next() == nil)
-        close(pipe.reading)
+        extendLifetime(pipe)
     }
 }

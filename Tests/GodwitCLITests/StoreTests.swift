@@ -7,39 +7,6 @@ import Testing
 
 @testable import GodwitCLI
 
-/// A store that answers what a test says, and remembers what it was asked.
-private final class ScriptedTransport: Transport {
-    let description = "http://test"
-    let requests = Mutex<[StoreRequest]>([])
-    private let answer: @Sendable (StoreRequest, Int) throws -> StoreResponse
-
-    init(_ answer: @escaping @Sendable (StoreRequest, Int) throws -> StoreResponse) { self.answer = answer }
-
-    func send(_ request: StoreRequest) async throws -> StoreResponse {
-        let number = requests.withLock { requests in
-            requests.append(request)
-            return requests.count
-        }
-        return try answer(request, number)
-    }
-
-    func stream(_ request: StoreRequest, receive: @escaping @Sendable (ArraySlice<UInt8>) async throws -> Void) async throws
-        -> StoreResponse
-    {
-        let response = try await send(request)
-        if response.status == .ok { try await receive(response.body[...]) }
-        return response
-    }
-
-    func close() async {}
-}
-
-extension StoreResponse {
-    fileprivate init(_ status: HTTPResponse.Status, _ body: String, headers: HTTPFields = [:]) {
-        self.init(status: status, headers: headers, body: Array(body.utf8))
-    }
-}
-
 @Suite("The store as commands see it")
 struct StoreTests {
     private func job(_ state: String) -> String { #"{"id":"j","queue":"q","state":"\#(state)","attempt":1,"max_attempts":20}"# }
@@ -74,6 +41,21 @@ struct StoreTests {
         let store = Store(transport: ScriptedTransport { _, _ in StoreResponse(.notFound, "<html>") })
         let failure = try #require(await #expect(throws: CommandFailure.self) { try await store.queues() })
         #expect(failure.exit == .unreachable && failure.message.contains("check the URL"))
+        #expect(!failure.isUnusableAnswer && !failure.isRefusal)
+        let page = Store(transport: ScriptedTransport { _, _ in StoreResponse(.ok, "<html>") })
+        let unusable = try #require(await #expect(throws: CommandFailure.self) { try await page.queues() })
+        #expect(unusable.isUnusableAnswer && !unusable.isRefusal)
+    }
+
+    @Test("what was refused is told from what may have been done")
+    func refusals() {
+        func failure(_ status: Int, _ code: String) -> CommandFailure {
+            CommandFailure(StoreResponse(.init(code: status), #"{"detail":"why","code":"\#(code)"}"#), from: "http://test")
+        }
+        #expect(failure(503, "busy").isRefusal && failure(413, "too_large").isRefusal && failure(404, "queue_not_found").isRefusal)
+        #expect(!failure(502, "bad_gateway").isRefusal && !failure(503, "store_failed").isRefusal)
+        #expect(!CommandFailure.outcomeUnknown("lost").isRefusal)
+        #expect(CommandFailure.unreachable("refused", isCertainlyUnsent: true).isRefusal)
     }
 
     @Test("following a job goes on after the last version when the stream breaks off, and ends with the final state")

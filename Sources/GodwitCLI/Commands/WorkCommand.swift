@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import GodwitCore
 import GodwitHTTP
+import GodwitServer
+import NIOCore
 
 /// `godwit work`.
 struct WorkCommand: StoreCommand {
@@ -70,6 +72,13 @@ struct WorkCommand: StoreCommand {
         guard let path = ChildProcess.path(of: command[0]) else {
             throw CommandFailure.usage("cannot run \(command[0]): there is no such program")
         }
+        let files = FileLimit.raise()
+        guard Self.files(for: concurrency) <= files else {
+            throw CommandFailure.usage(
+                "--concurrency \(concurrency) needs \(Self.files(for: concurrency)) open files, and this process may have \(files): raise the "
+                    + "limit (ulimit -n), or run fewer at a time"
+            )
+        }
         let shutdown = Shutdown()
         let asJSON = output.json
         try await shutdown.onSignals {
@@ -93,6 +102,10 @@ struct WorkCommand: StoreCommand {
             }
         }
     }
+
+    /// The open files that so many commands need: three pipes to each, a pipe to wake who waits for it, and a connection to settle its job; and
+    /// some for the process itself, among them three for each of its threads that serve connections.
+    static func files(for concurrency: Int) -> Int { 6 * concurrency + 32 + 3 * System.coreCount }
 
     /// Says what became of a job. A reader that went away does not end the work.
     private static func say(_ report: CommandWorker.Report, asJSON: Bool) {

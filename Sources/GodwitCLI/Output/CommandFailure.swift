@@ -30,6 +30,9 @@ struct CommandFailure: Error, CustomStringConvertible {
 
     var description: String { message }
 
+    /// Whether the same request may succeed later.
+    var isTransient: Bool { exit == .unreachable || exit == .busy }
+
     /// The failure as one JSON object: the problem document where there is one.
     var json: String {
         if let problem { return problem.text }

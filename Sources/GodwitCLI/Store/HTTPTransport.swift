@@ -27,6 +27,8 @@ struct HTTPTransport: Transport {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = .seconds(5)
+        // Longer than any long poll, and than the time between two comments of an event stream: a peer that is silent for so long is gone.
+        configuration.timeout.read = .seconds(60)
         // A refused connection is an answer: whoever may wait says so with --retry-for.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
@@ -85,6 +87,8 @@ struct HTTPTransport: Transport {
             throw CancellationError()
         } catch let error as HTTPClientError where error == .cancelled {
             throw CancellationError()
+        } catch is NIOTooManyBytesError {
+            throw CommandFailure.answerTooLarge(base)
         } catch {
             let reason = Self.reason(error)
             guard !Self.neverConnected(error), request.method != .get else {

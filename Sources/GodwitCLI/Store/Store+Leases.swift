@@ -3,8 +3,16 @@ import GodwitHTTP
 import HTTPTypes
 
 extension Store {
+    /// What the store gave out with a lease.
+    enum Leased: Sendable {
+        case job(LeasedJob)
+        /// A job that this worker cannot read, now or another time.
+        case unreadable(lease: String, id: String)
+    }
+
     /// Leases up to `max` jobs, waiting for the first one.
-    func lease(queues: [String], max: Int, lease: Duration, wait: Duration, holder: String) async throws -> [LeasedJob] {
+    /// - Throws: ``CommandFailure``; it ``CommandFailure/isUnusableAnswer`` when jobs may have been given out that nobody has now.
+    func lease(queues: [String], max: Int, lease: Duration, wait: Duration, holder: String) async throws -> [Leased] {
         var request = StoreRequest(.post, ["v1", "leases"], timeout: wait + .seconds(30))
         request.query = queues.map { ("queue", $0) }
         request.query += [
@@ -13,8 +21,9 @@ extension Store {
         let answer = try await json(request)
         guard let leases = answer["leases"]?.elements else { throw CommandFailure.notGodwit(transport.description) }
         return try leases.map { lease in
-            guard let job = LeasedJob(lease) else { throw CommandFailure.notGodwit(transport.description) }
-            return job
+            if let job = LeasedJob(lease) { return .job(job) }
+            guard let token = lease["lease"]?.string else { throw CommandFailure.notGodwit(transport.description) }
+            return .unreadable(lease: token, id: lease["job"]?["id"]?.string ?? "(without an id)")
         }
     }
 

@@ -180,7 +180,8 @@ extension CommandFailure {
             case 502, 504: .unreachable
             default: .failed
             }
-        var message = detail
+        // A detail may quote what others wrote.
+        var message = JobText.printable(detail)
         if status == 401 { message += " (--token-file or GODWIT_TOKEN)" }
         let retryAfter = problem["retry_after_ms"]?.integer.map { Duration.milliseconds($0) }
         let header = response.headers[.retryAfter].flatMap { Int($0) }.map { Duration.seconds($0) }
@@ -188,9 +189,28 @@ extension CommandFailure {
     }
 
     static func notGodwit(_ store: String, status: Int? = nil) -> CommandFailure {
-        let answer = status.map { "answered \($0) without saying why" } ?? "did not answer as a Godwit server does"
-        return .unreachable("\(store) \(answer): check the URL")
+        guard let status else {
+            return CommandFailure(
+                exit: .unreachable,
+                message: "\(store) did not answer as a Godwit server does: check the URL",
+                code: unreadableAnswer
+            )
+        }
+        return .unreachable("\(store) answered \(status) without saying why: check the URL")
     }
+
+    static func answerTooLarge(_ store: String) -> CommandFailure {
+        .failed("\(store) answered with more than \(StoreRequest.largestAnswer >> 20) MiB: ask for fewer at a time", code: tooLargeAnswer)
+    }
+
+    private static let unreadableAnswer = "unreadable_answer"
+    private static let tooLargeAnswer = "answer_too_large"
+
+    /// Whether the store did what it was asked, as far as its status tells, but its answer cannot be taken.
+    var isUnusableAnswer: Bool { [Self.unreadableAnswer, Self.tooLargeAnswer].contains(code) }
+
+    /// Whether the request certainly changed nothing: it was not sent, or the store itself refused it.
+    var isRefusal: Bool { isCertainlyUnsent || (problem != nil && exit != .unreachable) }
 
     private static func unauthorized(_ store: String) -> CommandFailure {
         .failed("\(store) wants a token: give it with --token-file or GODWIT_TOKEN", code: "unauthorized")

@@ -1,3 +1,4 @@
+import GodwitCore
 import GodwitHTTP
 import HTTPTypes
 
@@ -6,7 +7,7 @@ import HTTPTypes
 /// Every command is written once, against requests and answers; see "The command line speaks HTTP, also to a folder" in the decisions.
 protocol Transport: Sendable {
     /// Sends a request and gives the whole answer.
-    /// - Throws: ``CommandFailure`` (`unreachable`), `CancellationError`.
+    /// - Throws: ``CommandFailure`` (`unreachable`; `answer_too_large`), `CancellationError`.
     func send(_ request: StoreRequest) async throws -> StoreResponse
 
     /// Sends a request and hands the answer's body over as it comes; answers of errors come back whole.
@@ -23,8 +24,8 @@ protocol Transport: Sendable {
 
 /// A request of the HTTP interface.
 struct StoreRequest: Sendable {
-    /// The most that is read of an answer: a page of jobs, or a batch of leases with their payloads as base64.
-    static let largestAnswer = 64 << 20
+    /// The most that is read of an answer. Any one job fits: each byte of a text can take six in JSON (`\u0000`).
+    static let largestAnswer = 6 * Limits.transactionBytes + 16 << 20
 
     var method: HTTPRequest.Method
     /// The path's items; each is percent-encoded.

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 #if canImport(Darwin)
 import Darwin
@@ -23,28 +24,54 @@ struct ChildProcess: ~Copyable {
     /// - Parameters:
     ///   - path: the program's path; see ``path(of:)``.
     ///   - arguments: its name first.
-    /// - Throws: ``CommandFailure`` that says what the system refused.
-    init(path: String, arguments: [String], environment: [String: String]) throws {
-        let input = try ProcessPipe()
-        let output = try ProcessPipe()
-        let error = try ProcessPipe()
+    /// - Throws: what the system refused.
+    init(path: String, arguments: [String], environment: [String: String]) throws(SpawnFailure) {
+        var input = try ProcessPipe()
+        var output = try ProcessPipe()
+        var error = try ProcessPipe()
+        do {
+            pid = try Self.spawn(path, arguments, environment, streams: (input.reading, output.writing, error.writing))
+        } catch let failure where failure.number == ENOEXEC {
+            // A script that does not say who runs it: the shell does, as it is with execvp (POSIX, exec).
+            let script = path.hasPrefix("-") ? "./\(path)" : path
+            pid = try Self.spawn(
+                "/bin/sh",
+                ["sh", script] + arguments.dropFirst(),
+                environment,
+                streams: (input.reading, output.writing, error.writing)
+            )
+        }
+        self.input = input.takeWriting()
+        self.output = output.takeReading()
+        self.error = error.takeReading()
+        for case let descriptor? in [self.input, self.output, self.error] {
+            _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        }
+    }
 
-        var actions = Self.emptyActions
-        var attributes = Self.emptyAttributes
+    /// Starts a program with these descriptors as its standard streams, in a process group of its own.
+    private static func spawn(
+        _ path: String,
+        _ arguments: [String],
+        _ environment: [String: String],
+        streams: (input: Int32, output: Int32, error: Int32)
+    ) throws(SpawnFailure) -> pid_t {
+        var actions = emptyActions
+        var attributes = emptyAttributes
         posix_spawn_file_actions_init(&actions)
         posix_spawnattr_init(&attributes)
         defer {
             posix_spawn_file_actions_destroy(&actions)
             posix_spawnattr_destroy(&attributes)
         }
-        posix_spawn_file_actions_adddup2(&actions, input.reading, STDIN_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, output.writing, STDOUT_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, error.writing, STDERR_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, streams.input, STDIN_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, streams.output, STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, streams.error, STDERR_FILENO)
         var flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
         #if canImport(Darwin)
         flags |= POSIX_SPAWN_CLOEXEC_DEFAULT
         #else
-        for descriptor in Self.openDescriptors where descriptor > STDERR_FILENO { posix_spawn_file_actions_addclose(&actions, descriptor) }
+        for descriptor in openDescriptors where descriptor > STDERR_FILENO { posix_spawn_file_actions_addclose(&actions, descriptor) }
         #endif
         posix_spawnattr_setflags(&attributes, Int16(flags))
         posix_spawnattr_setpgroup(&attributes, 0)
@@ -62,29 +89,27 @@ struct ChildProcess: ~Copyable {
             envp.forEach { free($0) }
         }
         var pid: pid_t = 0
-        let result = posix_spawn(&pid, path, &actions, &attributes, &argv, &envp)
-        close(input.reading)
-        close(output.writing)
-        close(error.writing)
-        guard result == 0 else {
-            for descriptor in [input.writing, output.reading, error.reading] { close(descriptor) }
-            throw CommandFailure.failed("cannot start \(path): \(String(cString: strerror(result)))", code: "spawn_failed")
-        }
-        self.pid = pid
-        self.input = input.writing
-        self.output = output.reading
-        self.error = error.reading
-        for descriptor in [input.writing, output.reading, error.reading] {
-            _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
-        }
+        let result = ProcessPipe.starting.withLock { _ in posix_spawn(&pid, path, &actions, &attributes, &argv, &envp) }
+        guard result == 0 else { throw SpawnFailure(what: "start \(path)", number: result) }
+        return pid
     }
 
     deinit {
         for case let descriptor? in [input, output, error] { close(descriptor) }
     }
 
-    /// Sends a signal to the command and what it started. Right only until ``reap()`` has given a status.
+    /// Sends a signal to the command and what it started. Right until ``reap()`` has given a status, and after it while ``hasDescendants``.
     func signal(_ signal: Int32) { kill(-pid, signal) }
+
+    /// Whether a process that the command started lives on in its group after the command itself was reaped.
+    ///
+    /// A process id is not given out again while it names a group (POSIX, "Process ID Reuse"): this asks after the command's own group.
+    var hasDescendants: Bool {
+        // Orphans become children of a container's first process, which this one may be: they would stay in the group as zombies.
+        var status: Int32 = 0
+        while waitpid(-pid, &status, WNOHANG) > 0 {}
+        return kill(-pid, 0) == 0 || errno == EPERM
+    }
 
     /// How the command ended, if it has.
     func reap() -> ExitStatus? {
@@ -130,26 +155,58 @@ struct ChildProcess: ~Copyable {
     #endif
 }
 
-/// A pipe, both of whose ends are closed in programs that are started.
-struct ProcessPipe {
-    let reading: Int32
-    let writing: Int32
+/// What the system said to an attempt to start something.
+struct SpawnFailure: Error, CustomStringConvertible {
+    /// What could not be done.
+    var what: String
+    /// The error number.
+    var number: Int32
 
-    init() throws {
+    /// Whether the system may have room for it a moment later: it is out of processes, memory or descriptors, or the program is being written.
+    var isLackOfRoom: Bool { [EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY].contains(number) }
+
+    var description: String { "cannot \(what): \(String(cString: strerror(number)))" }
+}
+
+/// A pipe, both of whose ends are closed in programs that are started, and with this value unless they were taken.
+struct ProcessPipe: ~Copyable {
+    /// Held while a program starts, and while a pipe is not close-on-exec yet: the program would inherit it, and a command's input would not
+    /// end before that program did.
+    static let starting = Mutex(())
+
+    private(set) var reading: Int32 = -1
+    private(set) var writing: Int32 = -1
+
+    init() throws(SpawnFailure) {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else {
-            throw CommandFailure.failed("cannot make a pipe: \(String(cString: strerror(errno)))", code: "spawn_failed")
-        }
-        // Standard streams of this process that were closed must not be taken for the pipe: dup2 onto itself would leave it close-on-exec.
-        for index in ends.indices {
-            let end = ends[index]
-            if end <= STDERR_FILENO {
-                ends[index] = fcntl(end, F_DUPFD, STDERR_FILENO + 1)
-                close(end)
-            }
-            _ = fcntl(ends[index], F_SETFD, FD_CLOEXEC)
+        try Self.starting.withLock { _ throws(SpawnFailure) in
+            guard pipe(&ends) == 0 else { throw SpawnFailure(what: "make a pipe", number: errno) }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         }
         reading = ends[0]
         writing = ends[1]
+        // Standard streams of this process that were closed must not be taken for the pipe: dup2 onto itself would leave it close-on-exec.
+        for end in ends where end <= STDERR_FILENO {
+            let moved = fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+            guard moved >= 0 else { throw SpawnFailure(what: "make a pipe", number: errno) }
+            close(end)
+            if end == reading { reading = moved } else { writing = moved }
+        }
+    }
+
+    deinit {
+        for end in [reading, writing] where end >= 0 { close(end) }
+    }
+
+    /// Hands the reading end over to the caller, who closes it.
+    mutating func takeReading() -> Int32 {
+        defer { reading = -1 }
+        return reading
+    }
+
+    /// Hands the writing end over to the caller, who closes it.
+    mutating func takeWriting() -> Int32 {
+        defer { writing = -1 }
+        return writing
     }
 }

@@ -11,7 +11,7 @@ import Glibc
 
 /// One run of a command for a job: feeds it the payload, gathers what it writes within bounds, and ends it when it must.
 ///
-/// Everything happens on one thread, so that a process id is never signalled after it was reaped.
+/// Everything happens on one thread, so that no process id is signalled that may be another's by now.
 final class CommandRun: Sendable {
     struct Limits: Sendable {
         /// The most bytes of standard output, which become the result.
@@ -57,7 +57,7 @@ final class CommandRun: Sendable {
     }
 
     /// Runs the command to its end, on a thread of its own.
-    /// - Throws: ``CommandFailure`` (`spawn_failed`) when it cannot be started.
+    /// - Throws: ``SpawnFailure`` when it cannot be started.
     func run(path: String, arguments: [String], environment: [String: String], payload: [UInt8], timeout: Duration?) async throws -> Outcome
     {
         try await withCheckedThrowingContinuation { continuation in
@@ -95,8 +95,7 @@ final class CommandRun: Sendable {
         let wake = try ProcessPipe()
         defer {
             state.withLock { $0.wake = nil }
-            close(wake.reading)
-            close(wake.writing)
+            extendLifetime(wake)
         }
         _ = fcntl(wake.writing, F_SETFL, fcntl(wake.writing, F_GETFL) | O_NONBLOCK)
         state.withLock { $0.wake = wake.writing }
@@ -105,11 +104,15 @@ final class CommandRun: Sendable {
         var schedule = EndSchedule(timeout: timeout, patience: limits.patience, start: .now)
         var pause = CommandPause()
 
+        var status: ChildProcess.ExitStatus?
         while true {
-            if let status = child.reap() {
+            status = status ?? child.reap()
+            let ending = state.withLock { $0.ending }
+            // A command that was told to end has ended when all that it started has: its job may run again the next moment. One that ends
+            // by itself may leave others behind.
+            if let status, ending == nil || schedule.isKilled || !child.hasDescendants {
                 // What the command left in its pipes is read; descendants that hold them open are not waited for.
                 streams.transfer(&child)
-                let ending = state.withLock { $0.ending }
                 return Outcome(
                     status: status,
                     output: streams.output,
@@ -118,7 +121,7 @@ final class CommandRun: Sendable {
                     ending: ending
                 )
             }
-            if let elapsed = schedule.timeoutReached(at: .now) { end(.timeout(elapsed)) }
+            if status == nil, let elapsed = schedule.timeoutReached(at: .now) { end(.timeout(elapsed)) }
             if state.withLock({ $0.ending != nil }), let signal = schedule.signal(at: .now) { child.signal(signal) }
             streams.wait(child, wake: wake.reading, atMost: pause.next(streamsAreOpen: child.output != nil || child.error != nil))
             if streams.transfer(&child) { pause.reset() }
@@ -132,7 +135,8 @@ struct EndSchedule {
     private let patience: Duration
     private let start: ContinuousClock.Instant
     private var terminated: ContinuousClock.Instant?
-    private var isKilled = false
+    /// Whether SIGKILL was due: nothing more can be done.
+    private(set) var isKilled = false
 
     init(timeout: Duration?, patience: Duration, start: ContinuousClock.Instant) {
         self.timeout = timeout

@@ -1,4 +1,5 @@
 import GodwitCore
+import Synchronization
 
 /// Leases jobs and runs a command for each, until it is told to stop.
 struct CommandWorker: Sendable {
@@ -14,6 +15,10 @@ struct CommandWorker: Sendable {
         var path: String
         var arguments: [String]
         var environment: [String: String]
+
+        /// How long a request waits for jobs. A lease is counted from the moment it was asked for, since nobody here knows when within the wait
+        /// it began: most of it must be left when the answer comes.
+        var poll: Duration { min(.seconds(20), lease / 3) }
     }
 
     /// What became of a job in this worker's hands.
@@ -32,6 +37,7 @@ struct CommandWorker: Sendable {
     let report: @Sendable (Report) -> Void
 
     private let jobs: RunningJobs
+    private let fault = Fault()
 
     init(store: Store, options: Options, shutdown: Shutdown, report: @escaping @Sendable (Report) -> Void) {
         self.store = store
@@ -43,7 +49,7 @@ struct CommandWorker: Sendable {
     }
 
     /// Works until a stop is asked for, then lets running commands finish and gives back what is left.
-    /// - Throws: ``CommandFailure`` when the store refuses to give jobs at all.
+    /// - Throws: ``CommandFailure`` when the store refuses to give jobs at all, its answers cannot be taken, or the command cannot be started.
     func run() async throws {
         shutdown.whenUrgent { [jobs] in Task { await jobs.endAll(.shutdown) } }
         let heart = Task { await beat() }
@@ -56,6 +62,7 @@ struct CommandWorker: Sendable {
             }
             await endWhenGraceIsOver(in: &group)
         }
+        failure = failure ?? fault.failure
         heart.cancel()
         _ = await heart.value
         // What was leased by a request whose answer never came is given back now, instead of when its lease ends.
@@ -66,28 +73,46 @@ struct CommandWorker: Sendable {
     private func leaseUntilStopped(into group: inout DiscardingTaskGroup) async throws {
         var tries = 0
         var hasReached = false
+        var atMost = options.concurrency
         while !shutdown.isRequested {
             guard let room = try await shutdown.interrupting({ [jobs] in await jobs.room() }), room > 0 else { continue }
+            let count = min(room, atMost)
             do {
                 let asked = ContinuousClock.now
                 let leases = try await shutdown.interrupting { [store, options, holder] in
-                    try await store.lease(queues: options.queues, max: room, lease: options.lease, wait: .seconds(20), holder: holder)
+                    try await store.lease(queues: options.queues, max: count, lease: options.lease, wait: options.poll, holder: holder)
                 }
                 if tries > 0 { Output.message("godwit: the store answers again") }
                 tries = 0
                 hasReached = true
-                for job in leases ?? [] {
-                    let run = CommandRun(limits: options.limits, echo: true)
-                    await jobs.add(job.lease, .init(run: run, deadline: asked + options.lease))
-                    group.addTask { await work(on: job, with: run) }
-                }
-            } catch let failure as CommandFailure where hasReached && (failure.exit == .unreachable || failure.exit == .busy) {
+                atMost = min(options.concurrency, atMost * 2)
+                for leased in leases ?? [] { await start(leased, until: asked + options.lease, in: &group) }
+            } catch let failure as CommandFailure where failure.isUnusableAnswer && count > 1 {
+                // One job of many may be what makes it so: with fewer at a time the others can be done.
+                atMost = count / 2
+                Output.message("godwit: \(failure.message); asking for \(atMost) at a time")
+            } catch let failure as CommandFailure where hasReached && failure.isTransient && !failure.isUnusableAnswer {
                 tries += 1
                 if tries == 1 { Output.message("godwit: \(failure.message); trying again until it answers") }
                 var random = SystemRandomNumberGenerator()
                 let pause = Backoff(base: .milliseconds(200), cap: .seconds(10)).delay(after: tries, using: &random)
                 _ = try await shutdown.interrupting { try await Task.sleep(for: pause) }
             }
+        }
+    }
+
+    private func start(_ leased: Store.Leased, until deadline: ContinuousClock.Instant, in group: inout DiscardingTaskGroup) async {
+        switch leased {
+        case .job(let job):
+            let run = CommandRun(limits: options.limits, echo: true)
+            await jobs.add(job.lease, .init(run: run, deadline: deadline))
+            group.addTask { await work(on: job, with: run) }
+        case .unreadable(let lease, let id):
+            // It would be no more readable the next time: the failure is final, and says where to look.
+            let message = "`godwit work` of version \(GodwitVersion.current) cannot read the job that the store gave it"
+            Output.message("godwit: job \(id): \(message)")
+            let settlement = Settlement.fail(message: message, code: "unreadable_job", isFinal: true)
+            group.addTask { _ = try? await settle(lease, settlement, until: deadline) }
         }
     }
 
@@ -117,21 +142,41 @@ struct CommandWorker: Sendable {
             )
             settlement = Settlement(outcome, limits: options.limits)
         } catch {
-            // The system has no room for another process: that is no fault of the job, and a moment's pause may help.
-            Output.message("godwit: \(error)")
+            // That the command does not start is no fault of the job, and does not count as an attempt.
             settlement = .release
-            try? await Task.sleep(for: .seconds(1))
+            if (error as? SpawnFailure)?.isLackOfRoom == true {
+                Output.message("godwit: \(error); trying again")
+                try? await Task.sleep(for: .seconds(1))
+            } else if fault.set(.usage("\(error)")), !shutdown.isRequested {
+                shutdown.request()
+            }
         }
         var report = Report(job: job, settlement: settlement, duration: start.duration(to: .now))
         do {
-            let deadline = await jobs.deadline(of: job.lease) ?? .now
-            let retry = RetryPolicy(limit: max(.seconds(1), ContinuousClock.now.duration(to: deadline)), isRepeatable: true)
-            try await retry.run { try await store.settle(job.lease, settlement) }
+            report.settlement = try await settle(job.lease, settlement, until: jobs.deadline(of: job.lease) ?? .now)
         } catch {
             report.failure = error as? CommandFailure ?? CommandFailure.failed("\(error)", code: "internal")
         }
         self.report(report)
         await jobs.remove(job.lease)
+    }
+
+    /// Says how a job ended, again and again until the store takes it or the lease is over.
+    /// - Returns: What was said in the end: a result that the store refuses makes the job fail.
+    @discardableResult
+    private func settle(_ lease: String, _ settlement: Settlement, until deadline: ContinuousClock.Instant) async throws -> Settlement {
+        let retry = RetryPolicy(limit: max(.seconds(1), ContinuousClock.now.duration(to: deadline)), isRepeatable: true)
+        do {
+            try await retry.run { try await store.settle(lease, settlement) }
+            return settlement
+        } catch let failure as CommandFailure where failure.exit == .usage {
+            guard case .complete = settlement else { throw failure }
+            // The same command would write the same again: trying the job again does not help.
+            let message = "the store refused the result: \(failure.message)"
+            let settlement = Settlement.fail(message: message, code: "result_\(failure.code)", isFinal: true)
+            try await retry.run { try await store.settle(lease, settlement) }
+            return settlement
+        }
     }
 
     /// Renews all leases at a third of their time, and ends the commands of those that are lost.
@@ -154,6 +199,22 @@ struct CommandWorker: Sendable {
                 // The store may be back for the next beat; what is overdue by then is ended below.
             }
             await jobs.endOverdue(at: .now)
+        }
+    }
+}
+
+/// The first reason why no command can be started.
+private final class Fault: Sendable {
+    private let state = Mutex<CommandFailure?>(nil)
+
+    var failure: CommandFailure? { state.withLock { $0 } }
+
+    /// True for the first one.
+    func set(_ failure: CommandFailure) -> Bool {
+        state.withLock { state in
+            guard state == nil else { return false }
+            state = failure
+            return true
         }
     }
 }

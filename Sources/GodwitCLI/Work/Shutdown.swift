@@ -41,6 +41,7 @@ final class Shutdown: Sendable {
 
     /// Runs an operation that is cancelled when a graceful end is asked for; nil then.
     func interrupting<Value: Sendable>(_ operation: @escaping @Sendable () async throws -> Value) async throws -> Value? {
+        guard !isRequested else { return nil }
         let task = Task { try await operation() }
         let id = state.withLock { state -> Int? in
             guard !state.isRequested else { return nil }
