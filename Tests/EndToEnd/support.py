@@ -200,7 +200,7 @@ class EndToEndTest(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def run_godwit(self, *arguments, stdin=None, server=None, env=None, timeout=60, binary=False):
+    def run_godwit(self, *arguments, stdin=None, server=None, env=None, timeout=60, binary=False, **options):
         """Runs the command line to its end; its standard streams are text unless `binary`."""
         env = environment(**(env or {}))
         if server is not None:
@@ -209,7 +209,7 @@ class EndToEndTest(unittest.TestCase):
             stdin = stdin.encode()
         return subprocess.run(
             [GODWIT, *arguments], input=stdin if stdin is not None else (b"" if binary else ""), capture_output=True,
-            text=not binary, env=env, timeout=timeout, check=False)
+            text=not binary, env=env, timeout=timeout, check=False, **options)
 
     def start_godwit(self, *arguments, server=None, env=None, **options):
         """Starts the command line; it is ended with the test."""

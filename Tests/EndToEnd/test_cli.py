@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import shutil
 import signal
 import socket
 import stat
@@ -11,6 +13,12 @@ import time
 import unittest
 
 from support import GODWIT, EndToEndTest, Server, end, eventually, free_port
+
+
+def few_descriptors(limit):
+    """Makes a child process live with so many open files."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
 
 OK, FAILED, USAGE, UNREACHABLE, BUSY = 0, 1, 64, 69, 75
 
@@ -308,6 +316,84 @@ class WorkTest(CommandLineTest):
         self.godwit("work", "q", "--", "no-such-program", expect=USAGE)
         self.godwit("work", "q", expect=USAGE)
         self.godwit("work", "--", "cat", expect=USAGE)
+        done = self.godwit("work", "q", "--concurrency", "40", "--", "cat", expect=USAGE, preexec_fn=few_descriptors(200))
+        self.assertIn("ulimit -n", done.stderr)
+
+    def test_a_worker_whose_program_is_gone_ends_and_gives_its_job_back(self):
+        program = self.folder / "program"
+        program.write_text("#!/bin/sh\nexec cat\n")
+        program.chmod(0o755)
+        worker = self.worker("q", "--", str(program))
+        self.await_state(self.publish("q", "{}"), "succeeded")
+        program.unlink()
+        job = self.publish("q", "{}")
+        _, err = worker.communicate(timeout=30)
+        self.assertEqual(worker.returncode, USAGE)
+        self.assertIn(f"cannot start {program}", err)
+        answer = json.loads(self.godwit("status", job, "--json").stdout)
+        self.assertEqual((answer["state"], answer["attempt"]), ("queued", 0))
+
+    def test_a_script_without_a_first_line_is_run_by_the_shell(self):
+        program = self.folder / "program"
+        program.write_text("tr a-z A-Z\n")
+        program.chmod(0o755)
+        self.worker("q", "--", str(program))
+        self.assertEqual(self.godwit("publish", "q", "loud", "--wait").stdout, "LOUD")
+
+    def test_a_worker_out_of_descriptors_goes_on_when_there_are_some_again(self):
+        # More commands than there are descriptors for: it inherits a hundred that are open already.
+        with open("/dev/null", "rb") as null:
+            inherited = [os.dup(null.fileno()) for _ in range(100)]
+            try:
+                jobs = self.godwit("publish", "q", "--lines", stdin="1\n" * 24).stdout.split()
+                worker = self.worker(
+                    "q", "--concurrency", "16", "--", "sh", "-c", "sleep 0.2; cat", preexec_fn=few_descriptors(6 * 16 + 32 + 3 * os.cpu_count()),
+                    pass_fds=inherited, stderr=subprocess.PIPE)
+            finally:
+                for descriptor in inherited:
+                    os.close(descriptor)
+        for job in jobs:
+            self.await_state(job, "succeeded")
+        worker.send_signal(signal.SIGTERM)
+        _, err = worker.communicate(timeout=30)
+        self.assertIn("trying again", err, "it was never out of descriptors: the test tests nothing")
+
+    def test_a_payload_as_deep_as_may_be_is_given_to_its_command(self):
+        depth = 100
+        payload = "[" * depth + "]" * depth
+        other = self.publish("deep", "{}")
+        job = self.publish("deep", payload)
+        self.worker("deep", "--concurrency", "2", "--", "cat")
+        self.await_state(job, "succeeded")
+        self.await_state(other, "succeeded")
+        self.assertEqual(self.godwit("result", job).stdout, payload)
+        self.assertIn(payload, self.godwit("result", job, "--json").stdout)
+
+    def test_a_result_that_the_server_refuses_fails_its_job_for_good(self):
+        server = self.serve("small", arguments=["--max-job-bytes", "1000"])
+        job = self.run_godwit("publish", "q", "{}", server=server).stdout.strip()
+        self.start_godwit("work", "q", "--", "head", "-c", "2000", "/dev/zero", server=server)
+        done = self.run_godwit("result", job, "--wait", "--json", server=server)
+        self.assertEqual(done.returncode, FAILED)
+        answer = json.loads(self.run_godwit("status", job, "--json", server=server).stdout)
+        self.assertEqual((answer["state"], answer["attempt"], answer["error"]["code"]), ("failed", 1, "result_too_large"))
+
+    def test_what_a_cancelled_command_started_ends_with_it(self):
+        pid_file = self.folder / "pid"
+        job = self.publish("q", "{}")
+        self.worker("q", "--lease", "900ms", "--kill-after", "500ms", "--", "sh", "-c",
+                    f"sh -c 'trap \"\" TERM; echo $$ > {pid_file}; exec sleep 60' & exec sleep 60")
+        pid = int(eventually(lambda: pid_file.exists() and pid_file.read_text().strip()))
+        self.godwit("cancel", job)
+
+        def gone():
+            try:
+                with open(f"/proc/{pid}/stat", encoding="utf-8") as status:
+                    return status.read().rpartition(")")[2].split()[0] == "Z"
+            except FileNotFoundError:
+                return True
+
+        eventually(gone, 20, what="the end of what the command started")
 
 
 class UnixTest(EndToEndTest):
@@ -320,8 +406,23 @@ class UnixTest(EndToEndTest):
             done = self.run_godwit(command, "--help")
             self.assertEqual((done.returncode, done.stderr), (OK, ""))
             self.assertIn(f"  godwit {command}", done.stdout, "every command's help has an example")
+        self.assertIn("  godwit publish thumbnails", text)
+
+    def test_completions(self):
         for shell in ("bash", "zsh", "fish"):
-            self.assertIn("godwit", self.run_godwit("--generate-completion-script", shell).stdout)
+            done = self.run_godwit("--generate-completion-script", shell)
+            self.assertEqual((done.returncode, done.stderr), (OK, ""))
+            for word in ("publish", "retry-for", "max-attempts", "work"):
+                self.assertIn(word, done.stdout)
+            self.assertNotIn("--command", done.stdout, "an option that only the parser uses is not offered")
+            if shutil.which(shell):
+                self.assertEqual(subprocess.run([shell, "-n"], input=done.stdout, text=True, check=False).returncode, OK)
+        script = self.run_godwit("--generate-completion-script", "bash").stdout
+        ask = "COMP_WORDS=(godwit pub); COMP_CWORD=1; COMP_TYPE=9; _godwit godwit pub godwit; echo \"${COMPREPLY[@]}\""
+        done = subprocess.run(["bash", "--norc"], input=f"{script}\n{ask}\n", text=True, capture_output=True, check=False, env={
+            "PATH": os.environ["PATH"], "HOME": str(self.folder)})
+        self.assertEqual(done.stdout.split(), ["publish"], done.stderr)
+        self.assertNotEqual(self.run_godwit("--generate-completion-script", "tcsh-of-old").returncode, OK)
 
     def test_wrong_usage(self):
         for arguments in (["nonsense"], ["publish"], ["publish", "q", "x", "--delay", "soon"], ["status"], ["jobs", "--limit", "x"]):
@@ -345,7 +446,7 @@ class UnixTest(EndToEndTest):
             listener.listen()
 
             def hang_up():
-                for _ in range(2):
+                for _ in range(3):
                     connection, _ = listener.accept()
                     connection.recv(4_096)
                     connection.close()
@@ -354,8 +455,32 @@ class UnixTest(EndToEndTest):
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             done = self.run_godwit("publish", "q", "{}", "--server", url, "--json", "--retry-for", "10s")
             self.assertEqual((done.returncode, json.loads(done.stderr)["code"]), (UNREACHABLE, "outcome_unknown"))
+            done = self.run_godwit("publish", "q", "--lines", "--server", url, stdin="1\n2\n")
+            self.assertEqual((done.returncode, done.stdout), (UNREACHABLE, ""))
+            self.assertIn("lines 1 to 2", done.stderr)
+            self.assertNotIn("none of these was published", done.stderr)
             done = self.run_godwit("queues", "--server", url)
             self.assertEqual(done.returncode, UNREACHABLE)
+
+    def test_waiting_that_breaks_off_says_which_job_it_was(self):
+        server = self.serve()
+        waiting = self.start_godwit("publish", "q", "{}", "--wait", server=server)
+        client = self.client(server)
+        job = eventually(lambda: client.get("/v1/queues/q").status == 200 and client.jobs("q"))[0]["id"]
+        server.kill()
+        _, err = waiting.communicate(timeout=60)
+        self.assertEqual(waiting.returncode, UNREACHABLE)
+        self.assertIn(job, err)
+
+    def test_a_name_cannot_steer_the_terminal(self):
+        server = self.serve()
+        client = self.client(server)
+        # A server of another version, or a library in the same process, may have let it through.
+        done = client.post("/v1/queues/q/jobs?name=%1B%5B31mred%0Aid%20%20fake", {})
+        if done.status == 202:
+            text = self.run_godwit("status", done.json["id"], server=server).stdout
+            self.assertNotIn("\x1b", text)
+            self.assertEqual(sum(line.startswith("id") for line in text.splitlines()), 1)
 
     def test_the_option_wins_over_the_environment(self):
         server = self.serve()

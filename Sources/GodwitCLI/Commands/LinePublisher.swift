@@ -26,7 +26,9 @@ struct LinePublisher {
                 for job in jobs { try Output.line(asJSON ? job.text : job["id"]?.string ?? "") }
             } catch var failure as CommandFailure {
                 Output.endProgress()
-                failure.message = "\(batch.name): \(failure.message) (none of these was published; \(published) before them were)"
+                // What became of a request whose answer was lost is not known: whoever goes on here may publish these twice.
+                let these = failure.isRefusal ? "none of these was published; " : ""
+                failure.message = "\(batch.name): \(failure.message) (\(these)\(published) before them were published)"
                 throw failure
             }
             if var failure = batch.failure {

@@ -70,6 +70,12 @@ struct PublishCommand: StoreCommand {
         if let runAt, Timestamp(rfc3339: runAt) == nil {
             throw ValidationError("--run-at \(runAt) is no time: use RFC 3339, such as 2027-01-01T06:00:00Z")
         }
+        // A header field carries no control characters: they would become others on the way, and two keys one.
+        for (option, value) in [("--key", key), ("--content-type", contentType)] {
+            guard value?.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) ?? true else {
+                throw ValidationError("\(option) has a control character in it: leave it away")
+            }
+        }
         if lines {
             guard body == nil || body == "-" else { throw ValidationError("--lines reads standard input: leave the payload argument away") }
             guard key == nil else { throw ValidationError("--key and --lines exclude each other: all lines would be one job") }
@@ -119,7 +125,14 @@ struct PublishCommand: StoreCommand {
                 return
             }
             Output.progress("\(id): waiting")
-            let final = try await store.finalJob(id)
+            let final: JSONValue
+            do {
+                final = try await store.finalJob(id)
+            } catch var failure as CommandFailure {
+                Output.endProgress()
+                failure.message = "job \(id) was published, but waiting for it failed: \(failure.message)"
+                throw failure
+            }
             Output.endProgress()
             try await Self.show(final, of: store, asJSON: output.json)
         }

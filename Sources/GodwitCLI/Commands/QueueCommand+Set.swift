@@ -50,6 +50,10 @@ extension QueueCommand {
             guard retention == nil || (retainSucceeded == nil && retainFailed == nil && retainCount == nil) else {
                 throw ValidationError("--retention none excludes the --retain options")
             }
+            var names: Swift.Set<String> = []
+            for (name, _) in members where !names.insert(name).inserted {
+                throw ValidationError("\(name.replacing("_", with: "-")) is set twice, or set and taken back: say one")
+            }
             guard !members.isEmpty else { throw ValidationError("nothing to set: name at least one setting, such as --max-jobs 1000") }
         }
 

@@ -6,7 +6,7 @@ enum JobText {
     static func lines(_ job: JSONValue) -> [String] {
         var facts: [(String, String)] = []
         func add(_ name: String, _ value: String?) {
-            if let value { facts.append((name, value)) }
+            if let value { facts.append((name, printable(value))) }
         }
         add("id", job["id"]?.string)
         add("queue", job["queue"]?.string)
@@ -32,7 +32,7 @@ enum JobText {
         if job["state"]?.string == "running", let progress = progress(job) { text += ", \(progress)" }
         if let at = job["run_at"]?.string, !isFinal(job) { text += ", due \(at)" }
         if let error = job["error"] { text += ": \(self.error(error))" }
-        return text
+        return printable(text)
     }
 
     static func isFinal(_ job: JSONValue) -> Bool {
@@ -62,7 +62,11 @@ enum JobText {
         for scalar in text.unicodeScalars {
             switch scalar.properties.generalCategory {
             case .control where scalar == "\n" || scalar == "\r" || scalar == "\t": result += " "
-            case .control: result += "\u{fffd}"
+            case .lineSeparator, .paragraphSeparator: result += " "
+            // The marks and overrides of direction show text in another order than it has (Unicode Standard Annex 9).
+            case .control,
+                .format where scalar.properties.isBidiControl:
+                result += "\u{fffd}"
             default: result.unicodeScalars.append(scalar)
             }
         }
