@@ -61,13 +61,15 @@ struct SlowDiskTests {
         storage.hook.withLock {
             $0 = {
                 isSyncing.withLock { $0 = true }
-                gate.wait()
+                _ = gate.wait(timeout: .now() + 10)
                 gate.signal()
+                isSyncing.withLock { $0 = false }
             }
         }
         let published = Task { try await publish() }
         try await eventually("the sync is under way") { isSyncing.withLock { $0 } }
         #expect(try await holder.renew([Renewal(delivery.token)]) == [.good(remaining: .seconds(60))])
+        #expect(isSyncing.withLock { $0 }, "it was answered before the sync was over")
         gate.signal()
         try await published.value
         await engine.close()
