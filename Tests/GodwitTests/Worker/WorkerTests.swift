@@ -188,46 +188,6 @@ struct WorkerTests {
         await jobs.close()
     }
 
-    @Test("a timeout cancels the handler's task, and the attempt fails")
-    func timeout() async throws {
-        try await withMemory { client in
-            var worker = Worker(client, concurrency: 1)
-            worker.handle(Greet.self, retry: .never, timeout: .milliseconds(100)) { _, _ in
-                try await Task.sleep(for: .seconds(60))
-                return ""
-            }
-            try await running(worker) {
-                let job = try await client.enqueue(Greet(who: "you"))
-                let error = await #expect(throws: JobError.self) { try await job.result() }
-                #expect(error?.status.error?.code == "timeout")
-                #expect(error?.status.error?.message == "the attempt took longer than 100ms")
-            }
-        }
-    }
-
-    @Test("an attempt that is out of time has failed, whatever its handler returns, and error trackers hear why")
-    func lateReturn() async throws {
-        try await withMemory { client in
-            let heard = Guarded<[String]>([])
-            var worker = Worker(
-                client,
-                concurrency: 1,
-                onError: { error, _ in heard.withLock { $0.append((error as? JobFailure)?.code ?? "\(error)") } }
-            )
-            worker.handle(Greet.self, retry: .never, timeout: .milliseconds(50)) { _, _ in
-                // What a loop over a stream does when its task is cancelled: it just ends.
-                try? await Task.sleep(for: .seconds(60))
-                return "half of it"
-            }
-            try await running(worker) {
-                let job = try await client.enqueue(Greet(who: "you"))
-                let error = await #expect(throws: JobError.self) { try await job.result() }
-                #expect(error?.status.error?.code == "timeout")
-            }
-            #expect(heard.withLock { $0 } == ["timeout"])
-        }
-    }
-
     @Test("a job whose handler waits longer than any delay may be comes back after the longest one")
     func longDelay() async throws {
         let jobs = try await TestJobs()
