@@ -59,7 +59,7 @@ struct FolderTests {
             let url = URL(fileURLWithPath: folder).appendingPathComponent(name)
             var bytes = try Data(contentsOf: url)
             // In the group of one of the publications.
-            bytes[5 * 4_096 + 200] ^= 0xff
+            bytes[5 * 4_096 + 100] ^= 0xff
             try bytes.write(to: url)
             let error = await expectError(.storeCorrupt) { _ = try await Engine.open(directory: folder) }
             #expect(error?.message.contains(name) == true)
