@@ -92,7 +92,7 @@ class CrashTest(unittest.TestCase):
         self.compare(timeline, ["once"], SOME)
         # With other words it is refused, and says so.
         status, _, problem = timeline.request("POST", "/posts", {"id": "once", "author": 0, "text": "Other words", "writtenAt": 0})
-        self.assertEqual((status, problem["code"]), (422, "key_conflict"))
+        self.assertEqual((status, problem["code"]), (422, "id_taken"))
 
     def test_it_stops_in_peace_with_an_open_page_and_a_delivery_under_way(self):
         for with_signal in (signal.SIGINT, signal.SIGTERM):

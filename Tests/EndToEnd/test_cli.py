@@ -341,9 +341,9 @@ class WorkTest(CommandLineTest):
         self.assertEqual(self.godwit("publish", "q", "loud", "--wait").stdout, "LOUD")
 
     def test_a_worker_out_of_descriptors_goes_on_when_there_are_some_again(self):
-        # More commands than there are descriptors for: it inherits a hundred that are open already.
+        # More commands than there are descriptors for: it inherits eighty that are open already.
         with open("/dev/null", "rb") as null:
-            inherited = [os.dup(null.fileno()) for _ in range(100)]
+            inherited = [os.dup(null.fileno()) for _ in range(80)]
             try:
                 jobs = self.godwit("publish", "q", "--lines", stdin="1\n" * 24).stdout.split()
                 worker = self.worker(

@@ -92,27 +92,25 @@ final class CommandRun: Sendable {
         payload: [UInt8],
         timeout: Duration?
     ) throws -> Outcome {
-        let wake = try ProcessPipe()
+        var started = try StartedCommand(path: path, arguments: arguments, environment: environment)
+        state.withLock { $0.wake = started.wake.writing }
         defer {
             state.withLock { $0.wake = nil }
-            extendLifetime(wake)
+            extendLifetime(started)
         }
-        _ = fcntl(wake.writing, F_SETFL, fcntl(wake.writing, F_GETFL) | O_NONBLOCK)
-        state.withLock { $0.wake = wake.writing }
-        var child = try ChildProcess(path: path, arguments: arguments, environment: environment)
         var streams = CommandStreams(payload: payload, limits: limits, echo: echo)
         var schedule = EndSchedule(timeout: timeout, patience: limits.patience, start: .now)
         var pause = CommandPause()
 
         var status: ChildProcess.ExitStatus?
         while true {
-            status = status ?? child.reap()
+            status = status ?? started.child.reap()
             let ending = state.withLock { $0.ending }
             // A command that was told to end has ended when all that it started has: its job may run again the next moment. One that ends
             // by itself may leave others behind.
-            if let status, ending == nil || schedule.isKilled || !child.hasDescendants {
+            if let status, ending == nil || schedule.isKilled || !started.child.hasDescendants {
                 // What the command left in its pipes is read; descendants that hold them open are not waited for.
-                streams.transfer(&child)
+                streams.transfer(&started.child)
                 return Outcome(
                     status: status,
                     output: streams.output,
@@ -122,10 +120,30 @@ final class CommandRun: Sendable {
                 )
             }
             if status == nil, let elapsed = schedule.timeoutReached(at: .now) { end(.timeout(elapsed)) }
-            if state.withLock({ $0.ending != nil }), let signal = schedule.signal(at: .now) { child.signal(signal) }
-            streams.wait(child, wake: wake.reading, atMost: pause.next(streamsAreOpen: child.output != nil || child.error != nil))
-            if streams.transfer(&child) { pause.reset() }
+            if state.withLock({ $0.ending != nil }), let signal = schedule.signal(at: .now) { started.child.signal(signal) }
+            let isOpen = started.child.output != nil || started.child.error != nil
+            streams.wait(started.child, wake: started.wake.reading, atMost: pause.next(streamsAreOpen: isOpen))
+            if streams.transfer(&started.child) { pause.reset() }
         }
+    }
+}
+
+/// A command that was started, with the pipe that wakes whoever waits for it.
+struct StartedCommand: ~Copyable {
+    /// Commands start one at a time: where descriptors are short, many that each hold some of what they need would keep all from starting.
+    private static let starting = NSLock()
+
+    let wake: ProcessPipe
+    var child: ChildProcess
+
+    init(path: String, arguments: [String], environment: [String: String]) throws(SpawnFailure) {
+        Self.starting.lock()
+        defer { Self.starting.unlock() }
+        let wake = try ProcessPipe()
+        let child = try ChildProcess(path: path, arguments: arguments, environment: environment)
+        _ = fcntl(wake.writing, F_SETFL, fcntl(wake.writing, F_GETFL) | O_NONBLOCK)
+        self.wake = wake
+        self.child = child
     }
 }
 
