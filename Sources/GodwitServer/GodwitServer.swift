@@ -83,8 +83,10 @@ package final class GodwitServer: Service {
         let closing = Task.detached {
             try await drain.value
             logger.info("Draining: no new work is taken, requests under way are finished")
+            // A time that is given to clients, to settle and renew: over when it is over, whatever they do.
             try await Task.sleep(for: options.drainTime)
             await group.triggerGracefulShutdown()
+            // A limit: `closing` is cancelled as soon as the last request has ended.
             try await Task.sleep(for: options.shutdownTimeout)
             logger.warning("Some requests did not end in time: closing their connections")
             serving.cancel()

@@ -21,12 +21,7 @@ struct CancelCommand: StoreCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try await store.withStore { store in
-            for id in job {
-                let job = try await store.cancel(id)
-                try Output.line(output.json ? job.text : "\(id)\t\(job["state"]?.string ?? "cancelled")")
-            }
-        }
+        try await store.withStore { store in try await job.change(output) { try await store.cancel($0) } }
     }
 }
 
@@ -48,12 +43,7 @@ struct RetryCommand: StoreCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try await store.withStore { store in
-            for id in job {
-                let job = try await store.retry(id)
-                try Output.line(output.json ? job.text : "\(id)\t\(job["state"]?.string ?? "queued")")
-            }
-        }
+        try await store.withStore { store in try await job.change(output) { try await store.retry($0) } }
     }
 }
 
@@ -86,6 +76,16 @@ struct ForgetCommand: StoreCommand {
                     )
                 }
             }
+        }
+    }
+}
+
+extension [String] {
+    /// Changes the jobs with these ids one after the other, and prints the state that each is in then.
+    fileprivate func change(_ output: OutputOptions, _ change: (String) async throws -> JSONValue) async throws {
+        for id in self {
+            let job = try await change(id)
+            try Output.line(output.json ? job.text : "\(id)\t\(job["state"]?.string ?? "unknown")")
         }
     }
 }

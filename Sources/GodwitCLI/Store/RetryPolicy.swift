@@ -44,6 +44,7 @@ struct RetryPolicy: Sendable {
                     throw failure
                 }
                 waiting(failure, delay)
+                // The backoff itself: nothing tells when a queue has room or a server is back.
                 try await Task.sleep(for: delay)
             }
         }

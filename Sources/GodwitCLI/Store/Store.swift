@@ -93,6 +93,7 @@ struct Store: Sendable {
                 try await show(job)
                 return job
             }
+            // A stream that ends again and again, as that of a stopping server does, is not opened in a busy loop.
             try await Task.sleep(for: Self.pause)
         }
     }

@@ -96,6 +96,7 @@ struct CommandWorker: Sendable {
                 if tries == 1 { Output.message("godwit: \(failure.message); trying again until it answers") }
                 var random = SystemRandomNumberGenerator()
                 let pause = Backoff(base: .milliseconds(200), cap: .seconds(10)).delay(after: tries, using: &random)
+                // The backoff itself; a stop ends it.
                 _ = try await shutdown.interrupting { try await Task.sleep(for: pause) }
             }
         }
@@ -124,6 +125,7 @@ struct CommandWorker: Sendable {
             let end = ContinuousClock.now + options.grace
             while await !jobs.isEmpty {
                 guard ContinuousClock.now < end else { return await jobs.endAll(.shutdown) }
+                // Looked at now and then, for once in a worker's life: not worth a wait of its own in `RunningJobs`.
                 try? await Task.sleep(for: .milliseconds(50))
             }
         }
@@ -146,6 +148,7 @@ struct CommandWorker: Sendable {
             settlement = .release
             if (error as? SpawnFailure)?.isLackOfRoom == true {
                 Output.message("godwit: \(error); trying again")
+                // The job is given back after a moment, not at once: the system does not tell when it has room again.
                 try? await Task.sleep(for: .seconds(1))
             } else if fault.set(.usage("\(error)")), !shutdown.isRequested {
                 shutdown.request()
@@ -183,6 +186,7 @@ struct CommandWorker: Sendable {
     private func beat() async {
         let interval = options.lease / 3
         while !Task.isCancelled {
+            // The heartbeat's rhythm.
             try? await Task.sleep(for: interval)
             let leases = await jobs.leases
             guard !leases.isEmpty, !Task.isCancelled else { continue }
