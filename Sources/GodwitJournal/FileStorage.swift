@@ -142,4 +142,24 @@ private struct OpenFile: StorageFile {
             throw .io(call: .sync, file: name, errno: error.number)
         }
     }
+
+    func resize(to size: Int) throws(JournalError) {
+        let old = try self.size()
+        do {
+            if size > old {
+                try descriptor.allocate(size)
+            } else {
+                _ = try uninterrupted { ftruncate(descriptor.number, off_t(size)) }
+            }
+        } catch {
+            throw .io(call: .resize, file: name, errno: error.number)
+        }
+    }
+
+    func willRead(_ range: Range<Int>) {
+        #if !canImport(Darwin)
+        // a hint: whether the system takes it makes no difference
+        _ = posix_fadvise(descriptor.number, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
+        #endif
+    }
 }

@@ -171,6 +171,15 @@ struct MemoryInode: Sendable {
         unsynced[block] = nil
     }
 
+    /// Changes the length; what a longer file gains is zeros.
+    mutating func resize(to length: Int) {
+        for block in blocks.keys where block * Block.size >= length {
+            if unsynced[block] == nil { unsynced[block] = Unsynced(durable: blocks[block]) }
+            blocks[block] = nil
+        }
+        size = length
+    }
+
     mutating func truncate(to length: Int) {
         size = length
         durableSize = length

@@ -109,6 +109,10 @@ private struct MemoryFile: StorageFile {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(JournalError) -> Int {
         try storage.perform(.write, name) { disk, limit throws(JournalError) in
             let count = min(bytes.count, max(limit, 1))
+            let growth = offset + count - (disk.files[inode]?.size ?? 0)
+            if let capacity = disk.capacity, growth > 0, disk.allocated + growth > capacity {
+                throw .io(call: .write, file: name, errno: ENOSPC)
+            }
             disk.files[inode]?.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: offset)
             return count
         }
@@ -118,6 +122,16 @@ private struct MemoryFile: StorageFile {
         try storage.perform(.read, name) { disk, limit throws(JournalError) in
             let count = min(bytes.count, max(limit, 1))
             return disk.files[inode]?.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), at: offset) ?? 0
+        }
+    }
+
+    func resize(to size: Int) throws(JournalError) {
+        try storage.perform(.resize, name) { disk, _ throws(JournalError) in
+            guard let old = disk.files[inode]?.size else { return }
+            if let capacity = disk.capacity, size > old, disk.allocated + size - old > capacity {
+                throw .io(call: .resize, file: name, errno: ENOSPC)
+            }
+            disk.files[inode]?.resize(to: size)
         }
     }
 

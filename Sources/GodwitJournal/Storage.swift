@@ -49,16 +49,24 @@ package protocol StorageFile: Sendable {
 
     /// Returns when everything written so far, and the file's length, survive a power failure.
     func syncData() throws(JournalError)
+
+    /// Makes the file `size` bytes long. What it grows by is zeros whose blocks are allocated. Not durable before ``syncData()``.
+    func resize(to size: Int) throws(JournalError)
+
+    /// Says that a range is about to be read, so that the system may begin to fetch it. It may do nothing.
+    func willRead(_ range: Range<Int>)
 }
 
 /// The calls of a storage, as errors and counters name them.
 package enum StorageCall: String, Sendable, Hashable, CaseIterable {
-    case lock, list, create, open, rename, delete, size, write, read
+    case lock, list, create, open, rename, delete, size, resize, write, read
     case sync = "fdatasync"
     case syncDirectory = "fsync of the folder"
 }
 
 extension StorageFile {
+    package func willRead(_ range: Range<Int>) {}
+
     /// Writes all of `bytes` at `offset`, however few a call takes.
     package func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(JournalError) {
         var done = 0
