@@ -16,9 +16,9 @@ struct ChainWalk {
     }
 
     /// The chain up to the mark.
-    private(set) var durable = ChainState()
+    private(set) var durable: ChainState
     /// The chain up to the last sound group.
-    private(set) var chain = ChainState()
+    private(set) var chain: ChainState
     /// The end of the last sound group.
     private(set) var end: RecordLocation
     private(set) var readable: [Readable] = []
@@ -27,25 +27,42 @@ struct ChainWalk {
     private(set) var position = Block.size
     private(set) var records: UInt64 = 0
     private(set) var groups: UInt64 = 0
+    /// What the groups take.
+    private(set) var bytes = 0
 
     private let mark: RecordLocation
     /// What was wrong where the chain should have gone on.
     private var damage: (segment: FoundSegment, offset: Int, what: String)?
 
+    /// - Parameters:
+    ///   - segments: those that lie before the start's are not read.
+    ///   - start: where the chain is taken up, and what it is there.
     /// - Throws: ``JournalError/corrupt(file:offset:what:)`` when the chain ends before the mark; what `replay` threw; a read error.
-    init(_ segments: [FoundSegment], mark: RecordLocation, replay: (borrowing ReplayedRecord) throws -> Void) throws {
+    init(
+        _ segments: [FoundSegment],
+        from start: (location: RecordLocation, chain: ChainState),
+        mark: RecordLocation,
+        replay: (borrowing ReplayedRecord) throws -> Void
+    ) throws {
         self.mark = mark
-        end = RecordLocation(segment: segments.first?.number ?? 1, offset: UInt32(Block.size))
-        for segment in segments { try follow(segment, replay) }
+        durable = start.chain
+        chain = start.chain
+        end = start.location
+        for segment in segments where segment.number >= start.location.segment {
+            try follow(segment, from: segment.number == start.location.segment ? Int(start.location.offset) : Block.size, replay)
+        }
         guard end >= mark else { throw damageBelowMark(segments) }
     }
 
-    private mutating func follow(_ segment: FoundSegment, _ replay: (borrowing ReplayedRecord) throws -> Void) throws {
-        let window = FileWindow(segment.file, limit: segment.limit)
+    private mutating func follow(
+        _ segment: FoundSegment,
+        from start: Int,
+        _ replay: (borrowing ReplayedRecord) throws -> Void
+    ) throws {
+        let window = FileWindow(try segment.open(), limit: min(segment.limit, segment.used))
         let seed = segment.header.seed
-        let continues = segment.header.chain == chain
-        position = Block.size
-        var offset = Block.size
+        position = start
+        var offset = start
         while let block = try window.bytes(at: offset, count: Block.size), let bytes = block.baseAddress {
             guard let group = GroupHeader(reading: bytes, seed: seed, segment: segment.number, offset: UInt32(offset)) else {
                 if segment.header.isFresh, !isZero(UnsafeRawBufferPointer(block)) { noteTail(segment, offset, Block.size) }
@@ -53,10 +70,10 @@ struct ChainWalk {
                 continue
             }
             if let what = GroupHeader.newer(bytes) { throw JournalError.newerFormat(file: segment.name, what: what) }
-            if continues, group.isMark {
+            if chain.isRepeated(by: group) {
                 offset += Block.size
                 position = offset
-            } else if continues, chain.isContinued(by: group), let bytes = try sound(group, at: offset, in: segment, window) {
+            } else if chain.isContinued(by: group), let bytes = try sound(group, at: offset, in: segment, window) {
                 try accept(group, bytes, at: offset, in: segment, replay)
                 offset += Int(group.length)
                 position = offset
@@ -103,6 +120,7 @@ struct ChainWalk {
         damage = nil
         records += UInt64(group.records)
         groups += 1
+        self.bytes += Int(group.length)
         if end <= mark {
             durable = chain
             try replayRecords(of: bytes, header: group, at: RecordLocation(segment: segment.number, offset: UInt32(offset)), to: replay)
@@ -132,8 +150,13 @@ struct ChainWalk {
 }
 
 extension ChainState {
+    /// Whether a group is only a mark behind the last link.
+    func isRepeated(by group: GroupHeader) -> Bool {
+        group.isMark && group.number + 1 == nextGroup && group.firstRecord == nextRecord && group.previous == previous
+    }
+
     /// Whether a group is the next link.
     func isContinued(by group: GroupHeader) -> Bool {
-        group.number == nextGroup && group.firstRecord == nextRecord && group.previous == previous
+        !group.isMark && group.number == nextGroup && group.firstRecord == nextRecord && group.previous == previous
     }
 }

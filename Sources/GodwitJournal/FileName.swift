@@ -3,10 +3,17 @@ enum FileName {
     enum Kind: Equatable {
         case segment(UInt32)
         case spare(UInt32)
+        case checkpoint(UInt32)
+        case draft(UInt32)
     }
 
     static func segment(_ number: UInt32) -> String { "segment-" + hexadecimal(number) }
     static func spare(_ number: UInt32) -> String { "spare-" + hexadecimal(number) }
+    static func checkpoint(_ number: UInt32) -> String { "checkpoint-" + hexadecimal(number) }
+    /// A checkpoint that is being written, or room for one.
+    static func draft(_ number: UInt32) -> String { "draft-" + hexadecimal(number) }
+    /// A checkpoint that cannot be read.
+    static func damaged(_ name: String) -> String { "damaged-" + name }
     /// Bytes that recovery cut from a segment; `copy` counts those of the same place whose bytes differ.
     static func cut(segment: UInt32, offset: UInt32, copy: Int) -> String {
         "cut-" + hexadecimal(segment) + "-" + hexadecimal(offset) + (copy == 0 ? "" : "-\(copy)")
@@ -20,6 +27,8 @@ enum FileName {
         switch name[..<dash] {
         case "segment": return .segment(number)
         case "spare": return .spare(number)
+        case "checkpoint": return .checkpoint(number)
+        case "draft": return .draft(number)
         default: return nil
         }
     }

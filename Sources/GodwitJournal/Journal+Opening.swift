@@ -3,18 +3,30 @@ extension Journal {
     ///
     /// Damage below the last mark refuses, with nothing changed. What lies beyond it and is readable is copied into a new segment and
     /// synced; what is not is cut, and kept beside the segments.
-    /// - Parameter replay: called for each record. When it throws, opening ends with its error.
-    /// - Throws: ``JournalError``, or what `replay` threw; the folder is given back then.
+    /// - Parameters:
+    ///   - restore: called for each chunk of the newest whole checkpoint, if there is one, in the order in which they were appended.
+    ///   - replay: called for each record behind that checkpoint's cut. When one of the two throws, opening ends with its error.
+    /// - Throws: ``JournalError``, or what `restore` or `replay` threw; the folder is given back then.
     package static func open(
         _ storage: any Storage,
         options: JournalOptions = JournalOptions(),
+        restore: (_ section: UInt8, _ bytes: UnsafeRawBufferPointer) throws -> Void,
         replay: (borrowing ReplayedRecord) throws -> Void
     ) throws -> Journal {
         try storage.lock()
         do {
             let survey = try StoreSurvey(storage)
-            guard let mark = survey.mark, !survey.segments.isEmpty else { return try create(in: storage, survey, options: options) }
-            let walk = try ChainWalk(survey.segments, mark: mark, replay: replay)
+            guard let mark = survey.mark, let first = survey.segments.first else {
+                if let damaged = survey.damagedCheckpoints.first { throw damaged.error }
+                return try create(in: storage, survey, options: options)
+            }
+            if let newest = survey.checkpoints.last {
+                try CheckpointFile(storage, number: newest.header.number).read(restore)
+            } else {
+                try requireStart(of: first, survey)
+            }
+            let start = survey.start ?? (RecordLocation(segment: first.number, offset: UInt32(Block.size)), ChainState())
+            let walk = try ChainWalk(survey.segments, from: start, mark: mark, replay: replay)
             return try recover(storage, survey, walk, mark: mark, options: options, replay: replay)
         } catch {
             storage.unlock()
@@ -22,26 +34,38 @@ extension Journal {
         }
     }
 
+    /// Without a checkpoint the chain must be there from its start.
+    private static func requireStart(of first: FoundSegment, _ survey: StoreSurvey) throws(JournalError) {
+        // a store begins with a mark in front of the first group
+        let scan = try SegmentScan(first)
+        guard scan.hasGroups, scan.lowestGroup > 1 else { return }
+        if let damaged = survey.damagedCheckpoints.first { throw damaged.error }
+        throw .corrupt(file: first.name, offset: UInt64(Block.size), what: "it goes on from a segment that is missing")
+    }
+
     /// Makes a new store.
     private static func create(in storage: any Storage, _ survey: StoreSurvey, options: JournalOptions) throws(JournalError) -> Journal {
-        if !survey.unfinished.isEmpty { try storage.deleteDurably(survey.unfinished) }
+        let leftovers = survey.unfinished + survey.unused.map(\.name) + survey.drafts
+        if !leftovers.isEmpty { try storage.deleteDurably(leftovers) }
         let spares = try adoptSpares(storage, survey, options)
-        let name = FileName.spare(survey.nextSpare)
-        let prepared = try JournalPreparation(storage: storage, name: name, size: options.firstSegmentBytes, zeroes: true).run()
+        let prepared = try PreparedSegment.written(FileName.spare(survey.nextSpare), size: options.firstSegmentBytes, in: storage)
         let header = SegmentHeader(
             number: survey.nextSegment,
             store: StoreID(high: options.random(), low: options.random()),
             generation: options.random(),
-            chain: ChainState(),
-            mark: RecordLocation(segment: survey.nextSegment, offset: UInt32(Block.size)),
             capacity: prepared.capacity,
             isFresh: true
         )
         let segment = try prepared.takeIntoUse(header, in: storage)
-        var journal = Journal(storage, options: options, store: header.store, segment: segment, chain: ChainState(), mark: header.mark)
+        let mark = RecordLocation(segment: header.number, offset: UInt32(Block.size))
+        var journal = Journal(storage, options: options, store: header.store, segment: segment, chain: ChainState(), mark: mark)
+        journal.table.add(header, file: segment.file)
+        journal.inUse = [SpaceOfSegment(number: header.number, capacity: Int(header.capacity))]
         journal.spares = spares
         journal.nextSpare = survey.nextSpare + 1
-        journal.nextSegment = survey.nextSegment + 1
+        journal.nextSegment = header.number + 1
+        journal.nextDraft = survey.nextDraft
+        journal.nextCheckpoint = survey.nextCheckpoint
         journal.recovery.isNew = true
         // from here on the segment is in use, and the store is this one
         try journal.writeMarkGroup()
@@ -64,14 +88,22 @@ extension Journal {
             storage,
             options: options,
             store: newest.header.store,
-            segment: newest.inUse,
+            segment: ReadySegment(header: newest.header, file: try newest.open()),
             chain: walk.durable,
             mark: mark
         )
-        for segment in survey.segments { journal.table.add(segment.inUse) }
+        for segment in survey.segments {
+            journal.table.add(segment.header, file: segment.number == newest.number ? journal.segment.file : nil)
+            journal.inUse.append(SpaceOfSegment(number: segment.number, capacity: Int(segment.header.capacity)))
+        }
         journal.position = walk.position
+        journal.bytesSinceCheckpoint = walk.bytes
+        journal.checkpoints = survey.checkpoints
         journal.nextSegment = survey.nextSegment
         journal.nextSpare = survey.nextSpare
+        journal.nextDraft = survey.nextDraft
+        journal.nextCheckpoint = survey.nextCheckpoint
+        journal.recovery.checkpoint = survey.checkpoints.last.map { FileName.checkpoint($0.header.number) }
         journal.recovery.records = walk.records
         journal.recovery.groups = walk.groups
         var setAside: [String: String] = [:]
@@ -90,9 +122,7 @@ extension Journal {
                 journal.recovery.cuts.append(cut)
             }
         }
-        // also makes durable what an ended process renamed
-        try storage.deleteDurably(survey.unfinished)
-        journal.spares = try adoptSpares(storage, survey, options)
+        try journal.tidy(survey)
 
         var obsolete = survey.void
         if !walk.readable.isEmpty || !walk.tails.isEmpty {
@@ -105,7 +135,43 @@ extension Journal {
         for (name, kept) in setAside { try storage.rename(name, to: kept) }
         try storage.deleteDurably(obsolete.map(\.name).filter { setAside[$0] == nil })
         for segment in obsolete { journal.table.remove(segment.number) }
+        let gone = Set(obsolete.map(\.number))
+        journal.inUse.removeAll { gone.contains($0.number) }
         return journal
+    }
+
+    /// Deletes and puts aside what an ended process left, and makes that, and what it renamed, durable.
+    private mutating func tidy(_ survey: StoreSurvey) throws(JournalError) {
+        for damaged in survey.damagedCheckpoints {
+            var keptAs = damaged.name
+            if case .corrupt = damaged.error {
+                keptAs = FileName.damaged(damaged.name)
+                try storage.rename(damaged.name, to: keptAs)
+            }
+            let error = damaged.error.located(in: storage.name)
+            recovery.damagedCheckpoints.append(.init(file: damaged.name, error: error, keptAs: keptAs))
+        }
+        for segment in survey.unused {
+            let name = FileName.spare(takeSpareNumber())
+            try storage.rename(segment.name, to: name)
+            try adopt(name)
+        }
+        for name in survey.spares { try adopt(name) }
+        if let name = survey.drafts.first {
+            draft = DraftFile(name: name, size: try storage.open(name).size())
+        }
+        try storage.deleteDurably(survey.unfinished + survey.oldCheckpoints + survey.drafts.dropFirst())
+    }
+
+    /// Keeps a file as a spare, or deletes it when it is not needed.
+    private mutating func adopt(_ name: String) throws(JournalError) {
+        let file = try storage.open(name)
+        if ahead < options.spareSegments + options.reserveSegments, try file.size() == options.segmentBytes {
+            // whether it was written in full is not known, so what lies in it says nothing
+            spares.append(PreparedSegment(name: name, file: file, capacity: options.segmentBytes, isFresh: false))
+        } else {
+            try storage.delete(name)
+        }
     }
 
     /// Sees to it that something in the segment is known to be on disk, which shows from now on that it is in use and, if it is a copy,
@@ -115,7 +181,7 @@ extension Journal {
             // a full segment's records show it, and a full disk must not keep a store from opening
             let closing = newest.header.replaces?.closingGroup ?? 0
             if walk.end.segment == newest.number, writtenGroup > closing { return }
-            try roll(to: takeSpare(for: .settle))
+            roll(to: try nextReady(for: .move))
         }
         try writeMarkGroup()
     }
@@ -124,28 +190,18 @@ extension Journal {
     private mutating func copy(_ groups: [ChainWalk.Readable], replay: (borrowing ReplayedRecord) throws -> Void) throws {
         // room for the openings to come, each of which writes a mark
         let size = groups.reduce(16 * Block.size) { $0 + Int($1.header.length) }
-        let prepared = try takeSpare(ofAtLeast: size)
+        let prepared = try fileForCopy(ofAtLeast: size)
         let closing = groups.last?.header.number ?? writtenGroup
-        let header = SegmentHeader(
-            number: nextSegment,
-            store: storeID,
-            generation: options.random(),
-            chain: chain,
-            mark: mark,
-            capacity: prepared.capacity,
-            isFresh: prepared.isFresh,
-            replaces: SegmentHeader.Replacement(segment: mark.segment, offset: mark.offset, closingGroup: closing)
-        )
-        segment = try prepared.takeIntoUse(header, in: storage)
-        table.add(segment)
-        nextSegment += 1
-        position = Block.size
+        let replaced = SegmentHeader.Replacement(segment: mark.segment, offset: mark.offset, closingGroup: closing)
+        take(try prepared.takeIntoUse(newHeader(for: prepared, replaces: replaced), in: storage))
         recovery.copiedTo = segment.name
         recovery.copiedGroups = groups.count
         var source: FileWindow?
+        var sourceNumber: UInt32?
         for group in groups {
-            if source?.limit != group.segment.limit || source?.file.name != group.segment.file.name {
-                source = FileWindow(group.segment.file, limit: group.segment.limit)
+            if sourceNumber != group.segment.number {
+                source = FileWindow(try group.segment.open(), limit: group.segment.limit)
+                sourceNumber = group.segment.number
             }
             guard let bytes = try source?.bytes(at: group.offset, count: Int(group.header.length)) else {
                 throw JournalError.corrupt(
@@ -188,6 +244,18 @@ extension Journal {
         try replayRecords(of: UnsafeRawBufferPointer(bytes), header: header, at: place, to: replay)
     }
 
+    /// A file for a copy: a small one made here and now, so that a program that is killed again and again does not fill the disk; or, on a
+    /// full disk, a prepared one.
+    private mutating func fileForCopy(ofAtLeast size: Int) throws(JournalError) -> PreparedSegment {
+        let size = max(options.firstSegmentBytes, Block.roundUp(size))
+        do {
+            return try PreparedSegment.written(FileName.spare(takeSpareNumber()), size: size, in: storage)
+        } catch {
+            guard error == .noSpace, let index = spares.firstIndex(where: { $0.capacity >= size }) else { throw error }
+            return spares.remove(at: index)
+        }
+    }
+
     /// Prepared files that an earlier process left, as far as they are of use; the others are deleted.
     private static func adoptSpares(
         _ storage: any Storage,
@@ -197,8 +265,7 @@ extension Journal {
         var spares: [PreparedSegment] = []
         for name in survey.spares {
             let file = try storage.open(name)
-            if spares.count < options.spareSegments, try file.size() == options.segmentBytes {
-                // whether it was written in full is not known, so what lies in it says nothing
+            if spares.count < options.spareSegments + options.reserveSegments, try file.size() == options.segmentBytes {
                 spares.append(PreparedSegment(name: name, file: file, capacity: options.segmentBytes, isFresh: false))
             } else {
                 try storage.delete(name)
@@ -211,25 +278,22 @@ extension Journal {
         _ storage: any Storage,
         options: JournalOptions,
         store: StoreID,
-        segment: Segment,
+        segment: ReadySegment,
         chain: ChainState,
         mark: RecordLocation
     ) {
         self.storage = storage
         self.options = options
-        self.segment = segment
+        self.segment = Segment(header: segment.header, file: segment.file)
         self.chain = chain
         self.mark = mark
-        table = SegmentTable(folder: storage.name)
-        table.add(segment)
+        table = SegmentTable(storage, openFiles: options.openFiles)
+        inUse = []
         storeID = store
         recovery = JournalRecovery()
         position = Block.size
         end = mark
         syncedGroup = chain.nextGroup - 1
         markedGroup = syncedGroup
-        spares = []
-        nextSpare = 1
-        nextSegment = 1
     }
 }

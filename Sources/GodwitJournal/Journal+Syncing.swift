@@ -93,6 +93,20 @@ extension Journal {
         try write()
         try sync()
         try writeMark()
+        maintain()
+        putReadyBack()
+    }
+
+    /// Gives segments that were not reached the names of spares again, so that the next opening need not look for groups in them.
+    private mutating func putReadyBack() {
+        guard !ready.isEmpty, !isMaintaining else { return }
+        do {
+            for segment in ready { try storage.rename(FileName.segment(segment.header.number), to: FileName.spare(takeSpareNumber())) }
+            try storage.syncDirectory()
+        } catch {
+            // then the next opening looks
+        }
+        ready = []
     }
 }
 

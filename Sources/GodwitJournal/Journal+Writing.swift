@@ -3,8 +3,12 @@ extension Journal {
     package enum Purpose: Sendable {
         /// They bring something new: refused when only the reserve is left.
         case publish
-        /// They end something, which gives space back.
+        /// They end something, which gives space back, and bring something along, such as a result: refused when the reserve is reached.
+        case settleWithPayload
+        /// They end something: refused when only the segment for moves is left.
         case settle
+        /// They make a segment dispensable. The last segment of the reserve is for them.
+        case move
     }
 
     /// Makes room for a transaction's records in one group.
@@ -15,10 +19,11 @@ extension Journal {
     package mutating func reserve(_ bytes: Int, for purpose: Purpose) throws(JournalError) {
         try checkFailure()
         guard bytes <= maximumReservation else { throw .tooLarge(bytes: bytes, limit: maximumReservation) }
+        if isShort, refuses(purpose) { throw .noSpace }
         if !fits(bytes) {
-            let next = try takeSpare(for: purpose)
+            let next = try nextReady(for: purpose)
             try write()
-            try roll(to: next)
+            roll(to: next)
         }
         arena.grow(for: max(arena.used, GroupHeader.size) - arena.used + bytes)
     }
@@ -115,6 +120,7 @@ extension Journal {
             throw poison(error, in: segment.name)
         }
         position += bytes.count
+        bytesSinceCheckpoint += bytes.count
     }
 
     /// Notes that what is on disk is unknown from here on; answers the error to throw.

@@ -45,11 +45,36 @@ package struct Journal: ~Copyable, Sendable {
     var isUnsynced = false
     var isSyncing = false
 
-    // Segments ahead of need.
-    var spares: [PreparedSegment]
-    var nextSpare: UInt32
-    var nextSegment: UInt32
-    var isPreparing = false
+    // Segments behind and ahead.
+    /// The segments whose records may be needed, in order, the current one last.
+    var inUse: [SpaceOfSegment]
+    /// Segments that nobody needs any more, waiting to be recycled.
+    var dead: [DeadSegment] = []
+    /// Segments that are complete but for their first group, in the order of their use.
+    var ready: [ReadySegment] = []
+    /// Files to make segments of.
+    var spares: [PreparedSegment] = []
+    var nextSpare: UInt32 = 1
+    var nextSegment: UInt32 = 1
+    /// The last attempt to make a file failed for want of space.
+    var isShort = false
+    var isMaintaining = false
+    let pins = PinTable()
+
+    // Checkpoints.
+    /// Those that count, the oldest first: at most two.
+    var checkpoints: [FoundCheckpoint] = []
+    var checkpointStage = CheckpointStage.none
+    /// Room for the next one.
+    var draft: DraftFile?
+    var nextDraft: UInt32 = 1
+    var nextCheckpoint: UInt32 = 1
+    /// Files that are of no more use, such as failed checkpoints.
+    var rubbish: [String] = []
+    /// The bytes of groups written since the newest checkpoint's cut.
+    package internal(set) var bytesSinceCheckpoint = 0
+    /// ``bytesSinceCheckpoint`` when the one that is being made began.
+    var bytesBeforeCut = 0
 
     /// The first failure of a write or a sync: the journal does nothing more.
     package internal(set) var failure: JournalError?

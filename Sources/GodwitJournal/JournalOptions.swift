@@ -7,8 +7,14 @@ package struct JournalOptions: Sendable {
     /// The size of a new store's first segment: it is written in full while the store is opened.
     package var firstSegmentBytes: Int
 
-    /// How many prepared segments ``Journal/beginPreparation()`` keeps. The last one is the reserve, which only settles may take.
+    /// How many segments are kept ahead of need, besides the reserve.
     package var spareSegments: Int
+
+    /// How many segments are kept for a full disk: the last one is for moves, which give space back, the one before for settles.
+    package var reserveSegments: Int
+
+    /// How many segment files the reader keeps open.
+    package var openFiles: Int
 
     /// Where generations and the store's id come from. Generations guard against payloads that pose as records: production passes a
     /// cryptographic generator, tests a seeded one.
@@ -17,7 +23,9 @@ package struct JournalOptions: Sendable {
     package init(
         segmentBytes: Int = 64 << 20,
         firstSegmentBytes: Int = 1 << 20,
-        spareSegments: Int = 2,
+        spareSegments: Int = 1,
+        reserveSegments: Int = 2,
+        openFiles: Int = 64,
         random: @escaping @Sendable () -> UInt64 = {
             var generator = SystemRandomNumberGenerator()
             return generator.next()
@@ -27,6 +35,8 @@ package struct JournalOptions: Sendable {
         self.segmentBytes = Block.roundUp(segmentBytes)
         self.firstSegmentBytes = min(max(Block.roundUp(firstSegmentBytes), 4 * Block.size), self.segmentBytes)
         self.spareSegments = max(spareSegments, 1)
+        self.reserveSegments = max(reserveSegments, 0)
+        self.openFiles = openFiles
         self.random = random
     }
 }

@@ -116,7 +116,7 @@ package struct JournalReader: Sendable {
     // MARK: Single records
 
     private func segment(of location: RecordLocation) throws(JournalError) -> Segment {
-        guard let segment = table[location.segment] else {
+        guard let segment = try table.segment(location.segment) else {
             throw .corrupt(file: FileName.segment(location.segment), offset: UInt64(location.offset), what: "the segment is missing")
         }
         return segment

@@ -12,8 +12,22 @@ package struct JournalRecovery: Sendable, Hashable {
         package var keptAs: String
     }
 
+    /// A checkpoint that could not be used.
+    package struct DamagedCheckpoint: Sendable, Hashable {
+        /// The file as it was called.
+        package var file: String
+        /// What is wrong with it.
+        package var error: JournalError
+        /// What it is called now; as before when it could not be read at all, which may pass.
+        package var keptAs: String
+    }
+
     /// Whether the folder held no store and one was made.
     package var isNew = false
+    /// The file of the checkpoint that was restored; nil when everything was replayed.
+    package var checkpoint: String?
+    /// Checkpoints that were not whole: an older one, or all of the journal, was used instead.
+    package var damagedCheckpoints: [DamagedCheckpoint] = []
     /// Records replayed.
     package var records: UInt64 = 0
     /// Groups replayed.

@@ -1,161 +1,93 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// A file whose blocks are allocated and which no segment uses yet.
-package struct PreparedSegment: Sendable {
+struct PreparedSegment: Sendable {
     let name: String
     let file: any StorageFile
     let capacity: Int
     /// It is known to hold nothing but zeros.
     let isFresh: Bool
+    /// Its blocks were never written: the first write of each would cost the file system a note of its own.
+    var isUnwritten = false
 }
 
-/// Making a segment file ahead of need: ``run()`` it on any thread but the journal's, then give the result to
-/// ``Journal/endPreparation(_:)``. It takes long (it writes the whole file), so it should not hold up a sync either.
-package struct JournalPreparation: Sendable {
-    let storage: any Storage
-    let name: String
-    var size: Int
-    /// Whether to write the whole file, rather than only allocate it: slow once, and then every group is twice as fast to sync, because the
-    /// file system need not note that its blocks are in use now.
-    let zeroes: Bool
+/// A segment that is complete but for its first group.
+struct ReadySegment: Sendable {
+    var header: SegmentHeader
+    var file: any StorageFile
+}
 
-    /// Creates the file, or leaves nothing behind.
+/// A segment that may hold what is needed.
+struct SpaceOfSegment: Sendable {
+    var number: UInt32
+    var capacity: Int
+}
+
+/// A segment that nobody needs any more.
+struct DeadSegment: Sendable {
+    var number: UInt32
+    var capacity: Int
+    /// What made it dead is on disk as soon as this group is.
+    var group: UInt64
+    /// Pins of this epoch and earlier ones may still read it.
+    var epoch: UInt64
+}
+
+extension PreparedSegment {
+    /// A new file of `size` bytes, or nothing.
     ///
     /// - Throws: ``JournalError/noSpace``, or what the storage threw. Neither harms the journal.
-    package func run() throws(JournalError) -> PreparedSegment {
-        guard let prepared = try run(unless: { false }) else { preconditionFailure("nothing stopped it") }
-        return prepared
-    }
-
-    /// Creates the file, or leaves nothing behind; looks between pieces whether it is to stop, and answers nil then.
-    ///
-    /// - Throws: as ``run()``.
-    package func run(unless isStopped: () -> Bool) throws(JournalError) -> PreparedSegment? {
-        let file: any StorageFile
+    init(creating name: String, size: Int, in storage: any Storage) throws(JournalError) {
         do {
-            file = try storage.create(name, size: size)
+            self.init(name: name, file: try storage.create(name, size: size), capacity: size, isFresh: true, isUnwritten: true)
         } catch {
             throw .creating(error)
         }
-        do {
-            if zeroes, try !writeZeroes(to: file, unless: isStopped) {
-                try storage.delete(name)
-                return nil
-            }
-            try file.syncData()
-            return PreparedSegment(name: name, file: file, capacity: size, isFresh: true)
+    }
+
+    /// A new file of which every block is written and on disk, or nothing.
+    ///
+    /// - Throws: as ``init(creating:size:in:)``.
+    static func written(_ name: String, size: Int, in storage: any Storage) throws(JournalError) -> PreparedSegment {
+        var prepared = try PreparedSegment(creating: name, size: size, in: storage)
+        do throws(JournalError) {
+            _ = try prepared.writeOut(unless: { false })
+            try prepared.file.syncData()
         } catch {
             // what was thrown says more than a failure to clean up; the file is found and deleted at the next opening
             try? storage.delete(name)
             throw .creating(error)
         }
+        prepared.isUnwritten = false
+        return prepared
     }
 
-    /// - Returns: whether it wrote all of it.
-    private func writeZeroes(to file: any StorageFile, unless isStopped: () -> Bool) throws(JournalError) -> Bool {
+    /// Writes every block once, unless that was done: slow, and then every group is twice as fast to sync.
+    ///
+    /// - Parameter isStopped: asked between pieces whether to stop.
+    /// - Returns: whether all is written.
+    func writeOut(unless isStopped: () -> Bool) throws(JournalError) -> Bool {
+        guard isUnwritten else { return true }
         let piece = 1 << 20
         /// Synced piecemeal, so that a sync of the journal never waits for the whole of it.
         let syncedPieces = 4
-        let zeroes = UnsafeMutableRawBufferPointer.allocate(byteCount: min(piece, size), alignment: Block.size)
+        let zeroes = UnsafeMutableRawBufferPointer.allocate(byteCount: min(piece, capacity), alignment: Block.size)
         defer { zeroes.deallocate() }
         zeroes.initializeMemory(as: UInt8.self, repeating: 0)
         var offset = 0
-        while offset < size {
+        while offset < capacity {
             if isStopped() { return false }
-            let count = min(zeroes.count, size - offset)
+            let count = min(zeroes.count, capacity - offset)
             try file.writeAll(UnsafeRawBufferPointer(rebasing: zeroes[..<count]), at: offset)
             offset += count
-            if offset < size, offset % (piece * syncedPieces) == 0 { try file.syncData() }
+            if offset < capacity, offset % (piece * syncedPieces) == 0 { try file.syncData() }
         }
         return true
     }
-}
 
-extension JournalError {
-    /// ``noSpace`` where that is what a failure to make a file means.
-    static func creating(_ error: JournalError) -> JournalError {
-        if case .io(_, _, let number) = error, number == ENOSPC || number == EDQUOT || number == EFBIG { .noSpace } else { error }
-    }
-}
-
-extension Journal {
-    /// Begins making a segment ahead of need; nil when there are enough, or one is being made.
-    package mutating func beginPreparation() -> JournalPreparation? {
-        guard failure == nil, !isPreparing, spares.count < options.spareSegments else { return nil }
-        isPreparing = true
-        return preparation(zeroes: true)
-    }
-
-    /// Notes that a preparation has ended, with nil when it failed: that harms nothing, ``beginPreparation()`` may be called again later.
-    package mutating func endPreparation(_ prepared: PreparedSegment?) {
-        isPreparing = false
-        if let prepared { spares.append(prepared) }
-    }
-
-    private mutating func preparation(zeroes: Bool) -> JournalPreparation {
-        defer { nextSpare += 1 }
-        return JournalPreparation(storage: storage, name: FileName.spare(nextSpare), size: options.segmentBytes, zeroes: zeroes)
-    }
-
-    /// A file for the next segment: a prepared one, or one made here and now. The last prepared one is for settles.
+    /// Gives the file its number and its new life. Both are durable when this returns, and only then may the first group be written: so a
+    /// segment whose header is unreadable and that has groups is damaged.
     ///
-    /// - Throws: ``JournalError/noSpace`` or what the storage threw, with nothing changed.
-    mutating func takeSpare(for purpose: Purpose) throws(JournalError) -> PreparedSegment {
-        let reserve = purpose == .publish ? 1 : 0
-        if spares.count > reserve { return spares.removeFirst() }
-        return try preparation(zeroes: false).run()
-    }
-
-    /// A file for a copy: a small one made here and now, so that a program that is killed again and again does not fill the disk; or, on a
-    /// full disk, a prepared one.
-    mutating func takeSpare(ofAtLeast size: Int) throws(JournalError) -> PreparedSegment {
-        var preparation = preparation(zeroes: true)
-        preparation.size = max(options.firstSegmentBytes, Block.roundUp(size))
-        do {
-            return try preparation.run()
-        } catch {
-            guard error == .noSpace, let index = spares.firstIndex(where: { $0.capacity >= size }) else { throw error }
-            return spares.remove(at: index)
-        }
-    }
-
-    /// Goes on in a new segment. A failure poisons the journal.
-    mutating func roll(to prepared: PreparedSegment) throws(JournalError) {
-        let number = nextSegment
-        let header = SegmentHeader(
-            number: number,
-            store: storeID,
-            generation: options.random(),
-            chain: chain,
-            mark: mark,
-            capacity: prepared.capacity,
-            isFresh: prepared.isFresh
-        )
-        let next: Segment
-        do {
-            next = try prepared.takeIntoUse(header, in: storage)
-        } catch {
-            throw poison(error, in: FileName.segment(number))
-        }
-        nextSegment += 1
-        if isUnsynced { unsyncedFiles.append(segment.file) }
-        isUnsynced = false
-        table.add(next)
-        segment = next
-        position = Block.size
-    }
-}
-
-extension PreparedSegment {
-    /// Gives the file its number and its new life. Both are durable before the first group is written into it, so that a segment whose
-    /// header is unreadable and that has groups is damaged.
-    func takeIntoUse(_ header: SegmentHeader, in storage: any Storage) throws(JournalError) -> Segment {
+    /// The new name is durable before the header is written, for under its old name the file may be a segment whose header must be whole.
+    func takeIntoUse(_ header: SegmentHeader, in storage: any Storage) throws(JournalError) -> ReadySegment {
         try storage.rename(name, to: FileName.segment(header.number))
         try storage.syncDirectory()
         let block = UnsafeMutableRawBufferPointer.allocate(byteCount: Block.size, alignment: Block.size)
@@ -163,6 +95,6 @@ extension PreparedSegment {
         header.write(to: block)
         try file.writeAll(UnsafeRawBufferPointer(block), at: 0)
         try file.syncData()
-        return Segment(header: header, file: file)
+        return ReadySegment(header: header, file: file)
     }
 }

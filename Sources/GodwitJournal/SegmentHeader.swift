@@ -1,4 +1,5 @@
-/// The first block of a segment file: whose it is, which life of the file this is, and where the chain enters it.
+/// The first block of a segment file: whose it is, and which life of the file this is. It is on disk before the segment's first group is
+/// written, and long before that is known: where the chain enters the segment is said by the first group itself.
 struct SegmentHeader: Equatable, Sendable {
     static let magic: UInt64 = 0x3147_4553_5457_4447  // "GDWTSEG1"
     static let version: UInt32 = 1
@@ -21,10 +22,6 @@ struct SegmentHeader: Equatable, Sendable {
     var number: UInt32
     var store: StoreID
     var generation: UInt64
-    /// What the segment's first group continues.
-    var chain: ChainState
-    /// Everything before this place was synced when the header was written.
-    var mark: RecordLocation
     /// The file's length: a shorter file has lost something.
     var capacity: UInt32
     var isFresh: Bool
@@ -47,17 +44,12 @@ struct SegmentHeader: Equatable, Sendable {
         bytes.store(number, at: 40)
         bytes.store(capacity, at: 44)
         bytes.store(generation, at: 48)
-        bytes.store(chain.nextGroup, at: 56)
-        bytes.store(chain.nextRecord, at: 64)
-        bytes.store(chain.previous, at: 72)
-        bytes.store(UInt32(replaces == nil ? 0 : 1), at: 76)
+        bytes.store(UInt32(replaces == nil ? 0 : 1), at: 56)
         if let replaces {
-            bytes.store(replaces.segment, at: 80)
-            bytes.store(replaces.offset, at: 84)
-            bytes.store(replaces.closingGroup, at: 88)
+            bytes.store(replaces.segment, at: 60)
+            bytes.store(replaces.offset, at: 64)
+            bytes.store(replaces.closingGroup, at: 72)
         }
-        bytes.store(mark.segment, at: 96)
-        bytes.store(mark.offset, at: 100)
         bytes.store(seed.checksum(of: UnsafeRawBufferPointer(start: bytes, count: Self.size - 4), at: 0), at: Self.size - 4)
     }
 
@@ -81,17 +73,11 @@ struct SegmentHeader: Equatable, Sendable {
         isFresh = bytes.number(UInt32.self, at: 20) & Self.freshFlag != 0
         store = StoreID(high: bytes.number(UInt64.self, at: 24), low: bytes.number(UInt64.self, at: 32))
         capacity = bytes.number(UInt32.self, at: 44)
-        chain = ChainState(
-            nextGroup: bytes.number(UInt64.self, at: 56),
-            nextRecord: bytes.number(UInt64.self, at: 64),
-            previous: bytes.number(UInt32.self, at: 72)
-        )
-        mark = RecordLocation(segment: bytes.number(UInt32.self, at: 96), offset: bytes.number(UInt32.self, at: 100))
-        if bytes.number(UInt32.self, at: 76) == 1 {
+        if bytes.number(UInt32.self, at: 56) == 1 {
             replaces = Replacement(
-                segment: bytes.number(UInt32.self, at: 80),
-                offset: bytes.number(UInt32.self, at: 84),
-                closingGroup: bytes.number(UInt64.self, at: 88)
+                segment: bytes.number(UInt32.self, at: 60),
+                offset: bytes.number(UInt32.self, at: 64),
+                closingGroup: bytes.number(UInt64.self, at: 72)
             )
         }
     }
@@ -100,8 +86,6 @@ struct SegmentHeader: Equatable, Sendable {
         number: UInt32,
         store: StoreID,
         generation: UInt64,
-        chain: ChainState,
-        mark: RecordLocation,
         capacity: Int,
         isFresh: Bool,
         replaces: Replacement? = nil
@@ -109,8 +93,6 @@ struct SegmentHeader: Equatable, Sendable {
         self.number = number
         self.store = store
         self.generation = generation
-        self.chain = chain
-        self.mark = mark
         self.capacity = UInt32(capacity)
         self.isFresh = isFresh
         self.replaces = replaces

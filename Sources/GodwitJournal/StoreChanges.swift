@@ -7,7 +7,7 @@ extension Storage {
 
     /// Keeps bytes that are cut in a file of their own. It is durable with the next sync of the folder.
     func keep(_ tail: ChainWalk.Tail, names: Set<String>) throws(JournalError) -> JournalRecovery.Cut {
-        let source = FileWindow(tail.segment.file, limit: tail.segment.limit)
+        let source = FileWindow(try tail.segment.open(), limit: tail.segment.limit)
         var copy = 0
         var name = FileName.cut(segment: tail.segment.number, offset: UInt32(tail.range.lowerBound), copy: copy)
         // the same bytes may have been kept by an opening that was cut short itself

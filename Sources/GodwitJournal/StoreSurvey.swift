@@ -1,38 +1,57 @@
-/// A segment file that opening found, with a header that counts.
+/// A segment file that opening found, with a header that counts. The file itself is opened when it is read: there may be thousands.
 struct FoundSegment {
     let header: SegmentHeader
-    let file: any StorageFile
+    let storage: any Storage
     /// Where the segment ends: its capacity, or where a copy cut it off.
     var limit: Int
+    /// How far it is worth reading, if less than that is known to be of use.
+    var used = Int.max
 
     var number: UInt32 { header.number }
     var name: String { FileName.segment(number) }
-    var inUse: Segment { Segment(header: header, file: file) }
+
+    func open() throws(JournalError) -> any StorageFile { try storage.open(name) }
 }
 
 /// What a folder holds: the first step of recovery. It reads and changes nothing.
 struct StoreSurvey {
-    /// The segments that the chain runs through, in its order.
+    /// The segments that records may lie in, in the chain's order. Those before the cut may have holes between them.
     private(set) var segments: [FoundSegment] = []
     /// Segments that a whole copy replaced.
     private(set) var void: [FoundSegment] = []
     /// Files that were never taken into use, and copies that were never finished.
     private(set) var unfinished: [String] = []
+    /// Those of them that can become spares.
+    private(set) var unused: [FoundSegment] = []
     /// Prepared files.
     private(set) var spares: [String] = []
+    /// Checkpoints that were being written, or room for one.
+    private(set) var drafts: [String] = []
     private(set) var nextSegment: UInt32 = 1
     private(set) var nextSpare: UInt32 = 1
+    private(set) var nextDraft: UInt32 = 1
+    private(set) var nextCheckpoint: UInt32 = 1
     /// The names of all files.
     private(set) var names: Set<String> = []
     /// Everything before it was synced; nil in an empty folder.
     private(set) var mark: RecordLocation?
+    /// The checkpoints that count, the oldest first: of at most two the newest is whole, of an older one the header is.
+    private(set) var checkpoints: [FoundCheckpoint] = []
+    /// What is wrong with the others.
+    private(set) var damagedCheckpoints: [(name: String, error: JournalError)] = []
+    /// Checkpoints of which there are newer ones in sufficient number.
+    private(set) var oldCheckpoints: [String] = []
     /// The look at the newest segment, for it need not be taken twice.
     private var newestScan: SegmentScan?
+
+    /// Where the chain is taken up: behind the newest whole checkpoint's cut, else at its start.
+    var start: (location: RecordLocation, chain: ChainState)? { checkpoints.last.map { ($0.header.cut, $0.header.chain) } }
 
     /// - Throws: ``JournalError``: damage, a newer format, or a read error.
     init(_ storage: any Storage) throws(JournalError) {
         names = Set(try storage.list())
         var numbers: [UInt32] = []
+        var checkpointNumbers: [UInt32] = []
         for name in names.sorted() {
             switch FileName.parse(name) {
             case .segment(let number):
@@ -41,30 +60,39 @@ struct StoreSurvey {
             case .spare(let number):
                 spares.append(name)
                 nextSpare = max(nextSpare, number + 1)
+            case .checkpoint(let number):
+                checkpointNumbers.append(number)
+                nextCheckpoint = max(nextCheckpoint, number + 1)
+            case .draft(let number):
+                drafts.append(name)
+                nextDraft = max(nextDraft, number + 1)
             case nil: break
             }
         }
         for number in numbers {
-            try open(number, isNewest: number == numbers.last, in: storage)
-        }
-        if let first = segments.first, first.header.chain != ChainState() {
-            throw .corrupt(file: first.name, offset: 0, what: "it goes on from a segment that is missing")
+            try open(number, in: storage)
         }
         try dropUnusedSegments()
+        try findCheckpoints(checkpointNumbers, in: storage)
         applyCopies()
         try findMark()
     }
 
-    private mutating func open(_ number: UInt32, isNewest: Bool, in storage: any Storage) throws(JournalError) {
+    private mutating func open(_ number: UInt32, in storage: any Storage) throws(JournalError) {
         let name = FileName.segment(number)
         let file = try storage.open(name)
         let size = try file.size()
-        let window = FileWindow(file, limit: size)
-        let block = try window.bytes(at: 0, count: Block.size)
-        guard let block, let header = try SegmentHeader(reading: UnsafeRawBufferPointer(block), number: number, file: name) else {
+        let header: SegmentHeader?
+        do {
+            let window = FileWindow(file, limit: min(size, Block.size))
+            header =
+                if let block = try window.bytes(at: 0, count: Block.size) {
+                    try SegmentHeader(reading: UnsafeRawBufferPointer(block), number: number, file: name)
+                } else { nil }
+        }
+        guard let header else {
             // a header is synced before its segment's first group is written: with groups behind it, it was whole once
-            let used = try Self.hasGroups(window, segment: number)
-            guard isNewest, !used else {
+            if try Self.hasGroups(FileWindow(file, limit: size), segment: number) {
                 throw .corrupt(file: name, offset: 0, what: "the segment's header is not what was written")
             }
             unfinished.append(name)
@@ -76,8 +104,7 @@ struct StoreSurvey {
         guard size >= Int(header.capacity) else {
             throw .corrupt(file: name, offset: UInt64(size), what: "the file is shorter than the \(header.capacity) bytes it was made with")
         }
-        raiseMark(to: header.mark)
-        segments.append(FoundSegment(header: header, file: file, limit: Int(header.capacity)))
+        segments.append(FoundSegment(header: header, storage: storage, limit: Int(header.capacity)))
     }
 
     /// Whether a file whose header is unreadable has groups that are sound under the generation that they claim.
@@ -91,11 +118,7 @@ struct StoreSurvey {
         return false
     }
 
-    private mutating func raiseMark(to mark: RecordLocation) {
-        self.mark = max(self.mark ?? mark, mark)
-    }
-
-    /// Sets newest segments aside that hold nothing: taken into use just before the end, or copies without their closing group.
+    /// Sets newest segments aside that hold nothing: made ready for use but not reached, or copies without their closing group.
     private mutating func dropUnusedSegments() throws(JournalError) {
         while let newest = segments.last {
             let scan = try SegmentScan(newest)
@@ -105,10 +128,40 @@ struct StoreSurvey {
                 }
             if isUsed {
                 newestScan = scan
+                segments[segments.count - 1].used = scan.used
                 break
             }
-            unfinished.append(newest.name)
+            if newest.header.replaces == nil { unused.append(newest) } else { unfinished.append(newest.name) }
             segments.removeLast()
+        }
+    }
+
+    /// Finds the newest whole checkpoint, and the one before it.
+    private mutating func findCheckpoints(_ numbers: [UInt32], in storage: any Storage) throws(JournalError) {
+        for number in numbers.reversed() {
+            let name = FileName.checkpoint(number)
+            guard checkpoints.count < 2 else {
+                oldCheckpoints.append(name)
+                continue
+            }
+            do throws(JournalError) {
+                let file = try CheckpointFile(storage, number: number)
+                if let store = segments.first?.header.store, store != file.header.store {
+                    throw JournalError.corrupt(file: name, offset: 24, what: "it belongs to another store")
+                }
+                if checkpoints.isEmpty { try file.verify() }
+                guard segments.contains(where: { $0.number == file.header.cut.segment }) else {
+                    throw JournalError.corrupt(
+                        file: name,
+                        offset: 56,
+                        what: "\(FileName.segment(file.header.cut.segment)), in which it begins, is missing"
+                    )
+                }
+                checkpoints.insert(FoundCheckpoint(header: file.header, size: file.size), at: 0)
+            } catch {
+                if case .newerFormat = error { throw error }
+                damagedCheckpoints.append((name, error))
+            }
         }
     }
 
@@ -125,51 +178,17 @@ struct StoreSurvey {
         }
     }
 
-    /// Marks only grow, so the newest segment that has groups has the highest.
+    /// Marks only grow, so the newest segment that has groups has the highest; and a checkpoint is given its name when everything before
+    /// its cut is synced.
     private mutating func findMark() throws(JournalError) {
+        mark = checkpoints.last?.header.cut ?? segments.first.map { RecordLocation(segment: $0.number, offset: UInt32(Block.size)) }
         for segment in segments.reversed() {
             let known = segment.number == segments.last?.number ? newestScan : nil
             let scan = if let known { known } else { try SegmentScan(segment) }
             if let highest = scan.mark {
-                raiseMark(to: highest)
+                mark = max(mark ?? highest, highest)
                 return
             }
         }
-    }
-}
-
-/// A look at every block of a segment, for group headers.
-struct SegmentScan {
-    /// The highest mark of all groups; nil when there are none.
-    private(set) var mark: RecordLocation?
-    /// Nothing but zeros lies behind the segment's header.
-    private(set) var isBlank = true
-    /// The highest number of all groups, and of those with only a mark.
-    private var highestGroup: UInt64 = 0
-    private var highestMarkGroup: UInt64?
-
-    var hasGroups: Bool { mark != nil }
-
-    /// - Throws: a read error, or ``JournalError/newerFormat(file:what:)``.
-    init(_ segment: FoundSegment) throws(JournalError) {
-        let window = FileWindow(segment.file, limit: segment.limit)
-        let seed = segment.header.seed
-        var offset = Block.size
-        while let block = try window.bytes(at: offset, count: Block.size) {
-            defer { offset += Block.size }
-            if isBlank { isBlank = isZero(UnsafeRawBufferPointer(block)) }
-            guard let bytes = block.baseAddress,
-                let group = GroupHeader(reading: bytes, seed: seed, segment: segment.number, offset: UInt32(offset))
-            else { continue }
-            if let what = GroupHeader.newer(bytes) { throw .newerFormat(file: segment.name, what: what) }
-            mark = max(mark ?? group.mark, group.mark)
-            highestGroup = max(highestGroup, group.number)
-            if group.isMark { highestMarkGroup = max(highestMarkGroup ?? 0, group.number) }
-        }
-    }
-
-    /// Whether a copy was finished: only then is a group with only a mark, or another one, written behind its closing group.
-    func closes(_ copy: SegmentHeader.Replacement) -> Bool {
-        highestGroup > copy.closingGroup || (highestMarkGroup ?? 0) >= copy.closingGroup && highestMarkGroup != nil
     }
 }

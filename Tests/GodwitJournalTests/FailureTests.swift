@@ -39,7 +39,7 @@ struct FailureTests {
                     outcome.confirmed = written
                 }
                 if number % 5 == 4 { try journal.writeMark() }
-                if let preparation = journal.beginPreparation() { journal.endPreparation(try? preparation.run()) }
+                if let maintenance = journal.beginMaintenance() { journal.endMaintenance(maintenance.run()) }
             }
             try journal.close()
         } catch {

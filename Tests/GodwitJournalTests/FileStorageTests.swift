@@ -62,7 +62,7 @@ struct FileStorageTests {
                 #expect(try journal.reader.body(at: locations[0]) == entries[0].body)
                 expected += entries
             }
-            if let preparation = journal.beginPreparation() { journal.endPreparation(try preparation.run()) }
+            if let maintenance = journal.beginMaintenance() { journal.endMaintenance(maintenance.run()) }
             if round % 2 == 0 { try journal.close() }
         }
         #expect(try contents(of: FileStorage(folder.path), small) == expected)

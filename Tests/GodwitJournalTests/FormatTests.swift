@@ -42,11 +42,8 @@ struct FormatTests {
         #expect(number(bytes, 40, 4) == 1, "segment")
         #expect(number(bytes, 44, 4) == 32 << 10, "capacity")
         #expect(number(bytes, 48, 8) == random.next(), "generation")
-        #expect(number(bytes, 56, 8) == 1, "first group")
-        #expect(number(bytes, 64, 8) == 1, "first record")
-        #expect(number(bytes, 72, 4) == 0, "previous group's checksum")
-        #expect(number(bytes, 76, 4) == 0, "no copy")
-        #expect(number(bytes, 96, 4) == 1 && number(bytes, 100, 4) == 4096, "mark")
+        #expect(number(bytes, 56, 4) == 0, "no copy")
+        #expect(bytes[60..<124].allSatisfy { $0 == 0 }, "reserved")
         #expect(bytes[128..<4096].allSatisfy { $0 == 0 })
     }
 

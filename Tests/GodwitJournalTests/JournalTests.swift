@@ -134,7 +134,7 @@ struct JournalTests {
     func reserve() throws {
         let storage = MemoryStorage()
         let journal = try open(storage, options(first: 32 << 10))
-        while let preparation = journal.beginPreparation() { journal.endPreparation(try preparation.run()) }
+        #expect(journal.maintainAll() == nil)
         storage.capacity = (32 << 10) + 2 * (64 << 10)
         var published = 0
         var refusal: JournalError?
@@ -163,30 +163,6 @@ struct JournalTests {
         }
         try journal.close()
         #expect(try contents(of: storage, options(first: 32 << 10)) == (0..<published + settled).map { entry($0, bytes: 4000) })
-    }
-
-    @Test("prepared segments are taken into use, kept over a restart, and a preparation that fails leaves nothing")
-    func preparation() throws {
-        let storage = MemoryStorage()
-        let journal = try open(storage, options(first: 32 << 10))
-        let preparation = try #require(journal.beginPreparation())
-        #expect(journal.beginPreparation() == nil, "one at a time")
-        journal.endPreparation(try preparation.run())
-        for call in [StorageCall.create, .write, .sync] {
-            storage.fail(call, errno: 28)
-            let failing = try #require(journal.beginPreparation())
-            #expect(throws: JournalError.noSpace) { try failing.run() }
-            journal.endPreparation(nil)
-            #expect(storage.files.filter { $0.hasPrefix("spare-") }.count == 1)
-        }
-        try journal.close()
-        let again = try open(storage, options(first: 32 << 10))
-        #expect(storage.files.filter { $0.hasPrefix("spare-") }.count == 1)
-        let creations = storage.calls[.create] ?? 0
-        try again.add([entry(1, bytes: 28_000)], for: .settle)
-        #expect(try again.add([entry(2, bytes: 28_000)], for: .settle)[0].segment == 2)
-        #expect(storage.calls[.create] == creations)
-        #expect(storage.files.filter { $0.hasPrefix("spare-") }.isEmpty)
     }
 
     @Test("an idle journal writes one mark, syncs it, and no more until something new is synced")
@@ -252,7 +228,7 @@ struct JournalTests {
         #expect(throws: failure) { try journal.write() }
         #expect(throws: failure) { try journal.sync() }
         #expect(throws: failure) { try journal.writeMark() }
-        #expect(journal.beginSync() == nil && journal.beginPreparation() == nil)
+        #expect(journal.beginSync() == nil && journal.beginMaintenance() == nil)
         #expect(journal.syncedGroup == 1)
         try journal.close()
         let found = try contents(of: storage)
@@ -315,7 +291,9 @@ struct JournalTests {
         let journal = try open(storage)
         try journal.commit([entry(1)])
         try journal.close()
-        #expect(throws: Refusal.self) { _ = try Journal.open(storage, options: options()) { _ in throw Refusal() } }
+        #expect(throws: Refusal.self) {
+            _ = try Journal.open(storage, options: options(), restore: { _, _ in }, replay: { _ in throw Refusal() })
+        }
         #expect(try contents(of: storage) == [entry(1)])
     }
 

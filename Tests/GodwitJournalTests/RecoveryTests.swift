@@ -125,8 +125,7 @@ struct RecoveryTests {
         let storage = MemoryStorage()
         let journal = try open(storage)
         for _ in 0..<2 {
-            let preparation = journal.beginPreparation()
-            journal.endPreparation(try preparation?.run())
+            if let maintenance = journal.beginMaintenance() { journal.endMaintenance(maintenance.run()) }
         }
         try journal.commit([entry(1)])
         let location = try journal.commit([entry(2, bytes: 200)])[0]
@@ -149,8 +148,7 @@ struct RecoveryTests {
         let storage = try marked(), large = options(segment: 256 << 10)
         let journal = try open(storage, large)
         for _ in 0..<2 {
-            let preparation = journal.beginPreparation()
-            journal.endPreparation(try preparation?.run())
+            if let maintenance = journal.beginMaintenance() { journal.endMaintenance(maintenance.run()) }
         }
         var written = [entry(1), entry(2), entry(3, bytes: 5000)]
         for number in 4..<12 {

@@ -132,7 +132,7 @@ struct Simulation {
             }
         default:
             try journal.writeMark()
-            if let preparation = journal.beginPreparation() { journal.endPreparation(try? preparation.run()) }
+            if let maintenance = journal.beginMaintenance() { journal.endMaintenance(maintenance.run()) }
         }
     }
 

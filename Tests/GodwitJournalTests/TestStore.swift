@@ -18,9 +18,23 @@ struct Replayed: Equatable, Sendable {
 }
 
 /// Small segments, and random numbers by seed.
-func options(segment: Int = 64 << 10, first: Int = 64 << 10, spares: Int = 2, seed: UInt64 = 1) -> JournalOptions {
+func options(
+    segment: Int = 64 << 10,
+    first: Int = 64 << 10,
+    spares: Int = 1,
+    reserve: Int = 1,
+    openFiles: Int = 64,
+    seed: UInt64 = 1
+) -> JournalOptions {
     let random = SharedRandom(seed: seed)
-    return JournalOptions(segmentBytes: segment, firstSegmentBytes: first, spareSegments: spares, random: { random.next() })
+    return JournalOptions(
+        segmentBytes: segment,
+        firstSegmentBytes: first,
+        spareSegments: spares,
+        reserveSegments: reserve,
+        openFiles: openFiles,
+        random: { random.next() }
+    )
 }
 
 private final class SharedRandom: Sendable {

@@ -18,17 +18,24 @@ extension EngineCore {
     ) throws(BrokerError) -> Journal {
         let journalOptions = JournalOptions(segmentBytes: options.segmentBytes, random: options.random)
         do {
-            return try Journal.open(storage, options: journalOptions) { record in
-                do throws(RecordError) {
-                    guard let (stamp, change) = try Change.decode(kind: record.kind, header: record.header) else {
-                        guard !record.critical else { throw .newer("a record of the kind \(record.kind)") }
-                        return
+            return try Journal.open(
+                storage,
+                options: journalOptions,
+                restore: { section, _ in
+                    throw JournalError.newerFormat(file: storage.name, what: "a checkpoint with section \(section)")
+                },
+                replay: { record in
+                    do throws(RecordError) {
+                        guard let (stamp, change) = try Change.decode(kind: record.kind, header: record.header) else {
+                            guard !record.critical else { throw .newer("a record of the kind \(record.kind)") }
+                            return
+                        }
+                        try state.apply(change, stamp, at: record.location)
+                    } catch {
+                        throw BrokerError(error, at: record.location, in: storage.name)
                     }
-                    try state.apply(change, stamp, at: record.location)
-                } catch {
-                    throw BrokerError(error, at: record.location, in: storage.name)
                 }
-            }
+            )
         } catch let error as JournalError {
             throw BrokerError(error)
         } catch let error as BrokerError {

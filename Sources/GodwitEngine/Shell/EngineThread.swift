@@ -11,14 +11,14 @@ struct EngineThread: ~Copyable {
     private let logger: Logger
     private var replies: [Ticket: CheckedContinuation<Answer, Never>] = [:]
     private var syncer: WorkThread?
-    private var preparer: WorkThread?
+    private var maintainer: WorkThread?
     private var isSyncing = false
-    private var isPreparing = false
-    /// Time since boot before which no segment is prepared: not just after the opening, for who only looks in needs none, and not just after
-    /// a failure, on a full disk, say.
-    private var preparesFrom: Int64
-    private static let firstPreparationDelay: Int64 = 1_000
-    private static let preparationDelay: Int64 = 5_000
+    private var isMaintaining = false
+    /// Time since boot before which no file is made: not just after the opening, for who only looks in needs none, and not just after a
+    /// failure, on a full disk, say.
+    private var createsFrom: Int64
+    private static let firstCreationDelay: Int64 = 1_000
+    private static let creationDelay: Int64 = 5_000
 
     /// Time since boot until which no sync is done here, after one that took long: heartbeats must not wait for a disk that hiccups.
     private var overlapsUntil: Int64 = .min
@@ -34,14 +34,14 @@ struct EngineThread: ~Copyable {
         self.inbox = inbox
         self.clock = clock
         self.logger = logger
-        preparesFrom = clock.now().boot + (clock.runsByItself ? Self.firstPreparationDelay : 0)
+        createsFrom = clock.now().boot + (clock.runsByItself ? Self.firstCreationDelay : 0)
     }
 
     /// Runs until the inbox is closed; all who wait are answered then, and the store is closed.
     consuming func run() {
         var isClosing = false
-        prepare()
-        while !isClosing || isSyncing || isPreparing {
+        maintain()
+        while !isClosing || isSyncing || isMaintaining {
             inbox.wait(milliseconds: isClosing ? nil : waitTime)
             var batch = inbox.take()
             isClosing = isClosing || batch.isClosing
@@ -50,21 +50,21 @@ struct EngineThread: ~Copyable {
                 core.endSync(sync, failure: failure)
                 answer()
             }
-            if batch.preparation.done {
-                isPreparing = false
-                core.journal.endPreparation(batch.preparation.1)
-                if batch.preparation.1 == nil { preparesFrom = clock.now().boot + Self.preparationDelay }
+            if let maintenance = batch.maintenance {
+                isMaintaining = false
+                core.journal.endMaintenance(maintenance)
+                if maintenance.failure != nil { createsFrom = clock.now().boot + Self.creationDelay }
             }
             turn(&batch.messages)
             sync(isLoad: batch.messages.count >= Self.messagesUnderLoad)
             answer()
-            if !isClosing { prepare() }
+            if !isClosing { maintain() }
         }
         core.close()
         answer()
         for reply in replies.values { reply.resume(returning: .refused(core.failure ?? .closed)) }
         syncer?.stop()
-        preparer?.stop()
+        maintainer?.stop()
     }
 
     private var waitTime: Int64? {
@@ -136,20 +136,19 @@ struct EngineThread: ~Copyable {
         }
     }
 
-    /// Has segments made ahead of need, away from this thread.
-    private mutating func prepare() {
-        guard !isPreparing, clock.now().boot >= preparesFrom else { return }
-        guard let preparation = core.journal.beginPreparation() else { return }
-        isPreparing = true
-        if preparer == nil { preparer = WorkThread(name: "godwit-prepare") }
+    /// Has the journal's files seen to, away from this thread.
+    private mutating func maintain() {
+        guard !isMaintaining else { return }
+        guard let maintenance = core.journal.beginMaintenance(mayCreate: clock.now().boot >= createsFrom) else { return }
+        isMaintaining = true
+        if maintainer == nil { maintainer = WorkThread(name: "godwit-files") }
         let inbox = inbox, logger = logger
-        preparer?.run {
-            do {
-                inbox.post(prepared: try preparation.run(unless: { inbox.isClosed }))
-            } catch {
-                logger.warning("no segment could be prepared", metadata: ["error": "\(error)"])
-                inbox.post(prepared: nil)
+        maintainer?.run {
+            let result = maintenance.run(unless: { inbox.isClosed })
+            if let failure = result.failure {
+                logger.warning("the journal's files could not be seen to", metadata: ["error": "\(failure)"])
             }
+            inbox.post(result)
         }
     }
 }

@@ -15,10 +15,11 @@ final class Inbox: Sendable {
         var messages: [Message] = []
         /// A sync that ended, and how.
         var sync: (JournalSync, JournalError?)?
-        var preparation: (done: Bool, PreparedSegment?) = (false, nil)
+        /// Work on the journal's files that ended, and how.
+        var maintenance: JournalMaintenance.Result?
         var isClosing = false
 
-        var isEmpty: Bool { messages.isEmpty && sync == nil && !preparation.done && !isClosing }
+        var isEmpty: Bool { messages.isEmpty && sync == nil && maintenance == nil && !isClosing }
     }
 
     private struct State {
@@ -45,8 +46,8 @@ final class Inbox: Sendable {
         signal.raise()
     }
 
-    func post(prepared: PreparedSegment?) {
-        state.withLock { $0.batch.preparation = (true, prepared) }
+    func post(_ maintenance: JournalMaintenance.Result) {
+        state.withLock { $0.batch.maintenance = maintenance }
         signal.raise()
     }
 
