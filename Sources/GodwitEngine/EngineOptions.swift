@@ -16,8 +16,6 @@ package struct EngineOptions: Sendable {
     }
     /// The size of a journal segment.
     package var segmentBytes = 64 << 20
-    /// Bytes of recent messages that are kept in memory, so that a job that was just published is not read back from disk.
-    package var hotBytes = 64 << 20
     package var logger = Logger(label: "godwit.engine")
 
     package init() {}

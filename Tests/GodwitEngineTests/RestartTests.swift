@@ -189,9 +189,24 @@ struct RestartTests {
                 )
             ),
             .leased(Grant(holder: HolderID("h"), term: 1, endsWithProcess: true, firstFencing: 7, sequences: [5, 3, 9])),
-            .failed(FailedAttempt(sequence: 1, attempt: 2, failure: Failure(message: "", code: "c"), next: .retry(7))),
+            .failed(
+                FailedAttempt(
+                    sequence: 1,
+                    attempts: Attempts(attempt: 2, maxAttempts: 3, deliveries: 2, started: 1),
+                    failure: Failure(message: "", code: "c"),
+                    next: .retry(7)
+                )
+            ),
+            .completed(Completion(sequence: 1, attempts: Attempts(attempt: 1, maxAttempts: 3, deliveries: 1), resultBytes: 0)),
+            .retried(
+                Retry(
+                    sequence: 1,
+                    position: 4,
+                    revival: Retry.Revival(size: 9, priority: 3, attempts: Attempts(attempt: 1, maxAttempts: 3), timeout: 5)
+                )
+            ),
             .queue(QueueChange(queue: 0, name: .work, settings: QueueSettings())),
-            .put(key: RecordKey("k", home: .queue(.work)), value: "", expires: 4),
+            .put(StoredValue(key: RecordKey("k", home: .queue(.work)), value: "", valueBytes: 0, expires: 4)),
             .swept(Sweep(queue: 0, sequences: [1, 2, 900], keys: 3)),
         ]
         let change = changes[seed % changes.count]
@@ -206,8 +221,8 @@ struct RestartTests {
         }
         // Whatever comes of it, it ends; and what can be read can be applied or is refused.
         bytes.withUnsafeBytes { header in
-            var state = EngineState(hotBytes: 0)
-            guard let (stamp, change) = try? Change.decode(kind: change.kind.rawValue, header: header) else { return }
+            var state = EngineState()
+            guard let (stamp, change) = try? Change.decode(kind: change.kind.rawValue, header: header, bodyBytes: 0) else { return }
             _ = try? state.apply(change, stamp, at: RecordLocation(segment: 1, offset: 4_096))
         }
     }
@@ -216,15 +231,30 @@ struct RestartTests {
     func extremes() {
         let edge = UInt64.max, late = Int64.max
         let changes: [Change] = [
-            .retried(sequence: 1, position: edge), .retried(sequence: edge, position: 1), .cancelled(sequence: 1 << 48),
+            .retried(Retry(sequence: 1, position: edge)), .retried(Retry(sequence: edge, position: 1)),
+            .cancelled(Cancellation(sequence: 1 << 48, attempts: Attempts(maxAttempts: 1))),
             .opened(Opening(epoch: .max, bootID: "b", boot: 0)), .opened(Opening(epoch: 1, bootID: "b", boot: late)),
             .opened(Opening(epoch: 1, bootID: "b", boot: 0, withheld: .min)),
             .leased(Grant(holder: HolderID("h"), term: late, endsWithProcess: true, firstFencing: 7, sequences: [1])),
             .leased(Grant(holder: HolderID("h"), term: 1, endsWithProcess: true, firstFencing: edge, sequences: [1])),
             .due([DueJob(sequence: 1, position: edge)]),
-            .failed(FailedAttempt(sequence: 1, attempt: 2, failure: Failure(message: ""), next: .retry(late))),
-            .failed(FailedAttempt(sequence: 1, attempt: 2, failure: Failure(message: ""), next: .queue(edge))),
-            .put(key: RecordKey("k"), value: "", expires: .min),
+            .failed(
+                FailedAttempt(
+                    sequence: 1,
+                    attempts: Attempts(attempt: 2, maxAttempts: 3),
+                    failure: Failure(message: ""),
+                    next: .retry(late)
+                )
+            ),
+            .failed(
+                FailedAttempt(
+                    sequence: 1,
+                    attempts: Attempts(attempt: 2, maxAttempts: 3),
+                    failure: Failure(message: ""),
+                    next: .queue(edge)
+                )
+            ),
+            .put(StoredValue(key: RecordKey("k"), value: "", valueBytes: 0, expires: .min)),
             .queue(
                 QueueChange(
                     queue: 0,
@@ -241,11 +271,11 @@ struct RestartTests {
             var writer = RecordWriter()
             change.encode(Stamp(engine: 1, wall: 2), into: &writer)
             #expect(throws: RecordError.self, "\(change)") {
-                try writer.bytes.withUnsafeBytes { _ = try Change.decode(kind: change.kind.rawValue, header: $0) }
+                try writer.bytes.withUnsafeBytes { _ = try Change.decode(kind: change.kind.rawValue, header: $0, bodyBytes: 0) }
             }
         }
         // More keys are swept than there are, a number far from all others: what is well-formed may still not fit.
-        var state = EngineState(hotBytes: 0)
+        var state = EngineState()
         let stamp = Stamp(engine: 1, wall: 2), location = RecordLocation(segment: 1, offset: 4_096)
         #expect(throws: Never.self) {
             try state.apply(.queue(QueueChange(queue: 0, name: .work, settings: QueueSettings())), stamp, at: location)
@@ -269,7 +299,7 @@ struct RestartTests {
         )
         Change.leased(grant).encode(Stamp(engine: -1, wall: 1 << 52), into: &writer)
         func decode(_ bytes: [UInt8]) throws -> (Stamp, Change)? {
-            try bytes.withUnsafeBytes { try Change.decode(kind: RecordKind.leased.rawValue, header: $0) }
+            try bytes.withUnsafeBytes { try Change.decode(kind: RecordKind.leased.rawValue, header: $0, bodyBytes: 0) }
         }
         guard case (let stamp, .leased(let read))? = try decode(writer.bytes) else { throw RecordError.truncated }
         #expect(stamp == Stamp(engine: -1, wall: 1 << 52) && read == grant)

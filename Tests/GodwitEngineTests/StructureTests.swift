@@ -6,51 +6,6 @@ import Testing
 
 @Suite("The structures that the state is made of")
 struct StructureTests {
-    private static func entry() -> JobEntry {
-        JobEntry(
-            message: RecordLocation(segment: 0, offset: 0),
-            result: RecordLocation(segment: 0, offset: 0),
-            change: 0,
-            position: 0,
-            created: 0,
-            time: 0,
-            started: 0,
-            queue: 0,
-            size: 0,
-            lease: 0,
-            rarities: 0,
-            deliveries: 0,
-            purge: 0,
-            attempt: 0,
-            maxAttempts: 1,
-            state: .queued,
-            priority: 0,
-            flags: []
-        )
-    }
-
-    @Test("the table of jobs takes no more memory than its jobs need, however many there were")
-    func pages() {
-        var table = JobTable()
-        for sequence in 1...100_000 as ClosedRange<UInt64> {
-            #expect(table.insert(sequence, Self.entry()) != nil)
-            if sequence > 3 { table.remove(sequence - 3) }
-        }
-        let used = table.pagesInUse
-        #expect(used <= 2)
-        // One job at a time, so that the newest page is empty again and again.
-        for sequence in 200_000...300_000 as ClosedRange<UInt64> {
-            _ = table.insert(sequence, Self.entry())
-            table.remove(sequence)
-        }
-        let after = table.pagesInUse, count = table.count
-        #expect(after <= 3 && count == 3)
-        let last = table.last(before: .max), first = table.first(from: 0)
-        #expect(last == 100_000 && first == 99_998)
-        let taken = table.insert(100_000, Self.entry()) == nil, gone = table.insert(1, Self.entry()) == nil
-        #expect(taken && gone)
-    }
-
     @Test("the ready line gives jobs by position, also those that came back, and gives its memory back")
     func ready() {
         var random = SplitMix64(seed: 5)
@@ -90,36 +45,6 @@ struct StructureTests {
         #expect(timers.needsCompacting)
         timers.compact { $0.subject % 4 == 0 }
         #expect(timers.count == 1_250 && !timers.needsCompacting && timers.first?.time == 0)
-    }
-
-    @Test("finished jobs that left out of their turn are gathered out as well")
-    func finished() {
-        var finished = FinishedJobs(), gone: Set<UInt64> = []
-        for sequence in 1...10_000 as ClosedRange<UInt64> {
-            finished.append(FinishedJob(sequence: sequence, ended: Int64(sequence), change: sequence))
-            if sequence % 10 != 0 {
-                gone.insert(sequence)
-                finished.noteStale { !gone.contains($0.sequence) }
-            }
-        }
-        #expect(finished.count == 1_000 && finished.total < 5_000)
-        #expect(finished.oldest(upTo: 35, limit: 10) { !gone.contains($0.sequence) }.map(\.sequence) == [10, 20, 30])
-    }
-
-    @Test("the hot window is bounded by bytes and by span, and drops the oldest first")
-    func hot() {
-        var hot = HotMessages(limit: 10_000)
-        func box(_ count: Int) -> MessageBox {
-            MessageBox(NewMessage(queue: .work, payload: Content(Bytes([UInt8](repeating: 0, count: count)))))
-        }
-        for sequence in 1...20 as ClosedRange<UInt64> { hot.insert(sequence, box(1_000)) }
-        #expect(hot[20] != nil && hot[1] == nil)
-        hot.remove(20)
-        #expect(hot[20] == nil)
-        hot.insert(1_000_000, box(1))
-        #expect(hot[1_000_000] != nil && hot[19] == nil)
-        hot.insert(1_000_001, box(100_000))
-        #expect(hot[1_000_001] == nil)
     }
 
     @Test("jobs per second of busy time: unknown for a second and for ten jobs, then the last 30 s")
@@ -177,20 +102,6 @@ struct StructureTests {
         queue.counts.queued = 40
         queue.counts.scheduled = 950
         #expect(queue.retryAfter == .seconds(5))
-    }
-
-    @Test("jobs whose end is met late stand in the order of their ends")
-    func belated() {
-        var finished = FinishedJobs()
-        for (sequence, ended) in [(1, 100), (2, 200), (3, 50), (4, 60), (5, 300)] as [(UInt64, Int64)] {
-            finished.append(FinishedJob(sequence: sequence, ended: ended, change: sequence))
-        }
-        #expect(finished.oldestEnd { _ in true } == 50)
-        #expect(finished.oldest(upTo: 150, limit: 10) { _ in true }.map(\.sequence) == [3, 4, 1])
-        #expect(finished.oldest(upTo: .max, limit: 2) { _ in true }.map(\.sequence) == [3, 4])
-        #expect(finished.oldest(upTo: 10, limit: 2) { _ in true }.isEmpty)
-        finished.noteStale { $0.sequence != 3 }
-        #expect(finished.oldestEnd { $0.sequence != 3 } == 60 && finished.count == 4)
     }
 
     @Test("a line of callers keeps its order, whoever leaves it")

@@ -46,7 +46,7 @@ struct TurnTests {
     func fullDisk() throws {
         var core = try full()
         let running = core.state.identity.jobID(1)
-        _ = turn(&core, [(4, .watch([.job(running, known: Version(core.state.job(1)?.pointee.change ?? 0))], wait: 3_000))])
+        _ = turn(&core, [(4, .watch([.job(running, known: Version(core.state.job(1)?.change ?? 0))], wait: 3_000))])
         var ended: [Ticket: Int] = [:]
         for second in 1...6 {
             clock.leap(by: .seconds(1))
@@ -55,12 +55,12 @@ struct TurnTests {
             for ticket in turn(&core).keys { ended[ticket] = second }
         }
         #expect(ended == [4: 3, 3: 5])
-        let still = core.state.job(1)?.pointee.state
+        let still = core.state.job(1)?.state
         #expect(still == .running)
         storage.capacity = nil
         clock.leap(by: .seconds(1))
         _ = turn(&core)
-        let after = core.state.job(1)?.pointee.state
+        let after = core.state.job(1)?.state
         #expect(after == .queued)
     }
 

@@ -14,12 +14,9 @@ struct UnreadableTests {
         storage.flip(0x10, of: "segment-00000001", at: range.lowerBound + offset)
     }
 
-    /// Jobs whose messages are on disk alone.
-    private static func cold() async throws -> Fixture { try await Fixture { $0.hotBytes = 0 } }
-
     @Test("a job whose payload is damaged is set aside with the evidence, and its queue goes on")
     func damagedPayload() async throws {
-        let store = try await Self.cold()
+        let store = try await Fixture()
         let bad = try await store.publish(.work, "damaged payload") { $0.name = "thumbnail" }
         let good = try await store.publish(.work, "sound payload")
         try Self.rot("damaged payload", in: store.storage)
@@ -34,7 +31,7 @@ struct UnreadableTests {
 
     @Test("a call that finds only unreadable jobs goes on waiting")
     func waiting() async throws {
-        let store = try await Self.cold()
+        let store = try await Fixture()
         let holder = try await store.holder()
         let wait = Task { try await holder.lease(max: 1, term: .queue, wait: .seconds(3_600)) }
         try await eventually("it waits") { try await store.engine.queue(.work) != nil }
@@ -49,7 +46,7 @@ struct UnreadableTests {
 
     @Test("a read that fails is tried again later, as a failed attempt")
     func failedRead() async throws {
-        let store = try await Self.cold()
+        let store = try await Fixture()
         let id = try await store.publish()
         // Together with others, and alone.
         store.storage.fail(.read, at: 1)
@@ -63,7 +60,7 @@ struct UnreadableTests {
 
     @Test("a page and a lookup need no payload, and one damaged job does not keep the others from being seen")
     func damagedHeader() async throws {
-        let store = try await Self.cold()
+        let store = try await Fixture()
         let first = try await store.publish(.work, "payload") { $0.name = "a name that rots" }
         let second = try await store.publish(.work, String(repeating: "y", count: 200_000)) { $0.name = "second" }
         try Self.rot("payload", in: store.storage)
@@ -75,7 +72,7 @@ struct UnreadableTests {
 
     @Test("an error that cannot be read is said to be so")
     func damagedError() async throws {
-        let store = try await Self.cold()
+        let store = try await Fixture()
         let id = try await store.publish()
         try await store.run(.fail(try await store.leaseOne().token, Failure(message: "why it failed", code: "code"), retry: .never))
         try Self.rot("why it failed", in: store.storage)
@@ -87,7 +84,7 @@ struct UnreadableTests {
         let storage = MemoryStorage()
         var journal = try Journal.open(storage, options: JournalOptions(segmentBytes: 1 << 20)) { _ in }
         var writer = RecordWriter()
-        let change = Change.cancelled(sequence: 7)
+        let change = Change.cancelled(Cancellation(sequence: 7, attempts: Attempts(maxAttempts: 1)))
         change.encode(Stamp(engine: 1, wall: 2), into: &writer)
         try journal.reserve(Journal.recordBytes(header: writer.bytes.count, body: 0), for: .settle)
         let place = journal.append(kind: change.kind.rawValue, critical: true, header: writer.bytes.span.bytes, body: [UInt8]().span.bytes)

@@ -12,6 +12,7 @@ struct Draft {
     var nextSequence: UInt64 = 0
 
     private var states: [UInt64: JobEntry.State?] = [:]
+    private var revivals: [UInt64: Retry.Revival] = [:]
     private var keys: [QueueKey: (sequence: UInt64, fingerprint: UInt64?)] = [:]
     private var records: [RecordKey: Bool] = [:]
     private var added: [(queue: UInt32, jobs: Int, bytes: Int, keys: Int)] = []
@@ -28,6 +29,7 @@ struct Draft {
         onlyPublishes = true
         self.nextSequence = nextSequence
         if !states.isEmpty { states.removeAll() }
+        if !revivals.isEmpty { revivals.removeAll() }
         if !keys.isEmpty { keys.removeAll() }
         if !records.isEmpty { records.removeAll() }
         added.removeAll(keepingCapacity: true)
@@ -36,6 +38,10 @@ struct Draft {
     /// The state that earlier operations left a job in, if they changed it; inside, nil for one that they forgot.
     func state(of sequence: UInt64) -> JobEntry.State?? { states.isEmpty ? nil : states[sequence] }
     mutating func setState(_ state: JobEntry.State?, of sequence: UInt64) { states[sequence] = .some(state) }
+
+    /// What is to be known of a job should it be queued again, as earlier operations left it, if they changed any of that.
+    func revival(of sequence: UInt64) -> Retry.Revival? { revivals.isEmpty ? nil : revivals[sequence] }
+    mutating func setRevival(_ revival: Retry.Revival, of sequence: UInt64) { revivals[sequence] = revival }
 
     func key(_ key: [UInt8], in queue: UInt32) -> (sequence: UInt64, fingerprint: UInt64?)? {
         keys.isEmpty ? nil : keys[QueueKey(queue: queue, key: key)]

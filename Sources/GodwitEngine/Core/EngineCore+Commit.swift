@@ -73,8 +73,14 @@ extension EngineCore {
         switch operation {
         case .enqueue(let box): try decideEnqueue(box)
         case .complete(let lease, let result):
-            let (sequence, _) = try settle(lease)
-            settled(.completed(Completion(sequence: sequence, result: result)), sequence, .succeeded)
+            let (sequence, entry) = try settle(lease)
+            let completion = Completion(
+                sequence: sequence,
+                attempts: state.attempts(sequence, entry.pointee),
+                result: result,
+                resultBytes: result?.bytes.count ?? 0
+            )
+            settled(.completed(completion), sequence, .succeeded)
         case .fail(let lease, let failure, let retry):
             let (sequence, entry) = try settle(lease)
             let (change, next) = failed(sequence, entry, failure, retry)
@@ -87,7 +93,7 @@ extension EngineCore {
         case .put(let key, let value, let expectation, let lifetime):
             try check(expectation, of: key)
             let expires = lifetime.map { now.engine.addingClamped($0.inMilliseconds) }
-            draft.changes.append(.put(key: key, value: value, expires: expires))
+            draft.changes.append(.put(StoredValue(key: key, value: value, valueBytes: value.count, expires: expires)))
             draft.setRecord(key, true)
             draft.results.append(.put(change: nextChange))
         case .delete(let key, let expectation):

@@ -7,6 +7,7 @@ extension EngineCore {
     mutating func endDue() {
         endWaits()
         state.clean(limit: Self.dueLimit)
+        state.tidy()
         sweepCancelRequestsIfDue()
     }
 
@@ -47,7 +48,7 @@ extension EngineCore {
 
     /// Ends the attempt of a lease that expired, or whose attempt took too long.
     private mutating func end(_ lease: Lease) throws(JournalError) {
-        guard let entry = state.job(lease.sequence) else { return }
+        guard let entry = state.unfinishedJob(lease.sequence) else { return }
         draft.begin(nextSequence: state.nextSequence)
         if lease.attemptDeadline < lease.deadline {
             let failure = Failure(message: "the attempt took longer than its timeout", code: FailureCode.timeout)
@@ -58,12 +59,12 @@ extension EngineCore {
     }
 
     /// An attempt whose lease expired: with attempts left the job goes back to its place at once.
-    private func expired(_ sequence: UInt64, _ entry: UnsafeMutablePointer<JobEntry>) -> FailedAttempt {
+    private func expired(_ sequence: UInt64, _ entry: UnsafePointer<JobEntry>) -> FailedAttempt {
         FailedAttempt(
             sequence: sequence,
-            attempt: entry.pointee.attempt,
+            attempts: state.attempts(sequence, entry.pointee),
             failure: Failure(message: "the lease expired: its holder did not renew it in time", code: FailureCode.leaseExpired),
-            next: entry.pointee.hasAttemptsLeft ? .queue(entry.pointee.position) : .final
+            next: entry.pointee.hasAttemptsLeft ? .queue(state.position(sequence, entry.pointee)) : .final
         )
     }
 
@@ -73,14 +74,18 @@ extension EngineCore {
         for place in state.leases.leases.indices.map(UInt32.init) where state.leases[place].fencing != 0 {
             let lease = state.leases[place]
             state.leases[place].timerAt = .max
-            guard let entry = state.job(lease.sequence) else { continue }
+            guard let entry = state.unfinishedJob(lease.sequence) else { continue }
             if lease.endsWithProcess {
                 try record(.failed(expired(lease.sequence, entry)), for: .settle)
                 continue
             }
             state.leases[place].deadline = state.leaseNow + lease.term
             let queue = state.queues.at(entry.pointee.queue)
-            state.leases[place].attemptDeadline = state.attemptDeadline(state.rare(entry)?.timeout, term: lease.term, queue)
+            state.leases[place].attemptDeadline = state.attemptDeadline(
+                state.extra(lease.sequence, entry.pointee)?.timeout,
+                term: lease.term,
+                queue
+            )
             state.setTimer(place)
         }
     }
@@ -97,12 +102,12 @@ extension EngineCore {
             while jobs.count < Self.dueBatch, budget > 0, let timer = state.firstDue(onWall: onWall), timer.time <= time {
                 if onWall { state.dueAt.removeFirst() } else { state.due.removeFirst() }
                 budget -= 1
-                guard let entry = state.job(timer.subject), entry.pointee.time == timer.time,
+                guard let entry = state.unfinishedJob(timer.subject), entry.pointee.time == timer.time,
                     entry.pointee.flags.contains(.dueIsWall) == onWall
                 else { continue }
                 switch entry.pointee.state {
                 case .scheduled:
-                    jobs.append(DueJob(sequence: timer.subject, position: entry.pointee.position))
+                    jobs.append(DueJob(sequence: timer.subject, position: state.position(timer.subject, entry.pointee)))
                 case .retrying:
                     jobs.append(DueJob(sequence: timer.subject, position: draft.nextSequence))
                     draft.nextSequence += 1
@@ -133,8 +138,8 @@ extension EngineCore {
             while sequences.count < Self.dueBatch, budget > 0, let timer = state.expiries.first, timer.time <= now.engine {
                 state.expiries.removeFirst()
                 budget -= 1
-                guard let entry = state.job(timer.subject), entry.pointee.flags.contains(.expires), entry.pointee.state.isWaiting,
-                    state.rare(entry)?.expires == timer.time
+                guard let entry = state.unfinishedJob(timer.subject), entry.pointee.flags.contains(.expires), entry.pointee.state.isWaiting,
+                    state.extra(timer.subject, entry.pointee)?.expires == timer.time
                 else { continue }
                 sequences.append(timer.subject)
                 timers.append(timer)
@@ -174,13 +179,12 @@ extension EngineCore {
             if case .keep(let one, let other, _) = settings.retention { (succeeded, failed) = (one.inMilliseconds, other.inMilliseconds) }
             let window = settings.dedupWindow.inMilliseconds
             while true {
-                let view = state.jobs.view
                 // With `none` set since, what was kept before goes at once.
                 let one = succeeded == .min ? .max : now.engine - succeeded
                 let other = failed == .min ? .max : now.engine - failed
                 let gone =
-                    queue.pointee.succeeded.oldest(upTo: one, limit: Self.dueBatch / 2, view.isFinished)
-                    + queue.pointee.failed.oldest(upTo: other, limit: Self.dueBatch / 2, view.isFinished)
+                    queue.pointee.succeeded.oldest(upTo: one, limit: Self.dueBatch / 2)
+                    + queue.pointee.failed.oldest(upTo: other, limit: Self.dueBatch / 2)
                 let keys = queue.pointee.keys.count(upTo: now.engine - window, limit: Self.dueBatch)
                 guard !gone.isEmpty || keys > 0 else { break }
                 guard budget > 0 else {
@@ -190,9 +194,8 @@ extension EngineCore {
                 budget -= gone.count + keys
                 try record(.swept(Sweep(queue: number, sequences: gone.map(\.sequence), keys: keys)), for: .settle)
             }
-            let view = state.jobs.view
-            if let end = queue.pointee.succeeded.oldestEnd(view.isFinished) { next = min(next, end.addingClamped(succeeded)) }
-            if let end = queue.pointee.failed.oldestEnd(view.isFinished) { next = min(next, end.addingClamped(failed)) }
+            if let end = queue.pointee.succeeded.oldestEnd { next = min(next, end.addingClamped(succeeded)) }
+            if let end = queue.pointee.failed.oldestEnd { next = min(next, end.addingClamped(failed)) }
             if let oldest = queue.pointee.keys.oldest { next = min(next, oldest.addingClamped(window)) }
         }
         // All queues are looked at: not for every job alone. To be dropped late is allowed.
@@ -206,11 +209,11 @@ extension EngineCore {
             let queue = state.queues.at(number)
             while queue.pointee.overCount > 0, !queue.pointee.isDeleted {
                 guard budget > 0 else { return hasMoreDue = true }
-                let view = state.jobs.view, count = min(queue.pointee.overCount, Self.dueBatch)
-                let oldest =
-                    queue.pointee.succeeded.oldest(upTo: .max, limit: count, view.isFinished)
-                    + queue.pointee.failed.oldest(upTo: .max, limit: count, view.isFinished)
-                let gone = oldest.sorted { ($0.ended, $0.sequence) < ($1.ended, $1.sequence) }.prefix(count)
+                let count = min(queue.pointee.overCount, Self.dueBatch)
+                let gone = FinishedJobs.merged(
+                    queue.pointee.succeeded.oldest(upTo: .max, limit: count),
+                    queue.pointee.failed.oldest(upTo: .max, limit: count)
+                ).prefix(count)
                 guard !gone.isEmpty else { break }
                 budget -= gone.count
                 try record(.swept(Sweep(queue: number, sequences: gone.map(\.sequence))), for: .settle)

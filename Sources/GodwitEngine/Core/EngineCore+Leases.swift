@@ -48,7 +48,7 @@ extension EngineCore {
             let sequences = picks[done..<end].map(\.job.sequence)
             for sequence in sequences {
                 // What a delivery rests on: a first one on what came before it, another one on itself as well.
-                guard let entry = state.job(sequence) else { continue }
+                guard let entry = state.unfinishedJob(sequence) else { continue }
                 until = max(until, entry.pointee.deliveries == 0 ? entry.pointee.change : .max)
             }
             let grant = Grant(
@@ -60,17 +60,17 @@ extension EngineCore {
             )
             do { try record(.leased(grant), for: .settle) } catch {
                 for pick in picks[done...] {
-                    guard let entry = state.job(pick.job.sequence) else { continue }
+                    guard let entry = state.unfinishedJob(pick.job.sequence) else { continue }
                     state.queues.at(pick.queue).pointee.ready.insert(pick.job, priority: entry.pointee.priority)
                 }
                 if jobs.isEmpty { throw error }
                 break
             }
             for (offset, sequence) in sequences.enumerated() {
-                guard let entry = state.job(sequence) else { continue }
+                guard let entry = state.unfinishedJob(sequence) else { continue }
                 jobs.append(
                     LeasedJob(
-                        view: view(sequence, entry),
+                        view: view(sequence, .unfinished(entry)),
                         fencing: grant.firstFencing + UInt64(offset),
                         remaining: term == 0 ? .max : term
                     )
@@ -229,7 +229,7 @@ extension EngineCore {
                 continue
             }
             guard let (_, place) = state.lease(lease.sequence, lease.fencing) else {
-                let change = state.job(lease.sequence)?.pointee.change ?? state.removal
+                let change = state.job(lease.sequence)?.change ?? state.removal
                 if change > syncedChange {
                     unsure.append(outcomes.count)
                     until = max(until, change)

@@ -4,7 +4,7 @@ import GodwitJournal
 extension EngineCore {
     /// Opens the store: recovers the journal, replays it, and records that it was opened, durably.
     static func open(_ storage: any Storage, options: EngineOptions, at instant: EngineInstant) throws(BrokerError) -> EngineCore {
-        var state = EngineState(hotBytes: options.hotBytes)
+        var state = EngineState()
         let journal = try replay(storage, options, into: &state)
         var core = EngineCore(journal, state, options: options, at: instant)
         do { try core.start() } catch { throw BrokerError(error) }
@@ -26,7 +26,13 @@ extension EngineCore {
                 },
                 replay: { record in
                     do throws(RecordError) {
-                        guard let (stamp, change) = try Change.decode(kind: record.kind, header: record.header) else {
+                        guard
+                            let (stamp, change) = try Change.decode(
+                                kind: record.kind,
+                                header: record.header,
+                                bodyBytes: record.body.count
+                            )
+                        else {
                             guard !record.critical else { throw .newer("a record of the kind \(record.kind)") }
                             return
                         }

@@ -2,26 +2,34 @@ import GodwitCore
 import GodwitJournal
 
 extension EngineCore {
-    func view(_ sequence: UInt64, _ entry: UnsafeMutablePointer<JobEntry>) -> JobView {
-        var runAt: Int64?
-        if entry.pointee.state == .scheduled || entry.pointee.state == .retrying {
-            runAt = entry.pointee.flags.contains(.dueIsWall) ? entry.pointee.time : entry.pointee.time.addingClamped(wallOffset)
-        }
-        return JobView(
+    func view(_ sequence: UInt64, _ job: EngineState.Job) -> JobView {
+        var view = JobView(
             sequence: sequence,
-            entry: entry.pointee,
-            queue: state.queues.at(entry.pointee.queue).pointee.name,
-            runAt: runAt,
-            rarities: state.rare(entry),
-            hot: state.hot[sequence]
+            queue: state.queues.at(job.queue).pointee.name,
+            state: job.state,
+            change: job.change,
+            message: job.message
         )
+        switch job {
+        case .unfinished(let entry):
+            view.extra = state.extra(sequence, entry.pointee)
+            view.attempts = state.attempts(sequence, entry.pointee)
+            if entry.pointee.state.isTimed {
+                view.runAt = entry.pointee.flags.contains(.dueIsWall) ? entry.pointee.time : entry.pointee.time.addingClamped(wallOffset)
+            }
+        case .finished(let entry):
+            if entry.pointee.hasExtra { view.extra = state.extras[sequence] }
+            view.attempts = view.extra?.attempts
+            view.end = state.endings.time(of: entry.pointee.final).map(JobView.End.purge) ?? .record(entry.pointee.final)
+        }
+        return view
     }
 
     /// What is known of an id, and the change that must be durable before it is shown.
     mutating func lookUp(_ id: JobID) -> (LookupView, until: UInt64) {
         guard let sequence = state.identity.sequence(of: id), state.wasIssued(sequence) else { return (.unknown, 0) }
-        guard let entry = state.job(sequence) else { return (.forgotten, state.change) }
-        return (.found(view(sequence, entry)), entry.pointee.change)
+        guard let job = state.job(sequence) else { return (.forgotten, state.change) }
+        return (.found(view(sequence, job)), job.change)
     }
 
     mutating func read(_ ticket: Ticket, _ ids: [JobID]) {
@@ -36,27 +44,27 @@ extension EngineCore {
     }
 
     mutating func payload(_ ticket: Ticket, _ id: JobID) {
-        guard let (sequence, entry) = find(ticket, id) else { return }
-        let content: StoredContent = state.hot[sequence].map { .hot($0.message.payload) } ?? .message(entry.pointee.message)
-        hold(ticket, .content(content), until: entry.pointee.change)
+        guard let job = find(ticket, id) else { return }
+        hold(ticket, .content(.message(job.message)), until: job.change)
     }
 
     mutating func result(_ ticket: Ticket, _ id: JobID) {
-        guard let (_, entry) = find(ticket, id) else { return }
-        let hasResult = entry.pointee.state == .succeeded && entry.pointee.flags.contains(.hasResult)
-        hold(ticket, .content(hasResult ? .result(entry.pointee.result) : nil), until: entry.pointee.change)
+        guard let job = find(ticket, id) else { return }
+        var content: StoredContent?
+        if case .finished(let entry) = job, entry.pointee.state == .succeeded { content = .result(entry.pointee.final) }
+        hold(ticket, .content(content), until: job.change)
     }
 
-    private mutating func find(_ ticket: Ticket, _ id: JobID) -> (UInt64, UnsafeMutablePointer<JobEntry>)? {
+    private mutating func find(_ ticket: Ticket, _ id: JobID) -> EngineState.Job? {
         guard let sequence = state.identity.sequence(of: id), state.wasIssued(sequence) else {
             answerNow(ticket, .refused(.jobNotFound(id)))
             return nil
         }
-        guard let entry = state.job(sequence) else {
+        guard let job = state.job(sequence) else {
             hold(ticket, .refused(.jobForgotten(id)), until: state.change)
             return nil
         }
-        return (sequence, entry)
+        return job
     }
 
     mutating func list(_ ticket: Ticket, _ query: JobQuery) {
@@ -76,17 +84,17 @@ extension EngineCore {
         let until = state.change
         var views: [JobView] = [], looked = 0
         while views.count < query.limit, looked < Limits.pageScan {
-            guard let sequence = state.jobs.last(before: at) else {
+            guard let sequence = state.lastJob(before: at) else {
                 return hold(ticket, .page(views, next: nil), until: until)
             }
             at = sequence
             looked += 1
-            guard let entry = state.job(sequence) else { continue }
-            if let queue, entry.pointee.queue != queue { continue }
-            if let state = query.state, entry.pointee.state.jobState != state { continue }
-            views.append(view(sequence, entry))
+            guard let job = state.job(sequence) else { continue }
+            if let queue, job.queue != queue { continue }
+            if let state = query.state, job.state.jobState != state { continue }
+            views.append(view(sequence, job))
         }
-        hold(ticket, .page(views, next: state.jobs.last(before: at) == nil ? nil : Base32.text(at)), until: until)
+        hold(ticket, .page(views, next: state.lastJob(before: at) == nil ? nil : Base32.text(at)), until: until)
     }
 
     mutating func readRecords(_ ticket: Ticket, _ keys: [RecordKey]) {
@@ -122,8 +130,8 @@ extension EngineCore {
     mutating func status(_ number: UInt32) -> QueueStatus {
         let queue = state.queues.at(number)
         var oldest: Timestamp?
-        if let head = state.head(of: queue), let entry = state.job(head.sequence) {
-            oldest = Timestamp(milliseconds: entry.pointee.created)
+        if let head = state.head(of: queue), let entry = state.jobs.find(head.sequence) {
+            oldest = Timestamp(milliseconds: entry.pointee.time)
         }
         return QueueStatus(
             name: queue.pointee.name,

@@ -38,7 +38,7 @@ extension EngineCore {
             switch item {
             case .job(let id, let known):
                 let (view, change) = lookUp(id)
-                if case .found(let job) = view, known?.number == job.entry.change {
+                if case .found(let job) = view, known?.number == job.change {
                     views.append(.unchanged)
                     continue
                 }

@@ -1,6 +1,6 @@
 import GodwitCore
 
-/// A message on its way into the store, and in the hot window: one owner that travels by reference.
+/// A message on its way into the store: one owner that travels by reference.
 final class MessageBox: Sendable {
     let message: NewMessage
     /// What it counts against a queue's bytes.

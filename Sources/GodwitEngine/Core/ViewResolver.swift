@@ -10,10 +10,14 @@ struct ViewResolver: Sendable {
 
     /// A job whose record cannot be read has no name then: it is not to keep others from being seen.
     func snapshots(_ views: [JobView]) -> [JobSnapshot] {
-        var cold = read(views.filter { $0.hot == nil }.map(\.entry.message), reader.headers(at:), reader.header(at:))[...]
-        return views.map { view in
-            if let hot = view.hot { return snapshot(view, name: hot.message.name) }
-            return snapshot(view, name: name(cold.removeFirst(), of: view))
+        let messages = read(views.map(\.message), reader.headers(at:), reader.header(at:))
+        // A failure's message is in the record's body; a result, however large, is not shown.
+        var ends = read(views.filter { $0.state != .failed }.compactMap(\.finalRecord), reader.headers(at:), reader.header(at:))[...]
+        var failures = read(views.filter { $0.state == .failed }.compactMap(\.finalRecord), reader.records(at:), reader.record(at:))[...]
+        return zip(views, messages).map { view, record in
+            var end: ReadRecord?
+            if view.finalRecord != nil { end = view.state == .failed ? failures.removeFirst() : ends.removeFirst() }
+            return snapshot(view, recordedMessage(record, of: view), end)
         }
     }
 
@@ -27,13 +31,12 @@ struct ViewResolver: Sendable {
 
     /// Deliveries, and the jobs whose messages cannot be read, with the reasons.
     func deliveries(_ jobs: [LeasedJob]) -> (readable: [Delivery], unreadable: [(job: LeasedJob, error: BrokerError)]) {
-        var cold = read(jobs.map(\.view).filter { $0.hot == nil }.map(\.entry.message), reader.records(at:), reader.record(at:))[...]
+        let records = read(jobs.map(\.view.message), reader.records(at:), reader.record(at:))
         var readable: [Delivery] = [], unreadable: [(job: LeasedJob, error: BrokerError)] = []
         readable.reserveCapacity(jobs.count)
-        for job in jobs {
+        for (job, record) in zip(jobs, records) {
             do throws(BrokerError) {
-                let message = if let hot = job.view.hot { Message(hot.message) } else { try message(cold.removeFirst(), of: job.view) }
-                readable.append(delivery(job, message))
+                readable.append(delivery(job, try message(record, at: job.view.message)))
             } catch {
                 logger.error(
                     "a job's message cannot be read: the job is set aside as failed",
@@ -48,28 +51,41 @@ struct ViewResolver: Sendable {
     private func delivery(_ job: LeasedJob, _ message: Message) -> Delivery {
         Delivery(
             token: identity.token(sequence: job.view.sequence, fencing: job.fencing),
-            job: snapshot(job.view, name: message.name),
+            job: snapshot(job.view, message, nil),
             payload: message.payload,
-            headers: message.headers,
-            timeout: message.timeout,
+            headers: message.stored.headers,
+            timeout: message.job.timeout.map { .milliseconds($0) },
             remaining: job.remaining == .max ? Limits.longestLease : .milliseconds(job.remaining),
-            deliveries: Int(job.view.entry.deliveries),
+            deliveries: Int(job.view.attempts?.deliveries ?? 0),
             fencingNumber: job.fencing
         )
     }
 
-    func content(_ content: StoredContent) throws(BrokerError) -> Content {
+    /// The payload of a job, or its result; nil when it has none.
+    func content(_ content: StoredContent) throws(BrokerError) -> Content? {
         switch content {
-        case .hot(let content): return content
         case .message(let location):
-            return try message(try read(location), at: location).payload
+            return try message(.success(try read(location)), at: location).payload
         case .result(let location):
             let record = try read(location)
-            guard case .completed(let completion) = try change(record, at: location)?.1, let type = completion.result?.type else {
-                throw Self.unexpected("a result")
-            }
-            return Content(Bytes(record.body), type: type)
+            guard case .completed(let completion) = try change(record, at: location)?.1 else { throw Self.unexpected("a result") }
+            return completion.result.map { Content(Bytes(record.body), type: $0.type) }
         }
+    }
+
+    /// What is to be known of a finished job to queue it again.
+    func revival(_ view: JobView) throws(BrokerError) -> Retry.Revival {
+        let header: JournalReader.Record
+        do { header = try reader.header(at: view.message) } catch { throw BrokerError(error) }
+        let job = try message(.success(header), at: view.message).job
+        var attempts = view.attempts
+        if attempts == nil, let location = view.finalRecord { attempts = try end(.success(try read(location)), at: location).attempts }
+        return Retry.Revival(
+            size: job.size,
+            priority: job.priority,
+            attempts: attempts ?? Attempts(maxAttempts: job.maxAttempts),
+            timeout: job.timeout
+        )
     }
 
     func record(_ view: RecordView) throws(BrokerError) -> Record {
@@ -87,22 +103,12 @@ struct ViewResolver: Sendable {
 
     // MARK: Messages
 
+    /// What the record of a message says.
     private struct Message {
-        var name: String?
+        var stamp: Stamp
+        var job: Publication
+        var stored: StoredMessage
         var payload: Content
-        var headers: [Header]
-        var timeout: Duration?
-
-        init(name: String?, payload: Content, headers: [Header], timeout: Duration?) {
-            self.name = name
-            self.payload = payload
-            self.headers = headers
-            self.timeout = timeout
-        }
-
-        init(_ message: NewMessage) {
-            self.init(name: message.name, payload: message.payload, headers: message.headers, timeout: message.timeout)
-        }
     }
 
     private typealias ReadRecord = Result<JournalReader.Record, JournalError>
@@ -120,15 +126,9 @@ struct ViewResolver: Sendable {
         }
     }
 
-    private func message(_ record: ReadRecord, of view: JobView) throws(BrokerError) -> Message {
-        switch record {
-        case .success(let record): return try message(record, at: view.entry.message)
-        case .failure(let error): throw BrokerError(error)
-        }
-    }
-
-    private func name(_ record: ReadRecord, of view: JobView) -> String? {
-        do throws(BrokerError) { return try message(record, of: view).name } catch {
+    /// The message of a job; nil, and told to the operator, when it cannot be read.
+    private func recordedMessage(_ record: ReadRecord, of view: JobView) -> Message? {
+        do throws(BrokerError) { return try message(record, at: view.message) } catch {
             logger.error(
                 "a job's record cannot be read: it is shown without its name",
                 metadata: ["job": "\(identity.jobID(view.sequence))", "error": "\(error)"]
@@ -137,62 +137,100 @@ struct ViewResolver: Sendable {
         }
     }
 
-    private func message(_ record: JournalReader.Record, at location: RecordLocation) throws(BrokerError) -> Message {
+    private func message(_ record: ReadRecord, at location: RecordLocation) throws(BrokerError) -> Message {
+        let record = try found(record)
         guard record.kind == RecordKind.published.rawValue else { throw Self.unexpected("a job's message") }
-        let stored = try decode(location) { () throws(RecordError) in try record.header.withBytes(Change.message(header:)) }
-        return Message(
-            name: stored.name,
-            payload: Content(Bytes(record.body), type: stored.contentType),
-            headers: stored.headers,
-            timeout: stored.timeout.map { .milliseconds($0) }
-        )
+        let (stamp, job, stored) = try decode(location) { () throws(RecordError) in try record.header.withBytes(Change.message(header:)) }
+        return Message(stamp: stamp, job: job, stored: stored, payload: Content(Bytes(record.body), type: stored.contentType))
+    }
+
+    private func found(_ record: ReadRecord) throws(BrokerError) -> JournalReader.Record {
+        do { return try record.get() } catch { throw BrokerError(error) }
     }
 
     // MARK: Jobs
 
-    private func snapshot(_ view: JobView, name: String?) -> JobSnapshot {
-        let job = view.entry
+    /// What the record that ended a job says.
+    private struct End {
+        var at: Int64
+        var attempts: Attempts?
+        var failure: AttemptFailure?
+    }
+
+    private func end(_ record: ReadRecord, at location: RecordLocation) throws(BrokerError) -> End {
+        let record = try found(record)
+        guard let (stamp, change) = try change(record, at: location) else { throw Self.unexpected("the end of a job") }
+        switch change {
+        case .completed(let completion): return End(at: stamp.wall, attempts: completion.attempts)
+        case .cancelled(let cancellation): return End(at: stamp.wall, attempts: cancellation.attempts)
+        case .expired: return End(at: stamp.wall)
+        case .failed(let attempt): return End(at: stamp.wall, attempts: attempt.attempts, failure: failure(record, stamp, attempt))
+        default: throw Self.unexpected("the end of a job")
+        }
+    }
+
+    /// - Parameters:
+    ///   - message: nil when it cannot be read.
+    ///   - record: the record that ended it, if one did.
+    private func snapshot(_ view: JobView, _ message: Message?, _ record: ReadRecord?) -> JobSnapshot {
         var errors: [AttemptFailure] = []
-        for location in view.rarities?.failures ?? [] {
-            do throws(BrokerError) { errors.append(try failure(location)) } catch {
-                let message = "what was recorded of this attempt cannot be read: \(error.message)"
-                errors.append(
-                    AttemptFailure(message: message, code: FailureCode.unreadable, attempt: 0, at: Timestamp(milliseconds: job.created))
-                )
+        let created = message?.stamp.wall ?? view.attempts?.started ?? 0
+        for failure in view.extra?.failures ?? [] {
+            do throws(BrokerError) { errors.append(try self.failure(failure.location)) } catch {
+                errors.append(Self.unreadable(error, at: created))
             }
         }
-        if let ending = ending(of: job) {
+        var end: End?
+        if case .purge(let time) = view.end {
+            end = End(at: time)
+        } else if let record, let location = view.finalRecord {
+            do throws(BrokerError) { end = try self.end(record, at: location) } catch {
+                errors.append(Self.unreadable(error, at: created))
+            }
+        }
+        let attempts = view.attempts ?? end?.attempts ?? Attempts(maxAttempts: message?.job.maxAttempts ?? 0)
+        if let ending = end.flatMap({ ending(of: view, $0, attempts) }) {
             if errors.count >= Limits.errorsKept { errors.removeFirst() }
             errors.append(ending)
         }
         return JobSnapshot(
             id: identity.jobID(view.sequence),
             queue: view.queue,
-            name: name,
-            state: job.state.jobState,
-            attempt: Int(job.attempt),
-            maxAttempts: Int(job.maxAttempts),
-            priority: Int(job.priority),
-            progress: view.rarities?.progress,
-            createdAt: Timestamp(milliseconds: job.created),
+            name: message?.stored.name,
+            state: view.state.jobState,
+            attempt: Int(attempts.attempt),
+            maxAttempts: Int(attempts.maxAttempts),
+            priority: Int(message?.job.priority ?? 0),
+            progress: view.extra?.progress,
+            createdAt: Timestamp(milliseconds: created),
             runAt: view.runAt.map { Timestamp(milliseconds: $0) },
-            startedAt: job.deliveries > 0 ? Timestamp(milliseconds: job.started) : nil,
-            finishedAt: job.state.isFinal ? Timestamp(milliseconds: job.time) : nil,
+            startedAt: attempts.started.map { Timestamp(milliseconds: $0) },
+            finishedAt: end.map { Timestamp(milliseconds: $0.at) },
             errors: errors,
-            version: Version(job.change)
+            version: Version(view.change)
         )
     }
 
-    /// What a job's final state adds to its errors.
-    private func ending(of job: JobEntry) -> AttemptFailure? {
+    /// What a job's end adds to its errors.
+    private func ending(of view: JobView, _ end: End, _ attempts: Attempts) -> AttemptFailure? {
         let (message, code): (String, String)
-        switch job.state {
+        switch view.state {
+        case .failed: return end.failure
         case .expired: (message, code) = ("it was not started before it expired", FailureCode.expired)
-        case .cancelled where job.flags.contains(.purged): (message, code) = ("its queue was purged", FailureCode.purged)
-        case .cancelled: (message, code) = ("it was cancelled", FailureCode.cancelled)
+        case .cancelled:
+            if case .purge = view.end {
+                (message, code) = ("its queue was purged", FailureCode.purged)
+            } else {
+                (message, code) = ("it was cancelled", FailureCode.cancelled)
+            }
         default: return nil
         }
-        return AttemptFailure(message: message, code: code, attempt: Int(job.attempt), at: Timestamp(milliseconds: job.time))
+        return AttemptFailure(message: message, code: code, attempt: Int(attempts.attempt), at: Timestamp(milliseconds: end.at))
+    }
+
+    private static func unreadable(_ error: BrokerError, at time: Int64) -> AttemptFailure {
+        let message = "what was recorded of this attempt cannot be read: \(error.message)"
+        return AttemptFailure(message: message, code: FailureCode.unreadable, attempt: 0, at: Timestamp(milliseconds: time))
     }
 
     private func failure(_ location: RecordLocation) throws(BrokerError) -> AttemptFailure {
@@ -200,17 +238,23 @@ struct ViewResolver: Sendable {
         guard let (stamp, change) = try change(record, at: location), case .failed(let attempt) = change else {
             throw Self.unexpected("a failed attempt")
         }
-        return AttemptFailure(
+        return failure(record, stamp, attempt)
+    }
+
+    private func failure(_ record: JournalReader.Record, _ stamp: Stamp, _ attempt: FailedAttempt) -> AttemptFailure {
+        AttemptFailure(
             message: String(decoding: record.body, as: UTF8.self),
             code: attempt.failure.code,
-            attempt: Int(attempt.attempt),
+            attempt: Int(attempt.attempts.attempt),
             at: Timestamp(milliseconds: stamp.wall)
         )
     }
 
     private func change(_ record: JournalReader.Record, at location: RecordLocation) throws(BrokerError) -> (Stamp, Change)? {
         try decode(location) { () throws(RecordError) in
-            try record.header.withBytes { header throws(RecordError) in try Change.decode(kind: record.kind, header: header) }
+            try record.header.withBytes { header throws(RecordError) in
+                try Change.decode(kind: record.kind, header: header, bodyBytes: record.body.count)
+            }
         }
     }
 
@@ -234,4 +278,9 @@ extension [UInt8] {
         }
         return try result.get()
     }
+}
+
+extension JobView {
+    /// Where the record that ended it is, if one did.
+    fileprivate var finalRecord: RecordLocation? { if case .record(let location) = end { location } else { nil } }
 }

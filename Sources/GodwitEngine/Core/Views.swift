@@ -3,14 +3,25 @@ import GodwitJournal
 
 /// A job as the core shows it: what is in memory, and where the rest is. What it looks like to callers is worked out on their threads.
 struct JobView: Sendable {
+    /// When, and by what, a job ended.
+    enum End: Sendable {
+        case record(RecordLocation)
+        /// Its queue was purged at this wall time.
+        case purge(Int64)
+    }
+
     var sequence: UInt64
-    var entry: JobEntry
     var queue: QueueName
+    var state: JobEntry.State
+    var change: UInt64
+    /// Where its message is.
+    var message: RecordLocation
+    /// How far it has come; nil when its final record says it, or else its message.
+    var attempts: Attempts?
     /// Wall time.
     var runAt: Int64?
-    var rarities: Rarities?
-    /// Its message, while it is in memory.
-    var hot: MessageBox?
+    var end: End?
+    var extra: Extra?
 }
 
 enum LookupView: Sendable {
@@ -29,8 +40,8 @@ struct LeasedJob: Sendable {
 
 /// Where a payload or a result is.
 enum StoredContent: Sendable {
-    case hot(Content)
     case message(RecordLocation)
+    /// The record that completed the job: it may have no result.
     case result(RecordLocation)
 }
 

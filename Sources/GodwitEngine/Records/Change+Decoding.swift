@@ -3,11 +3,14 @@ import GodwitJournal
 
 extension Change {
     /// Reads a record's header. Bodies are not read: what they hold stays in the journal.
-    /// - Parameter kind: as the journal keeps it.
-    static func decode(kind: UInt8, header: UnsafeRawBufferPointer) throws(RecordError) -> (Stamp, Change)? {
+    /// - Parameters:
+    ///   - kind: as the journal keeps it.
+    ///   - bodyBytes: how long the record's body is.
+    static func decode(kind: UInt8, header: UnsafeRawBufferPointer, bodyBytes: Int) throws(RecordError) -> (Stamp, Change)? {
         guard let kind = RecordKind(rawValue: kind) else { return nil }
         var reader = RecordReader(header)
-        return (try stamp(&reader), try decode(kind, &reader))
+        let stamp = try stamp(&reader)
+        return (stamp, try decode(kind, stamp, bodyBytes, &reader))
     }
 
     /// What every record begins with.
@@ -17,7 +20,12 @@ extension Change {
         return Stamp(engine: try reader.time(), wall: try reader.time())
     }
 
-    private static func decode(_ kind: RecordKind, _ reader: inout RecordReader) throws(RecordError) -> Change {
+    private static func decode(
+        _ kind: RecordKind,
+        _ stamp: Stamp,
+        _ bodyBytes: Int,
+        _ reader: inout RecordReader
+    ) throws(RecordError) -> Change {
         switch kind {
         case .store:
             return .store(StoreIdentity(incarnation: try reader.get(), k0: try reader.get(), k1: try reader.get()))
@@ -44,7 +52,7 @@ extension Change {
         case .leased:
             return .leased(try grant(&reader))
         case .completed:
-            let sequence = try reader.sequence(), hasResult: UInt8 = try reader.get()
+            let sequence = try reader.sequence(), attempts = try attempts(stamp, &reader), hasResult: UInt8 = try reader.get()
             var type = Content.json
             while let field = try reader.field() {
                 switch field.tag {
@@ -52,9 +60,12 @@ extension Change {
                 default: try field.skip()
                 }
             }
-            return .completed(Completion(sequence: sequence, result: hasResult == 0 ? nil : Content(Bytes(), type: type)))
+            let result = hasResult == 0 ? nil : Content(Bytes(), type: type)
+            return .completed(Completion(sequence: sequence, attempts: attempts, result: result, resultBytes: bodyBytes))
         case .failed:
-            return .failed(try failedAttempt(&reader))
+            var attempt = try failedAttempt(stamp, &reader)
+            attempt.messageBytes = bodyBytes
+            return .failed(attempt)
         case .released:
             var release = Release(sequence: try reader.sequence(), isCounted: try reader.get(UInt8.self) != 0)
             while let field = try reader.field() {
@@ -65,9 +76,11 @@ extension Change {
             }
             return .released(release)
         case .cancelled:
-            return .cancelled(sequence: try reader.sequence())
+            return .cancelled(Cancellation(sequence: try reader.sequence(), attempts: try attempts(stamp, &reader)))
         case .retried:
-            return .retried(sequence: try reader.sequence(), position: try reader.number())
+            var retry = Retry(sequence: try reader.sequence(), position: try reader.number())
+            if try reader.get(UInt8.self) != 0 { retry.revival = try revival(stamp, &reader) }
+            return .retried(retry)
         case .forgotten:
             return .forgotten(sequence: try reader.sequence())
         case .due:
@@ -95,7 +108,7 @@ extension Change {
                 default: try field.skip()
                 }
             }
-            return .put(key: key, value: Bytes(), expires: expires)
+            return .put(StoredValue(key: key, value: Bytes(), valueBytes: bodyBytes, expires: expires))
         case .deleted:
             return .deleted(key: try recordKey(&reader))
         case .swept:
@@ -107,11 +120,12 @@ extension Change {
         }
     }
 
-    /// A publication with what its message says beside the payload; `header` is the whole header of its record.
-    static func message(header: UnsafeRawBufferPointer) throws(RecordError) -> StoredMessage {
+    /// A publication with its stamp and what its message says beside the payload; `header` is the whole header of its record.
+    static func message(header: UnsafeRawBufferPointer) throws(RecordError) -> (Stamp, Publication, StoredMessage) {
         var reader = RecordReader(header)
-        _ = try stamp(&reader)
-        return try publication(&reader).message
+        let stamp = try stamp(&reader)
+        let (job, message) = try publication(&reader)
+        return (stamp, job, message)
     }
 
     private static func publication(_ reader: inout RecordReader) throws(RecordError) -> (job: Publication, message: StoredMessage) {
@@ -137,7 +151,6 @@ extension Change {
             default: try field.skip()
             }
         }
-        message.timeout = job.timeout
         return (job, message)
     }
 
@@ -155,10 +168,35 @@ extension Change {
         return grant
     }
 
-    private static func failedAttempt(_ reader: inout RecordReader) throws(RecordError) -> FailedAttempt {
+    private static func attempts(_ stamp: Stamp, _ reader: inout RecordReader) throws(RecordError) -> Attempts {
+        func count() throws(RecordError) -> UInt16 {
+            guard let count = UInt16(exactly: try reader.variable()) else { throw .malformed("a count out of range") }
+            return count
+        }
+        var attempts = Attempts(attempt: try count(), maxAttempts: try count(), deliveries: try count())
+        if attempts.deliveries > 0 { attempts.started = stamp.wall &- (try reader.signed()) }
+        return attempts
+    }
+
+    private static func revival(_ stamp: Stamp, _ reader: inout RecordReader) throws(RecordError) -> Retry.Revival {
+        var revival = Retry.Revival(
+            size: Int(try reader.get(UInt32.self)),
+            priority: try reader.get(),
+            attempts: try attempts(stamp, &reader)
+        )
+        while let field = try reader.field() {
+            switch field.tag {
+            case .timeout: revival.timeout = try field.time()
+            default: try field.skip()
+            }
+        }
+        return revival
+    }
+
+    private static func failedAttempt(_ stamp: Stamp, _ reader: inout RecordReader) throws(RecordError) -> FailedAttempt {
         var attempt = FailedAttempt(
             sequence: try reader.sequence(),
-            attempt: try reader.get(),
+            attempts: try attempts(stamp, &reader),
             failure: Failure(message: ""),
             next: .final
         )
@@ -211,6 +249,4 @@ struct StoredMessage: Sendable, Hashable {
     var name: String?
     var contentType = Content.json
     var headers: [Header] = []
-    /// Milliseconds an attempt may take.
-    var timeout: Int64?
 }

@@ -44,7 +44,7 @@ extension Change {
         case .published(let job): job.message?.message.payload.bytes ?? Bytes()
         case .completed(let completion): completion.result?.bytes ?? Bytes()
         case .failed(let attempt): Bytes(attempt.failure.message)
-        case .put(_, let value, _): value
+        case .put(let record): record.value
         default: Bytes()
         }
     }
@@ -85,11 +85,12 @@ extension Change {
             writer.field(.holder, grant.holder.description)
         case .completed(let completion):
             writer.put(completion.sequence)
+            Self.encode(completion.attempts, stamp, into: &writer)
             writer.put(UInt8(completion.result == nil ? 0 : 1))
             if let type = completion.result?.type, type != Content.json { writer.field(.contentType, type) }
         case .failed(let attempt):
             writer.put(attempt.sequence)
-            writer.put(attempt.attempt)
+            Self.encode(attempt.attempts, stamp, into: &writer)
             switch attempt.next {
             case .final: break
             case .retry(let due): writer.field(.due, due)
@@ -100,11 +101,21 @@ extension Change {
             writer.put(release.sequence)
             writer.put(UInt8(release.isCounted ? 1 : 0))
             if let due = release.due { writer.field(.due, due) }
-        case .cancelled(let sequence), .forgotten(let sequence):
+        case .cancelled(let cancellation):
+            writer.put(cancellation.sequence)
+            Self.encode(cancellation.attempts, stamp, into: &writer)
+        case .forgotten(let sequence):
             writer.put(sequence)
-        case .retried(let sequence, let position):
-            writer.put(sequence)
-            writer.put(position)
+        case .retried(let retry):
+            writer.put(retry.sequence)
+            writer.put(retry.position)
+            writer.put(UInt8(retry.revival == nil ? 0 : 1))
+            if let revival = retry.revival {
+                writer.put(UInt32(clamping: revival.size))
+                writer.put(revival.priority)
+                Self.encode(revival.attempts, stamp, into: &writer)
+                if let timeout = revival.timeout { writer.field(.timeout, timeout) }
+            }
         case .due(let jobs):
             writer.putVariable(UInt64(jobs.count))
             for job in jobs {
@@ -117,9 +128,9 @@ extension Change {
             writer.put(sequence)
             writer.put(progress.fraction.bitPattern)
             if let note = progress.note { writer.field(.note, note) }
-        case .put(let key, _, let expires):
-            Self.encode(key, into: &writer)
-            if let expires { writer.field(.expires, expires) }
+        case .put(let record):
+            Self.encode(record.key, into: &writer)
+            if let expires = record.expires { writer.field(.expires, expires) }
         case .deleted(let key):
             Self.encode(key, into: &writer)
         case .swept(let sweep):
@@ -127,6 +138,14 @@ extension Change {
             writer.putVariable(UInt64(sweep.keys))
             writer.putSequences(sweep.sequences)
         }
+    }
+
+    private static func encode(_ attempts: Attempts, _ stamp: Stamp, into writer: inout RecordWriter) {
+        writer.putVariable(UInt64(attempts.attempt))
+        writer.putVariable(UInt64(attempts.maxAttempts))
+        writer.putVariable(UInt64(attempts.deliveries))
+        // The latest delivery was mostly not long ago.
+        if attempts.deliveries > 0 { writer.putSigned(stamp.wall &- (attempts.started ?? stamp.wall)) }
     }
 
     private static func encode(_ job: Publication, into writer: inout RecordWriter) {

@@ -23,13 +23,13 @@ enum Change {
     case completed(Completion)
     case failed(FailedAttempt)
     case released(Release)
-    case cancelled(sequence: UInt64)
-    case retried(sequence: UInt64, position: UInt64)
+    case cancelled(Cancellation)
+    case retried(Retry)
     case forgotten(sequence: UInt64)
     case due([DueJob])
     case expired([UInt64])
     case progressed(sequence: UInt64, JobProgress)
-    case put(key: RecordKey, value: Bytes, expires: Int64?)
+    case put(StoredValue)
     case deleted(key: RecordKey)
     case swept(Sweep)
 }
@@ -92,7 +92,44 @@ struct Grant: Equatable {
 
 struct Completion {
     var sequence: UInt64
+    var attempts: Attempts
+    /// Without its bytes when it is replayed.
     var result: Content?
+    var resultBytes: Int
+}
+
+/// A job was cancelled, while it waited or ran.
+struct Cancellation: Equatable {
+    var sequence: UInt64
+    var attempts: Attempts
+}
+
+/// A scheduled or retrying job was put into its line at once, or a finished one was queued again.
+struct Retry: Equatable {
+    /// What memory does not hold of a finished job, and must of an unfinished one.
+    struct Revival: Equatable {
+        var size: Int
+        var priority: UInt8
+        /// As they were when it ended.
+        var attempts: Attempts
+        /// Milliseconds an attempt may take.
+        var timeout: Int64?
+    }
+
+    var sequence: UInt64
+    var position: UInt64
+    /// Of a finished job.
+    var revival: Revival?
+}
+
+/// A small record was put.
+struct StoredValue {
+    var key: RecordKey
+    /// Empty when it is replayed.
+    var value: Bytes
+    var valueBytes: Int
+    /// Engine time.
+    var expires: Int64?
 }
 
 struct FailedAttempt {
@@ -105,9 +142,19 @@ struct FailedAttempt {
     }
 
     var sequence: UInt64
-    var attempt: UInt16
+    var attempts: Attempts
+    /// Without its message when it is replayed.
     var failure: Failure
+    var messageBytes: Int
     var next: Next
+
+    init(sequence: UInt64, attempts: Attempts, failure: Failure, next: Next) {
+        self.sequence = sequence
+        self.attempts = attempts
+        self.failure = failure
+        messageBytes = failure.message.utf8.count
+        self.next = next
+    }
 }
 
 struct Release: Equatable {

@@ -55,6 +55,12 @@ struct RecordReader {
         }
     }
 
+    /// A number as ``RecordWriter/putSigned(_:)`` writes it.
+    mutating func signed() throws(RecordError) -> Int64 {
+        let coded = try variable()
+        return Int64(bitPattern: coded >> 1 ^ (0 &- (coded & 1)))
+    }
+
     mutating func slice() throws(RecordError) -> UnsafeRawBufferPointer {
         let count = try variable()
         guard count <= UInt64(bytes.count - at) else { throw .truncated }
@@ -71,8 +77,7 @@ struct RecordReader {
     mutating func sequences() throws(RecordError) -> [UInt64] {
         var sequences: [UInt64] = [], previous: UInt64 = 0
         for _ in 0..<(try variable()) {
-            let coded = try variable()
-            previous = previous &+ (coded >> 1 ^ (0 &- (coded & 1)))
+            previous = previous &+ UInt64(bitPattern: try signed())
             sequences.append(try Self.check(previous, below: 1 << 48))
         }
         return sequences

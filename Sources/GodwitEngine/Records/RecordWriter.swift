@@ -22,13 +22,15 @@ struct RecordWriter {
         bytes.append(UInt8(rest))
     }
 
+    /// A number of either sign in as few bytes as it needs (zigzag).
+    mutating func putSigned(_ value: Int64) { putVariable(UInt64(bitPattern: value << 1 ^ value >> 63)) }
+
     /// Jobs' numbers, which mostly come in their order: each as its difference from the one before, of either sign.
     mutating func putSequences(_ sequences: [UInt64]) {
         putVariable(UInt64(sequences.count))
         var previous: UInt64 = 0
         for sequence in sequences {
-            let difference = Int64(bitPattern: sequence &- previous)
-            putVariable(UInt64(bitPattern: difference << 1 ^ difference >> 63))
+            putSigned(Int64(bitPattern: sequence &- previous))
             previous = sequence
         }
     }

@@ -19,13 +19,15 @@ extension Engine {
     }
 
     package func payload(of job: JobID) async throws(BrokerError) -> Content {
-        guard case .content(let content?) = try await ask(.payload(job)) else { throw Self.mixedUp }
-        return try resolver.content(content)
+        guard case .content(let content?) = try await ask(.payload(job)), let payload = try resolver.content(content) else {
+            throw Self.mixedUp
+        }
+        return payload
     }
 
     package func result(of job: JobID) async throws(BrokerError) -> Content? {
         guard case .content(let content) = try await ask(.result(job)) else { throw Self.mixedUp }
-        return try content.map { content throws(BrokerError) in try resolver.content(content) }
+        return try content.flatMap { content throws(BrokerError) in try resolver.content(content) }
     }
 
     package func list(_ query: JobQuery) async throws(BrokerError) -> JobPage {

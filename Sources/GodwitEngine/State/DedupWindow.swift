@@ -13,8 +13,8 @@ struct DedupWindow {
         var at: Int64
     }
 
-    private var entries: [[UInt8]: Entry] = [:]
-    private var order = KeyLine()
+    private var entries = ShardedDictionary<[UInt8], Entry>()
+    private var order = ChunkedLine<Remembered>()
 
     var count: Int { entries.count }
 
@@ -30,7 +30,16 @@ struct DedupWindow {
     var oldest: Int64? { order.first?.at }
 
     /// How many, up to `limit`, were recorded at `time` or earlier.
-    func count(upTo time: Int64, limit: Int) -> Int { order.count(limit: limit) { $0.at <= time } }
+    func count(upTo time: Int64, limit: Int) -> Int {
+        var count = 0
+        guard limit > 0 else { return count }
+        order.forEach { remembered in
+            guard remembered.at <= time else { return false }
+            count += 1
+            return count < limit
+        }
+        return count
+    }
 
     /// Forgets the oldest.
     mutating func removeFirst() {
@@ -39,28 +48,11 @@ struct DedupWindow {
         order.removeFirst()
     }
 
-    /// A line in which the space of what was taken is given back in pieces.
-    private struct KeyLine {
-        private var items: [Remembered?] = []
-        private var head = 0
-
-        var first: Remembered? { head < items.count ? items[head] : nil }
-
-        mutating func append(_ item: Remembered) { items.append(item) }
-
-        mutating func removeFirst() {
-            items[head] = nil
-            head += 1
-            if head > 1_024, head > items.count / 2 {
-                items.removeFirst(head)
-                head = 0
-            }
-        }
-
-        func count(limit: Int, _ isIn: (Remembered) -> Bool) -> Int {
-            var count = 0
-            while count < limit, head + count < items.count, let item = items[head + count], isIn(item) { count += 1 }
-            return count
+    /// Visits all, oldest first.
+    func forEach(_ body: (_ key: [UInt8], _ entry: Entry, _ at: Int64) throws -> Void) rethrows {
+        try order.forEach { remembered in
+            if let entry = entries[remembered.key] { try body(remembered.key, entry, remembered.at) }
+            return true
         }
     }
 }

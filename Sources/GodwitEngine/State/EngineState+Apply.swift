@@ -28,56 +28,54 @@ extension EngineState {
         case .queueDeleted(let number):
             delete(number, try queue(number))
         case .published(let job):
-            try apply(job, stamp, at: location)
+            try apply(job, at: location)
         case .leased(let grant):
             try apply(grant, stamp)
         case .completed(let completion):
             let (entry, queue) = try running(completion.sequence)
-            if completion.result != nil {
-                entry.pointee.result = location
-                entry.pointee.flags.insert(.hasResult)
-            }
             queue.pointee.totals.succeeded += 1
-            finish(completion.sequence, entry, queue, .succeeded, stamp)
+            finish(completion.sequence, entry, queue, .succeeded, Final(location: location, size: SizeClass(of: completion.resultBytes)))
         case .failed(let attempt):
-            try apply(attempt, stamp, at: location)
+            try apply(attempt, at: location)
         case .released(let release):
             try apply(release)
-        case .cancelled(let sequence):
-            let (entry, queue) = try unfinished(sequence)
+        case .cancelled(let cancellation):
+            let (entry, queue) = try unfinished(cancellation.sequence)
             if entry.pointee.state == .running {
                 let lease = leases[entry.pointee.lease - 1]
                 // One who holds for life may never come back; an hour is longer than any heartbeat's interval.
                 cancelRequests[lease.fencing] = min(lease.deadline, leaseNow + 3_600_000)
             }
-            finish(sequence, entry, queue, .cancelled, stamp)
-        case .retried(let sequence, let position):
-            try retry(sequence, position)
+            finish(cancellation.sequence, entry, queue, .cancelled, Final(location: location, size: SizeClass(of: 0)))
+        case .retried(let retry):
+            try apply(retry)
         case .forgotten(let sequence):
-            guard let entry = job(sequence), entry.pointee.state.isFinal else { throw .contradiction("job \(sequence) is not final") }
-            remove(sequence, entry)
+            remove(sequence, try finished(sequence))
         case .due(let jobs):
             for job in jobs { try makeReady(job) }
         case .expired(let sequences):
+            let final = Final(location: location, size: .share, saysAttempts: false)
             for sequence in sequences {
                 let (entry, queue) = try unfinished(sequence)
-                finish(sequence, entry, queue, .expired, stamp)
+                finish(sequence, entry, queue, .expired, final)
             }
         case .progressed(let sequence, let progress):
             let (entry, queue) = try running(sequence)
-            withRarities(entry) { $0.progress = progress }
+            withExtra(sequence, entry) { $0.progress = progress }
             touch(sequence, entry, queue)
-        case .put(let key, _, let expires):
-            if let old = records[key] { forgetTimer(of: old) }
-            records[key] = StoredRecord(location: location, change: self.change, expires: expires)
-            if let expires {
+        case .put(let record):
+            if let old = records[record.key] { forget(old) }
+            let size = SizeClass(of: record.valueBytes)
+            use.add(location, size)
+            records[record.key] = StoredRecord(location: location, size: size, change: self.change, expires: record.expires)
+            if let expires = record.expires {
                 recordTimers.insert(expires, self.change)
-                recordKeys[self.change] = key
+                recordKeys[self.change] = record.key
             }
-            noteChanged(key)
+            noteChanged(record.key)
         case .deleted(let key):
             guard let old = records.removeValue(forKey: key) else { throw .contradiction("a record is deleted that is not there") }
-            forgetTimer(of: old)
+            forget(old)
             noteChanged(key)
         case .swept(let sweep):
             try apply(sweep)
@@ -106,34 +104,26 @@ extension EngineState {
         }
     }
 
-    private mutating func apply(_ job: Publication, _ stamp: Stamp, at location: RecordLocation) throws(RecordError) {
+    private mutating func apply(_ job: Publication, at location: RecordLocation) throws(RecordError) {
         let queue = try queue(job.queue)
         let fresh = JobEntry(
             message: location,
-            result: location,
             change: change,
-            position: job.sequence,
-            created: stamp.wall,
-            time: 0,
-            started: 0,
             queue: job.queue,
-            size: UInt32(clamping: job.size),
-            lease: 0,
-            rarities: 0,
-            deliveries: 0,
-            purge: queue.pointee.purge,
-            attempt: 0,
+            size: job.size,
             maxAttempts: job.maxAttempts,
-            state: .queued,
             priority: job.priority,
-            flags: []
+            state: job.due == nil ? .queued : .scheduled
         )
-        guard let entry = jobs.insert(job.sequence, fresh) else { throw .contradiction("job \(job.sequence) is there already") }
+        guard let entry = jobs.insert(job.sequence, fresh), finished.find(job.sequence) == nil else {
+            throw .contradiction("job \(job.sequence) is there already")
+        }
         nextSequence = max(nextSequence, job.sequence + 1)
+        use.add(location, fresh.messageClass)
         if job.expires != nil || job.timeout != nil {
-            withRarities(entry) { rarities in
-                rarities.expires = job.expires
-                rarities.timeout = job.timeout
+            withExtra(job.sequence, entry) { extra in
+                extra.expires = job.expires
+                extra.timeout = job.timeout
             }
         }
         if let expires = job.expires {
@@ -147,24 +137,21 @@ extension EngineState {
             queue.pointee.keys.insert(
                 key,
                 DedupWindow.Entry(sequence: job.sequence, fingerprint: job.fingerprint, change: change),
-                at: self.stamp.engine
+                at: stamp.engine
             )
-            noteSweep(after: queue.pointee.settings.dedupWindow)
+            noteSweep(after: queue.pointee.settings.dedupWindow, from: stamp.engine)
         }
-        if let message = job.message { hot.insert(job.sequence, message) }
         if let due = job.due {
-            entry.pointee.state = .scheduled
             switch due {
             case .engine(let time):
-                entry.pointee.time = time
-                self.due.insert(time, job.sequence)
+                setDue(job.sequence, entry, time)
             case .wall(let time):
-                entry.pointee.time = time
                 entry.pointee.flags.insert(.dueIsWall)
-                dueAt.insert(time, job.sequence)
+                setDue(job.sequence, entry, time)
             }
             queue.pointee.counts.scheduled += 1
         } else {
+            entry.pointee.time = stamp.wall
             queue.pointee.counts.queued += 1
             lineUp(job.sequence, entry, queue)
         }
@@ -173,10 +160,7 @@ extension EngineState {
 
     private mutating func apply(_ sweep: Sweep) throws(RecordError) {
         let queue = try queue(sweep.queue)
-        for sequence in sweep.sequences {
-            guard let entry = job(sequence), entry.pointee.state.isFinal else { throw .contradiction("job \(sequence) is not final") }
-            remove(sequence, entry)
-        }
+        for sequence in sweep.sequences { remove(sequence, try finished(sequence)) }
         guard sweep.keys <= queue.pointee.keys.count else { throw .contradiction("more keys are dropped than there are") }
         for _ in 0..<sweep.keys { queue.pointee.keys.removeFirst() }
         queue.pointee.change = change
@@ -189,13 +173,26 @@ extension EngineState {
         return queue
     }
 
+    /// An unfinished job to change, brought up to date with purges and deletions of its queue; valid until a job is added or removed.
+    mutating func editUnfinished(_ sequence: UInt64) -> (Entry, Queue)? {
+        guard let found = unfinishedJob(sequence), let entry = jobs.edit(sequence) else { return nil }
+        return (entry, queues.at(found.pointee.queue))
+    }
+
     mutating func running(_ sequence: UInt64) throws(RecordError) -> (Entry, Queue) {
-        guard let entry = job(sequence), entry.pointee.state == .running else { throw .contradiction("job \(sequence) is not running") }
-        return (entry, queues.at(entry.pointee.queue))
+        guard let found = editUnfinished(sequence), found.0.pointee.state == .running else {
+            throw .contradiction("job \(sequence) is not running")
+        }
+        return found
     }
 
     mutating func unfinished(_ sequence: UInt64) throws(RecordError) -> (Entry, Queue) {
-        guard let entry = job(sequence), !entry.pointee.state.isFinal else { throw .contradiction("job \(sequence) is not unfinished") }
-        return (entry, queues.at(entry.pointee.queue))
+        guard let found = editUnfinished(sequence) else { throw .contradiction("job \(sequence) is not unfinished") }
+        return found
+    }
+
+    private mutating func finished(_ sequence: UInt64) throws(RecordError) -> FinishedEntry {
+        guard case .finished(let entry)? = job(sequence) else { throw .contradiction("job \(sequence) is not final") }
+        return entry.pointee
     }
 }

@@ -7,20 +7,21 @@ extension EngineState {
         let holder = leases.holder(grant.holder)
         var fencing = grant.firstFencing
         for sequence in grant.sequences {
-            guard let entry = job(sequence), entry.pointee.state == .queued else {
+            guard let (entry, queue) = editUnfinished(sequence), entry.pointee.state == .queued else {
                 throw .contradiction("job \(sequence) is leased but not ready")
             }
-            let queue = queues.at(entry.pointee.queue)
             if entry.pointee.flags.contains(.expires) {
                 entry.pointee.flags.remove(.expires)
                 expiries.noteStale()
+                withExtra(sequence, entry) { $0.expires = nil }
             }
-            let timeout = entry.pointee.rarities == 0 ? nil : rarities[Int(entry.pointee.rarities - 1)].timeout
+            if entry.pointee.flags.contains(.hasExtra) { withExtra(sequence, entry) { $0.started = nil } }
             let lease = Lease(
                 sequence: sequence,
                 fencing: fencing,
+                started: stamp.wall,
                 deadline: grant.term == 0 ? .max : leaseNow + grant.term,
-                attemptDeadline: attemptDeadline(timeout, term: grant.term, queue),
+                attemptDeadline: attemptDeadline(extra(sequence, entry.pointee)?.timeout, term: grant.term, queue),
                 term: grant.term,
                 holder: holder,
                 previous: 0,
@@ -31,9 +32,8 @@ extension EngineState {
             let place = leases.insert(lease)
             setTimer(place)
             entry.pointee.lease = place + 1
-            entry.pointee.deliveries &+= 1
-            entry.pointee.attempt = entry.pointee.attempt == .max ? .max : entry.pointee.attempt + 1
-            entry.pointee.started = stamp.wall
+            entry.pointee.deliveries += 1
+            entry.pointee.attempt += 1
             queue.pointee.waitingBytes -= Int(entry.pointee.size)
             queue.pointee.totals.delivered += 1
             move(entry, queue, to: .running)
@@ -45,38 +45,39 @@ extension EngineState {
         nextFencing = max(nextFencing, fencing)
     }
 
-    mutating func apply(_ attempt: FailedAttempt, _ stamp: Stamp, at location: RecordLocation) throws(RecordError) {
+    mutating func apply(_ attempt: FailedAttempt, at location: RecordLocation) throws(RecordError) {
         let (entry, queue) = try running(attempt.sequence)
-        withRarities(entry) { rarities in
-            if rarities.failures.count >= Limits.errorsKept { rarities.failures.removeFirst() }
-            rarities.failures.append(location)
-        }
+        let size = SizeClass(of: attempt.messageBytes)
         queue.pointee.totals.failedAttempts += 1
         if attempt.failure.code == FailureCode.leaseExpired { queue.pointee.totals.leasesExpired += 1 }
         switch attempt.next {
         case .final:
-            return finish(attempt.sequence, entry, queue, .failed, stamp)
+            return finish(attempt.sequence, entry, queue, .failed, Final(location: location, size: size))
         case .retry(let time):
-            endLease(entry)
             wait(attempt.sequence, entry, queue, .retrying, until: time)
         case .queue(let position):
-            endLease(entry)
             nextSequence = max(nextSequence, position + 1)
-            entry.pointee.position = position
-            beginToWait(entry, queue, .queued)
+            beginToWait(attempt.sequence, entry, queue, .queued)
+            setPosition(position, attempt.sequence, entry)
             lineUp(attempt.sequence, entry, queue)
         }
+        addFailure(StoredFailure(location: location, size: size), attempt.sequence, entry)
         touch(attempt.sequence, entry, queue)
+    }
+
+    private mutating func addFailure(_ failure: StoredFailure, _ sequence: UInt64, _ entry: Entry) {
+        var failures = extra(sequence, entry.pointee)?.failures ?? []
+        add(failure, to: &failures)
+        withExtra(sequence, entry) { $0.failures = failures }
     }
 
     mutating func apply(_ release: Release) throws(RecordError) {
         let (entry, queue) = try running(release.sequence)
-        endLease(entry)
         if !release.isCounted, entry.pointee.attempt > 0 { entry.pointee.attempt -= 1 }
         if let time = release.due {
             wait(release.sequence, entry, queue, .scheduled, until: time)
         } else {
-            beginToWait(entry, queue, .queued)
+            beginToWait(release.sequence, entry, queue, .queued)
             lineUp(release.sequence, entry, queue)
         }
         touch(release.sequence, entry, queue)
@@ -84,40 +85,71 @@ extension EngineState {
 
     mutating func makeReady(_ job: DueJob) throws(RecordError) {
         let (entry, queue) = try unfinished(job.sequence)
-        guard entry.pointee.state != .running, entry.pointee.state != .queued else {
-            throw .contradiction("job \(job.sequence) waits for no time")
-        }
+        guard entry.pointee.state.isTimed else { throw .contradiction("job \(job.sequence) waits for no time") }
         // Live, its timer has just fired.
-        if isReplaying { noteTimerStale(entry) }
-        entry.pointee.position = job.position
+        if isReplaying { noteTimerStale(entry.pointee) }
         nextSequence = max(nextSequence, job.position + 1)
-        entry.pointee.flags.remove(.dueIsWall)
-        entry.pointee.purge = queue.pointee.purge
-        move(entry, queue, to: .queued)
-        lineUp(job.sequence, entry, queue)
-        touch(job.sequence, entry, queue)
+        stopWaitingForTime(job.sequence, entry, queue, job.position)
     }
 
-    mutating func retry(_ sequence: UInt64, _ position: UInt64) throws(RecordError) {
-        guard let entry = self.job(sequence) else { throw .contradiction("there is no job \(sequence)") }
-        let queue = queues.at(entry.pointee.queue)
-        switch entry.pointee.state {
-        case .scheduled, .retrying:
-            noteTimerStale(entry)
-            entry.pointee.flags.remove(.dueIsWall)
-            entry.pointee.purge = queue.pointee.purge
-            move(entry, queue, to: .queued)
-        case .failed, .cancelled, .expired:
-            let ended = entry.pointee.state
-            entry.pointee.flags.subtract([.purged, .expires, .dueIsWall])
-            entry.pointee.maxAttempts = entry.pointee.maxAttempts == .max ? .max : entry.pointee.maxAttempts + 1
-            queue.pointee.bytes += Int(entry.pointee.size)
-            beginToWait(entry, queue, .queued)
-            leaveFinished(queue, ended)
-        default: throw .contradiction("job \(sequence) cannot be retried")
+    /// A scheduled or retrying job takes its place in line.
+    private mutating func stopWaitingForTime(_ sequence: UInt64, _ entry: Entry, _ queue: Queue, _ position: UInt64) {
+        entry.pointee.flags.remove(.dueIsWall)
+        entry.pointee.time = stamp.wall
+        move(entry, queue, to: .queued)
+        setPosition(position, sequence, entry)
+        lineUp(sequence, entry, queue)
+        touch(sequence, entry, queue)
+    }
+
+    mutating func apply(_ retry: Retry) throws(RecordError) {
+        let sequence = retry.sequence
+        nextSequence = max(nextSequence, retry.position + 1)
+        if let (entry, queue) = editUnfinished(sequence) {
+            guard entry.pointee.state.isTimed else { throw .contradiction("job \(sequence) cannot be retried") }
+            noteTimerStale(entry.pointee)
+            return stopWaitingForTime(sequence, entry, queue, retry.position)
         }
-        entry.pointee.position = position
-        nextSequence = max(nextSequence, position + 1)
+        guard case .finished(let found)? = job(sequence), found.pointee.state != .succeeded, let revival = retry.revival else {
+            throw .contradiction("job \(sequence) cannot be retried")
+        }
+        let ended = found.pointee
+        var attempts = revival.attempts
+        attempts.allowOneMore()
+        let queue = queues.at(ended.queue)
+        leaveFinished(sequence, ended, queue)
+        queue.pointee.counts[ended.state.jobState] -= 1
+        var fresh = JobEntry(
+            message: ended.message,
+            change: change,
+            queue: ended.queue,
+            size: revival.size,
+            maxAttempts: attempts.maxAttempts,
+            priority: revival.priority,
+            state: .queued
+        )
+        fresh.time = stamp.wall
+        fresh.attempt = attempts.attempt
+        fresh.deliveries = attempts.deliveries
+        if ended.hasExtra { fresh.flags.insert(.hasExtra) }
+        finished.remove(sequence)
+        guard let entry = jobs.insert(sequence, fresh) else { throw .contradiction("job \(sequence) is there twice") }
+        if ended.state == .failed {
+            // What ended it is one of its failures from now on.
+            use.remove(ended.final, ended.finalClass)
+            addFailure(StoredFailure(location: ended.final, size: ended.finalClass), sequence, entry)
+        } else {
+            forgetFinal(ended)
+        }
+        withExtra(sequence, entry) { extra in
+            extra.attempts = nil
+            extra.started = attempts.started
+            extra.timeout = revival.timeout
+        }
+        setPosition(retry.position, sequence, entry)
+        queue.pointee.bytes += revival.size
+        queue.pointee.waitingBytes += revival.size
+        queue.pointee.counts.queued += 1
         lineUp(sequence, entry, queue)
         touch(sequence, entry, queue)
     }

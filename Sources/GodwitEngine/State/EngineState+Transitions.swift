@@ -1,5 +1,6 @@
 import DequeModule
 import GodwitCore
+import GodwitJournal
 
 /// The steps that changes are made of.
 extension EngineState {
@@ -29,24 +30,32 @@ extension EngineState {
         if !watchedRecords.isEmpty, watchedRecords.contains(key) { changedRecords.append(key) }
     }
 
-    /// A running or final job waits again, under the queue's present purge number.
-    mutating func beginToWait(_ entry: Entry, _ queue: Queue, _ state: JobEntry.State) {
-        entry.pointee.purge = queue.pointee.purge
+    /// A running job waits again: whoever calls ``touch(_:_:_:)`` then says since when.
+    mutating func beginToWait(_ sequence: UInt64, _ entry: Entry, _ queue: Queue, _ state: JobEntry.State) {
+        endLease(sequence, entry)
         queue.pointee.waitingBytes += Int(entry.pointee.size)
         move(entry, queue, to: state)
     }
 
     /// A running job waits for an engine time.
     mutating func wait(_ sequence: UInt64, _ entry: Entry, _ queue: Queue, _ state: JobEntry.State, until time: Int64) {
-        beginToWait(entry, queue, state)
-        entry.pointee.time = time
+        beginToWait(sequence, entry, queue, state)
         entry.pointee.flags.remove(.dueIsWall)
-        due.insert(time, sequence)
+        setDue(sequence, entry, time)
+    }
+
+    /// Lets a job wait for a time of the clock that its flags say.
+    mutating func setDue(_ sequence: UInt64, _ entry: Entry, _ time: Int64) {
+        entry.pointee.time = time
+        // As the entry keeps it.
+        let time = entry.pointee.time
+        if entry.pointee.flags.contains(.dueIsWall) { dueAt.insert(time, sequence) } else { due.insert(time, sequence) }
     }
 
     /// Puts a job that is queued in the books into its line.
     mutating func lineUp(_ sequence: UInt64, _ entry: Entry, _ queue: Queue) {
-        queue.pointee.ready.insert(ReadyJob(position: entry.pointee.position, sequence: sequence), priority: entry.pointee.priority)
+        let job = ReadyJob(position: position(sequence, entry.pointee), sequence: sequence)
+        queue.pointee.ready.insert(job, priority: entry.pointee.priority)
         if !isReplaying { queue.pointee.throughput.note(stamp.engine, isBusy: queue.pointee.isBusy) }
         stir(entry.pointee.queue, queue)
     }
@@ -73,110 +82,208 @@ extension EngineState {
         return leaseNow.addingClamped(timeout).addingClamped(grace)
     }
 
-    mutating func endLease(_ entry: Entry) {
+    /// Ends the lease of a job that goes on: when it was delivered is known from elsewhere then.
+    private mutating func endLease(_ sequence: UInt64, _ entry: Entry) {
+        guard entry.pointee.lease != 0 else { return }
+        let started = leases[entry.pointee.lease - 1].started
+        dropLease(entry)
+        withExtra(sequence, entry) { $0.started = started }
+    }
+
+    private mutating func dropLease(_ entry: Entry) {
         guard entry.pointee.lease != 0 else { return }
         let place = entry.pointee.lease - 1
         if leases[place].timerAt != .max { leaseTimers.noteStale() }
         leases.remove(place)
         entry.pointee.lease = 0
         guard leaseTimers.needsCompacting else { return }
-        let table = leases
-        leaseTimers.compact { timer in
-            let lease = table[UInt32(timer.subject >> 32)]
+        var timers = Timers()
+        swap(&timers, &leaseTimers)
+        timers.compact { timer in
+            let lease = leases[UInt32(timer.subject >> 32)]
             return lease.timerAt == timer.time && lease.fencing & 0xffff_ffff == timer.subject & 0xffff_ffff
         }
+        swap(&timers, &leaseTimers)
     }
 
     /// The time that a job waited for is no longer meant.
-    mutating func noteTimerStale(_ entry: Entry) {
-        guard entry.pointee.state == .scheduled || entry.pointee.state == .retrying else { return }
-        if entry.pointee.flags.contains(.dueIsWall) { dueAt.noteStale() } else { due.noteStale() }
+    mutating func noteTimerStale(_ entry: JobEntry) {
+        guard entry.state.isTimed else { return }
+        if entry.flags.contains(.dueIsWall) { dueAt.noteStale() } else { due.noteStale() }
         compactTimers()
     }
 
     private mutating func compactTimers() {
-        let table = jobs.view
-        if due.needsCompacting { due.compact { table.waits($0, onWall: false) } }
-        if dueAt.needsCompacting { dueAt.compact { table.waits($0, onWall: true) } }
-        if expiries.needsCompacting { expiries.compact { table.expires($0) } }
+        guard due.needsCompacting || dueAt.needsCompacting || expiries.needsCompacting else { return }
+        var due = Timers(), dueAt = Timers(), expiries = Timers()
+        swap(&due, &self.due)
+        swap(&dueAt, &self.dueAt)
+        swap(&expiries, &self.expiries)
+        if due.needsCompacting { due.compact { isDue($0, onWall: false) } }
+        if dueAt.needsCompacting { dueAt.compact { isDue($0, onWall: true) } }
+        if expiries.needsCompacting { expiries.compact { jobs.find($0.subject)?.pointee.flags.contains(.expires) ?? false } }
+        swap(&due, &self.due)
+        swap(&dueAt, &self.dueAt)
+        swap(&expiries, &self.expiries)
+    }
+
+    /// Whether a job waits for the time of a timer, as far as is known without looking for purges.
+    private func isDue(_ timer: Timer, onWall: Bool) -> Bool {
+        guard let entry = jobs.find(timer.subject) else { return false }
+        return entry.pointee.state.isTimed && entry.pointee.time == timer.time && entry.pointee.flags.contains(.dueIsWall) == onWall
     }
 
     /// Takes a job out of everything that an unfinished one is in.
     private mutating func leave(_ entry: Entry) {
-        noteTimerStale(entry)
+        noteTimerStale(entry.pointee)
         if entry.pointee.flags.contains(.expires) {
             entry.pointee.flags.remove(.expires)
             expiries.noteStale()
             compactTimers()
         }
-        endLease(entry)
+        dropLease(entry)
+    }
+
+    // MARK: Ending
+
+    /// What ended a job.
+    struct Final {
+        var location: RecordLocation
+        var size: SizeClass
+        /// Whether the record says how far the job had come.
+        var saysAttempts = true
     }
 
     /// Ends a job.
-    mutating func finish(_ sequence: UInt64, _ entry: Entry, _ queue: Queue, _ state: JobEntry.State, _ stamp: Stamp) {
+    mutating func finish(_ sequence: UInt64, _ entry: Entry, _ queue: Queue, _ state: JobEntry.State, _ final: Final) {
         if !isReplaying { queue.pointee.throughput.jobsEnded(1, at: self.stamp.engine) }
         let wasQueued = entry.pointee.state == .queued
         if entry.pointee.state.isWaiting { queue.pointee.waitingBytes -= Int(entry.pointee.size) }
-        leave(entry)
         queue.pointee.bytes -= Int(entry.pointee.size)
+        let attempts = attemptsToKeep(sequence, entry.pointee, final)
+        leave(entry)
         move(entry, queue, to: state)
-        entry.pointee.time = stamp.wall
         touch(sequence, entry, queue)
-        hot.remove(sequence)
-        if wasQueued { tidyLine(queue) }
         if queue.pointee.keepsFinished {
-            keep(sequence, entry, queue)
+            keep(sequence, entry.pointee, queue, final, attempts, ended: stamp.engine)
         } else {
             queue.pointee.counts[state.jobState] -= 1
-            discard(sequence, entry)
+            forget(sequence, entry.pointee)
         }
+        jobs.remove(sequence)
+        if wasQueued { tidyLine(queue) }
     }
 
-    private mutating func keep(_ sequence: UInt64, _ entry: Entry, _ queue: Queue) {
-        let finished = FinishedJob(sequence: sequence, ended: stamp.engine, change: entry.pointee.change)
-        guard case .keep(let succeeded, let failed, _) = queue.pointee.settings.retention else { return }
-        if entry.pointee.state.isKeptAsSucceeded {
-            queue.pointee.succeeded.append(finished)
-            noteSweep(after: succeeded)
-        } else {
-            queue.pointee.failed.append(finished)
-            noteSweep(after: failed)
-        }
-        if queue.pointee.overCount > 0 { overfullQueues.insert(entry.pointee.queue) }
+    /// What memory must hold of a job's attempts after its end, because no record says it.
+    private func attemptsToKeep(_ sequence: UInt64, _ entry: JobEntry, _ final: Final) -> Attempts? {
+        // One that was never delivered and never retried is as its message says.
+        guard !final.saysAttempts, entry.deliveries > 0 || entry.flags.contains(.isMoved) else { return nil }
+        return attempts(sequence, entry)
     }
 
-    mutating func noteSweep(after time: Duration) {
-        let (at, overflow) = stamp.engine.addingReportingOverflow(time.inMilliseconds)
-        nextSweep = min(nextSweep, overflow ? .max : at)
+    /// Puts a job that ended among the finished ones.
+    private mutating func keep(_ sequence: UInt64, _ entry: JobEntry, _ queue: Queue, _ final: Final, _ attempts: Attempts?, ended: Int64) {
+        var hasExtra = entry.flags.contains(.hasExtra)
+        if hasExtra || attempts != nil {
+            hasExtra = extras.change(sequence, from: Extra()) { extra in
+                extra.expires = nil
+                extra.timeout = nil
+                extra.position = nil
+                extra.started = nil
+                extra.attempts = attempts
+                return !extra.isEmpty
+            }
+            if !hasExtra { extras[sequence] = nil }
+        }
+        var finished = FinishedEntry(
+            message: entry.message,
+            final: final.location,
+            change: entry.change,
+            queue: entry.queue,
+            state: entry.state,
+            messageClass: entry.messageClass,
+            finalClass: final.size,
+            hasExtra: hasExtra
+        )
+        if !final.location.isEnding { use.add(final.location, final.size) }
+        if case .keep(let succeeded, let failed, _) = queue.pointee.settings.retention {
+            let kept = entry.state.isKeptAsSucceeded ? succeeded : failed
+            let job = FinishedJob(sequence: sequence, ended: ended)
+            if entry.state.isKeptAsSucceeded {
+                finished.isBelated = queue.pointee.succeeded.append(job, kept: kept.inMilliseconds)
+            } else {
+                finished.isBelated = queue.pointee.failed.append(job, kept: kept.inMilliseconds)
+            }
+            noteSweep(after: kept, from: ended)
+        }
+        self.finished.insert(sequence, finished)
+        if queue.pointee.overCount > 0 { overfullQueues.insert(entry.queue) }
+    }
+
+    mutating func noteSweep(after time: Duration, from start: Int64) {
+        nextSweep = min(nextSweep, start.addingClamped(time.inMilliseconds))
     }
 
     /// Keeps what is no longer ready under half of the line.
     private mutating func tidyLine(_ queue: Queue) {
         let stale = queue.pointee.ready.count - queue.pointee.counts.queued
         guard stale > 1_024, stale > queue.pointee.ready.count / 2 else { return }
-        let table = jobs.view
-        queue.pointee.ready.compact { table.isReady($0) }
+        queue.pointee.ready.compact { element in jobs.find(element.sequence).map { isReady(element, $0.pointee) } ?? false }
     }
 
-    /// A final job is retried or forgotten: it no longer stands where its retention is waited for.
-    mutating func leaveFinished(_ queue: Queue, _ state: JobEntry.State) {
-        let table = jobs.view
-        if state.isKeptAsSucceeded {
-            queue.pointee.succeeded.noteStale { table.isFinished($0) }
+    /// A finished job is retried or forgotten: it no longer stands where its retention is waited for.
+    mutating func leaveFinished(_ sequence: UInt64, _ entry: FinishedEntry, _ queue: Queue) {
+        if entry.state.isKeptAsSucceeded {
+            queue.pointee.succeeded.remove(sequence, isBelated: entry.isBelated)
         } else {
-            queue.pointee.failed.noteStale { table.isFinished($0) }
+            queue.pointee.failed.remove(sequence, isBelated: entry.isBelated)
         }
     }
 
-    /// Removes a final job.
-    mutating func remove(_ sequence: UInt64, _ entry: Entry) {
-        let queue = queues.at(entry.pointee.queue)
-        let state = entry.pointee.state
-        queue.pointee.counts[state.jobState] -= 1
+    /// Removes a finished job.
+    mutating func remove(_ sequence: UInt64, _ entry: FinishedEntry) {
+        let queue = queues.at(entry.queue)
+        queue.pointee.counts[entry.state.jobState] -= 1
         queue.pointee.change = change
         noteChanged(sequence)
-        discard(sequence, entry)
-        leaveFinished(queue, state)
+        leaveFinished(sequence, entry, queue)
+        forget(sequence, entry)
+    }
+
+    /// Leaves nothing of a finished job.
+    private mutating func forget(_ sequence: UInt64, _ entry: FinishedEntry) {
+        use.remove(entry.message, entry.messageClass)
+        forgetFinal(entry)
+        if entry.hasExtra { forgetExtra(sequence) }
+        finished.remove(sequence)
+        removal = change
+    }
+
+    /// The record that ended a job is no longer needed.
+    mutating func forgetFinal(_ entry: FinishedEntry) {
+        if entry.final.isEnding { endings.remove(entry.final) } else { use.remove(entry.final, entry.finalClass) }
+    }
+
+    /// Leaves nothing of an unfinished job but its entry.
+    private mutating func forget(_ sequence: UInt64, _ entry: JobEntry) {
+        use.remove(entry.message, entry.messageClass)
+        if entry.flags.contains(.hasExtra) { forgetExtra(sequence) }
+        removal = change
+    }
+
+    private mutating func forgetExtra(_ sequence: UInt64) {
+        guard let extra = extras.removeValue(forKey: sequence) else { return }
+        for failure in extra.failures { use.remove(failure.location, failure.size) }
+    }
+
+    /// Keeps the record of a failed attempt, and as many of those before as are shown.
+    mutating func add(_ failure: StoredFailure, to failures: inout [StoredFailure]) {
+        use.add(failure.location, failure.size)
+        while failures.count >= Limits.errorsKept {
+            let first = failures.removeFirst()
+            use.remove(first.location, first.size)
+        }
+        failures.append(failure)
     }
 
     // MARK: Purging and deleting
@@ -186,7 +293,7 @@ extension EngineState {
         let waiting = queue.pointee.counts.queued + queue.pointee.counts.scheduled + queue.pointee.counts.retrying
         if !isReplaying {
             queue.pointee.throughput.jobsEnded(waiting, at: self.stamp.engine)
-            for sequence in watchedJobs where jobs.find(sequence)?.pointee.queue == number { changedJobs.append(sequence) }
+            for sequence in watchedJobs where queueNumber(of: sequence) == number { changedJobs.append(sequence) }
         }
         let keeps = queue.pointee.keepsFinished
         queue.pointee.counts.queued = 0
@@ -196,38 +303,32 @@ extension EngineState {
         queue.pointee.bytes -= queue.pointee.waitingBytes
         queue.pointee.waitingBytes = 0
         queue.pointee.ready = ReadyJobs()
-        queue.pointee.purge += 1
         queue.pointee.change = change
         guard waiting > 0 else { return }
+        queue.pointee.purge = change
         queue.pointee.purges.append(
-            QueueState.Purge(
-                number: queue.pointee.purge,
-                stamp: Stamp(engine: self.stamp.engine, wall: stamp.wall),
-                change: change,
-                keeps: keeps
-            )
+            QueueState.Purge(stamp: Stamp(engine: self.stamp.engine, wall: stamp.wall), change: change, keeps: keeps)
         )
         beginCleaning(number, queue)
         if !isReplaying { queue.pointee.throughput.note(self.stamp.engine, isBusy: queue.pointee.isBusy) }
     }
 
     /// Ends one job that a purge met while it waited.
-    mutating func endPurged(_ sequence: UInt64, _ entry: Entry, _ queue: Queue) -> Entry? {
-        let purge = queue.pointee.purges.first { $0.number > entry.pointee.purge }
-        leave(entry)
-        hot.remove(sequence)
-        guard let purge, purge.keeps else {
-            discard(sequence, entry)
-            return nil
+    mutating func endPurged(_ sequence: UInt64, _ queue: Queue) {
+        guard let entry = jobs.edit(sequence) else { return }
+        let purge = queue.pointee.purges.first { $0.change > entry.pointee.change }
+        if let purge, purge.keeps {
+            let final = Final(location: endings.add(at: purge.stamp.wall), size: .share, saysAttempts: false)
+            let attempts = attemptsToKeep(sequence, entry.pointee, final)
+            leave(entry)
+            entry.pointee.state = .cancelled
+            entry.pointee.change = purge.change
+            keep(sequence, entry.pointee, queue, final, attempts, ended: purge.stamp.engine)
+        } else {
+            leave(entry)
+            forget(sequence, entry.pointee)
         }
-        entry.pointee.state = .cancelled
-        entry.pointee.flags.insert(.purged)
-        entry.pointee.time = purge.stamp.wall
-        entry.pointee.change = purge.change
-        queue.pointee.succeeded.append(FinishedJob(sequence: sequence, ended: purge.stamp.engine, change: purge.change))
-        if case .keep(let succeeded, _, _) = queue.pointee.settings.retention { noteSweep(after: succeeded) }
-        if queue.pointee.overCount > 0 { overfullQueues.insert(entry.pointee.queue) }
-        return entry
+        jobs.remove(sequence)
     }
 
     /// Removes a queue: its running jobs' leases at once, its jobs one by one as ``clean(limit:)`` comes to them.
@@ -235,10 +336,10 @@ extension EngineState {
         if queue.pointee.counts.running > 0 {
             for place in leases.leases.indices where leases.leases[place].fencing != 0 {
                 let sequence = leases.leases[place].sequence
-                if let entry = jobs.find(sequence), entry.pointee.queue == number { endLease(entry) }
+                if jobs.find(sequence)?.pointee.queue == number, let entry = jobs.edit(sequence) { dropLease(entry) }
             }
         }
-        for sequence in watchedJobs where jobs.find(sequence)?.pointee.queue == number { changedJobs.append(sequence) }
+        for sequence in watchedJobs where queueNumber(of: sequence) == number { changedJobs.append(sequence) }
         let hasJobs = queue.pointee.counts != QueueStatus.Counts() || queue.pointee.cleanings > 0
         queues.delete(number, change: change)
         overfullQueues.remove(number)
@@ -246,18 +347,18 @@ extension EngineState {
         if hasJobs { beginCleaning(number, queue) } else { queues.freeIfUnused(number) }
     }
 
-    /// Removes a job of a deleted queue.
-    mutating func drop(_ sequence: UInt64, _ entry: Entry) {
+    /// Removes an unfinished job of a deleted queue.
+    mutating func drop(unfinished sequence: UInt64) {
+        guard let entry = jobs.edit(sequence) else { return }
         leave(entry)
-        hot.remove(sequence)
-        discard(sequence, entry)
+        forget(sequence, entry.pointee)
+        jobs.remove(sequence)
     }
 
-    /// Leaves nothing of a job.
-    private mutating func discard(_ sequence: UInt64, _ entry: Entry) {
-        freeRarities(of: entry)
-        jobs.remove(sequence)
-        removal = change
+    /// Removes a finished job of a deleted queue.
+    mutating func drop(finished sequence: UInt64) {
+        guard let entry = finished.find(sequence) else { return }
+        forget(sequence, entry.pointee)
     }
 
     /// Goes on with ending the jobs of purged and deleted queues, past at most `limit` jobs.
@@ -265,7 +366,7 @@ extension EngineState {
         var rest = limit
         while rest > 0, let cleaning = cleanings.first {
             rest -= 1
-            guard let sequence = jobs.first(from: cleaning.next), sequence < cleaning.end else {
+            guard let sequence = firstJob(from: cleaning.next), sequence < cleaning.end else {
                 cleanings.removeFirst()
                 let queue = queues.at(cleaning.queue)
                 queue.pointee.cleanings -= 1
@@ -273,7 +374,7 @@ extension EngineState {
                 queues.freeIfUnused(cleaning.queue)
                 continue
             }
-            if jobs.find(sequence)?.pointee.queue == cleaning.queue { _ = job(sequence) }
+            if queueNumber(of: sequence) == cleaning.queue { _ = job(sequence) }
             cleanings[0].next = sequence + 1
         }
     }
@@ -285,7 +386,8 @@ extension EngineState {
 
     // MARK: Records
 
-    mutating func forgetTimer(of record: StoredRecord) {
+    mutating func forget(_ record: StoredRecord) {
+        use.remove(record.location, record.size)
         guard record.expires != nil else { return }
         recordKeys[record.change] = nil
         recordTimers.noteStale()

@@ -7,6 +7,7 @@ struct EngineState: ~Copyable {
     /// A small record: its value stays in the journal.
     struct StoredRecord {
         var location: RecordLocation
+        var size: SizeClass
         var change: UInt64
         /// Engine time in milliseconds.
         var expires: Int64?
@@ -31,10 +32,14 @@ struct EngineState: ~Copyable {
     var nextSequence: UInt64 = 1
     var nextFencing: UInt64 = 1
 
-    var jobs = JobTable()
+    /// Unfinished jobs, and finished ones that are kept.
+    var jobs = PagedTable<JobEntry>(dense: true)
+    var finished = PagedTable<FinishedEntry>(dense: false)
+    var extras = ShardedDictionary<UInt64, Extra>()
+    var endings = Endings()
     var queues = QueueTable()
-    private(set) var rarities: [Rarities] = []
-    private var freeRarities: [UInt32] = []
+    /// What of the journal something here still points to.
+    var use = SegmentUse()
 
     var leases = LeaseTable()
     /// By lease time; the subject is ``timerSubject(_:_:)``.
@@ -47,12 +52,11 @@ struct EngineState: ~Copyable {
     var due = Timers()
     var dueAt = Timers()
     var expiries = Timers()
-    var records: [RecordKey: StoredRecord] = [:]
+    var records = ShardedDictionary<RecordKey, StoredRecord>()
     /// The subject is the change that put the record.
     var recordTimers = Timers()
-    var recordKeys: [UInt64: RecordKey] = [:]
+    var recordKeys = ShardedDictionary<UInt64, RecordKey>()
     var cleanings = Deque<Cleaning>()
-    var hot: HotMessages
 
     /// While replaying, nobody watches and no busy time passes.
     var isReplaying = true
@@ -68,7 +72,7 @@ struct EngineState: ~Copyable {
     /// Engine time at which a finished job or a key may have to go next.
     var nextSweep: Int64 = .max
 
-    init(hotBytes: Int) { hot = HotMessages(limit: hotBytes) }
+    init() {}
 
     static func timerSubject(_ place: UInt32, _ fencing: UInt64) -> UInt64 { UInt64(place) << 32 | fencing & 0xffff_ffff }
 
@@ -81,53 +85,147 @@ struct EngineState: ~Copyable {
         for number in queues.numbers.values { queues.at(number).pointee.totals = QueueStatus.Totals() }
     }
 
-    // MARK: Rarities
-
-    func rare(_ entry: UnsafeMutablePointer<JobEntry>) -> Rarities? {
-        entry.pointee.rarities == 0 ? nil : rarities[Int(entry.pointee.rarities - 1)]
+    /// Gives a part of the memory back that ended jobs have left.
+    mutating func tidy() {
+        if jobs.needsTidying { jobs.tidy(pages: Self.pagesTidied) }
+        if finished.needsTidying { finished.tidy(pages: Self.pagesTidied) }
     }
 
-    mutating func withRarities(_ entry: UnsafeMutablePointer<JobEntry>, _ body: (inout Rarities) -> Void) {
-        if entry.pointee.rarities == 0 {
-            if let free = freeRarities.popLast() {
-                entry.pointee.rarities = free + 1
-            } else {
-                rarities.append(Rarities())
-                entry.pointee.rarities = UInt32(rarities.count)
-            }
+    private static let pagesTidied = 16
+
+    // MARK: Extras
+
+    func extra(_ sequence: UInt64, _ entry: JobEntry) -> Extra? {
+        entry.flags.contains(.hasExtra) ? extras[sequence] : nil
+    }
+
+    /// Changes what few jobs have; what has nothing left of it goes.
+    mutating func withExtra(_ sequence: UInt64, _ entry: Entry, _ body: (inout Extra) -> Void) {
+        if !entry.pointee.flags.contains(.hasExtra) {
+            entry.pointee.flags.insert(.hasExtra)
+            extras[sequence] = Extra()
         }
-        body(&rarities[Int(entry.pointee.rarities - 1)])
+        let isEmpty = extras.change(sequence, from: Extra()) { extra in
+            body(&extra)
+            return extra.isEmpty
+        }
+        guard isEmpty else { return }
+        entry.pointee.flags.remove(.hasExtra)
+        extras[sequence] = nil
     }
 
-    mutating func freeRarities(of entry: UnsafeMutablePointer<JobEntry>) {
-        guard entry.pointee.rarities != 0 else { return }
-        rarities[Int(entry.pointee.rarities - 1)] = Rarities()
-        freeRarities.append(entry.pointee.rarities - 1)
-        entry.pointee.rarities = 0
+    /// A job's place among the ready ones of its priority.
+    func position(_ sequence: UInt64, _ entry: JobEntry) -> UInt64 {
+        guard entry.flags.contains(.isMoved) else { return sequence }
+        return extras[sequence]?.position ?? sequence
+    }
+
+    mutating func setPosition(_ position: UInt64, _ sequence: UInt64, _ entry: Entry) {
+        if position == sequence {
+            guard entry.pointee.flags.contains(.isMoved) else { return }
+            entry.pointee.flags.remove(.isMoved)
+            return withExtra(sequence, entry) { $0.position = nil }
+        }
+        entry.pointee.flags.insert(.isMoved)
+        withExtra(sequence, entry) { $0.position = position }
+    }
+
+    /// How far an unfinished job has come.
+    func attempts(_ sequence: UInt64, _ entry: JobEntry) -> Attempts {
+        let started = entry.lease != 0 ? leases[entry.lease - 1].started : extra(sequence, entry)?.started
+        return Attempts(attempt: entry.attempt, maxAttempts: entry.maxAttempts, deliveries: entry.deliveries, started: started)
     }
 
     // MARK: Looking up
 
-    /// The job's entry, brought up to date with purges and deletions of its queue; valid until a job is removed.
-    mutating func job(_ sequence: UInt64) -> UnsafeMutablePointer<JobEntry>? {
+    /// A job as it is in memory.
+    enum Job {
+        case unfinished(UnsafePointer<JobEntry>)
+        case finished(UnsafePointer<FinishedEntry>)
+
+        var state: JobEntry.State {
+            switch self {
+            case .unfinished(let entry): entry.pointee.state
+            case .finished(let entry): entry.pointee.state
+            }
+        }
+        var change: UInt64 {
+            switch self {
+            case .unfinished(let entry): entry.pointee.change
+            case .finished(let entry): entry.pointee.change
+            }
+        }
+        var queue: UInt32 {
+            switch self {
+            case .unfinished(let entry): entry.pointee.queue
+            case .finished(let entry): entry.pointee.queue
+            }
+        }
+        var message: RecordLocation {
+            switch self {
+            case .unfinished(let entry): entry.pointee.message
+            case .finished(let entry): entry.pointee.message
+            }
+        }
+    }
+
+    /// The job, finished or not, brought up to date with purges and deletions of its queue; valid until anything is changed.
+    mutating func job(_ sequence: UInt64) -> Job? {
+        if let entry = unfinishedJob(sequence) { return .unfinished(entry) }
+        guard let entry = finished.find(sequence) else { return nil }
+        guard queues.at(entry.pointee.queue).pointee.isDeleted else { return .finished(entry) }
+        drop(finished: sequence)
+        return nil
+    }
+
+    /// The job, if it is unfinished, brought up to date with purges and deletions of its queue; valid until anything is changed.
+    @inline(__always)
+    mutating func unfinishedJob(_ sequence: UInt64) -> UnsafePointer<JobEntry>? {
         guard let entry = jobs.find(sequence) else { return nil }
         let queue = queues.at(entry.pointee.queue)
         if queue.pointee.isDeleted {
-            drop(sequence, entry)
+            drop(unfinished: sequence)
             return nil
         }
-        guard entry.pointee.purge < queue.pointee.purge, entry.pointee.state.isWaiting else { return entry }
-        return endPurged(sequence, entry, queue)
+        guard isPurged(entry.pointee, queue) else { return entry }
+        endPurged(sequence, queue)
+        return nil
+    }
+
+    /// Whether a purge met the job while it waited.
+    func isPurged(_ entry: JobEntry, _ queue: Queue) -> Bool { entry.change < queue.pointee.purge && entry.state.isWaiting }
+
+    /// The number of the queue of a job, finished or not, whether a purge has met it or not.
+    func queueNumber(of sequence: UInt64) -> UInt32? {
+        jobs.find(sequence)?.pointee.queue ?? finished.find(sequence)?.pointee.queue
+    }
+
+    /// The highest number of a job, finished or not, below this one.
+    func lastJob(before sequence: UInt64) -> UInt64? {
+        guard let one = jobs.last(before: sequence) else { return finished.last(before: sequence) }
+        guard let other = finished.last(before: sequence) else { return one }
+        return max(one, other)
+    }
+
+    /// The lowest number of a job, finished or not, from this one on.
+    func firstJob(from sequence: UInt64) -> UInt64? {
+        guard let one = jobs.first(from: sequence) else { return finished.first(from: sequence) }
+        guard let other = finished.first(from: sequence) else { return one }
+        return min(one, other)
     }
 
     /// Whether an element of a line still stands for its job.
     mutating func isReady(_ element: ReadyJob) -> Bool {
-        guard let entry = job(element.sequence) else { return false }
-        return entry.pointee.state == .queued && entry.pointee.position == element.position
+        guard let entry = unfinishedJob(element.sequence) else { return false }
+        return isReady(element, entry.pointee)
+    }
+
+    func isReady(_ element: ReadyJob, _ entry: JobEntry) -> Bool {
+        entry.state == .queued && position(element.sequence, entry) == element.position
     }
 
     /// The job at the head of a queue; what is no longer ready is taken away before it.
-    mutating func head(of queue: UnsafeMutablePointer<QueueState>) -> ReadyJob? {
+    mutating func head(of queue: Queue) -> ReadyJob? {
         while let element = queue.pointee.ready.first {
             if isReady(element) { return element }
             queue.pointee.ready.removeFirst()
@@ -136,12 +234,16 @@ struct EngineState: ~Copyable {
     }
 
     /// The live lease that a token names.
-    mutating func lease(_ sequence: UInt64, _ fencing: UInt64) -> (entry: UnsafeMutablePointer<JobEntry>, place: UInt32)? {
-        guard let entry = job(sequence), entry.pointee.state == .running, entry.pointee.lease != 0 else { return nil }
+    mutating func lease(_ sequence: UInt64, _ fencing: UInt64) -> (entry: UnsafePointer<JobEntry>, place: UInt32)? {
+        guard let entry = unfinishedJob(sequence), entry.pointee.state == .running, entry.pointee.lease != 0 else { return nil }
         let place = entry.pointee.lease - 1
         return leases[place].fencing == fencing ? (entry, place) : nil
     }
 
     /// Whether there ever was a job with this number.
     func wasIssued(_ sequence: UInt64) -> Bool { sequence > 0 && sequence < nextSequence }
+}
+
+extension RecordKey: ShardedKey {
+    var shard: Int { hashValue }
 }

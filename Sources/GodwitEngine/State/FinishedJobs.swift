@@ -1,71 +1,172 @@
+import DequeModule
 import HeapModule
 
-/// A job that ended, in the order of ends.
+/// A job that ended.
 struct FinishedJob: Comparable, BitwiseCopyable {
     var sequence: UInt64
     /// Engine time of its end.
     var ended: Int64
-    /// Its change number at that time: another one means that it was retried.
-    var change: UInt64
 
     static func < (a: FinishedJob, b: FinishedJob) -> Bool { (a.ended, a.sequence) < (b.ended, b.sequence) }
 }
 
-/// Ended jobs of one kind in the order in which their retention ends. Most come in that order and stand in a line; those that a purge had
-/// ended, and that are met only after a restart, behind others that ended later, stand in a heap beside it.
+/// Ended jobs of one kind in the order in which their retention ends: 4 bytes each.
+///
+/// Most come in that order and stand in a line, in chunks that have one time for all: jobs that ended shortly after each other, measured by
+/// the time for which they are kept, count as ended with the last of them. Those that a purge had ended, and that are met only after others
+/// that ended later, are *belated* and stand in a heap beside the line. A job that leaves out of its turn (it is retried, or forgotten)
+/// stays where it stands, and is known by its number: of what stands there twice, the first is what left.
 struct FinishedJobs {
-    private var line = ChunkedLine<FinishedJob>()
-    private var belated = Heap<FinishedJob>()
-    private var stale = 0
-    /// How many stand here, those that left out of their turn included.
-    var total: Int { line.count + belated.count }
-    /// How many are kept.
-    var count: Int { total - stale }
-
-    mutating func append(_ job: FinishedJob) {
-        if line.count > 0, let last = line.last, job.ended < last.ended { belated.insert(job) } else { line.append(job) }
+    private struct Chunk {
+        /// Engine times of its first and its last job's end.
+        var began: Int64
+        var ended: Int64
+        var numbers: NumberChunk
     }
 
-    /// A job left out of its turn: it was retried or forgotten.
-    mutating func noteStale(_ isLive: (FinishedJob) -> Bool) {
-        stale += 1
-        guard stale > 1_024, stale > total / 2 else { return }
-        line.compact(isLive)
-        belated = Heap(belated.unordered.filter(isLive))
-        stale = 0
+    /// Jobs count as ended together within this part of the time for which they are kept.
+    private static let precision: Int64 = 1_024
+
+    private var chunks = Deque<Chunk>()
+    /// How many of the first chunk are gone.
+    private var taken = 0
+    private var lineCount = 0
+    /// How many of the line's elements with this number have left.
+    private var left: [UInt64: Int] = [:]
+    private var leftCount = 0
+    private var belated = Heap<FinishedJob>()
+    private var leftBelated: Set<UInt64> = []
+
+    /// How many stand here, those that left out of their turn included.
+    var total: Int { lineCount + belated.count }
+    /// How many are kept.
+    var count: Int { total - leftCount - leftBelated.count }
+
+    /// - Parameter kept: milliseconds for which it is kept.
+    /// - Returns: whether it is belated: ``remove(_:isBelated:)`` wants to know.
+    mutating func append(_ job: FinishedJob, kept: Int64) -> Bool {
+        if lineCount > 0, let last = chunks.last {
+            guard job.ended >= last.ended else {
+                // It stood there, left, and comes again.
+                if leftBelated.remove(job.sequence) != nil { belated = Heap(belated.unordered.filter { $0.sequence != job.sequence }) }
+                belated.insert(job)
+                return true
+            }
+            lineCount += 1
+            if job.ended - last.began <= kept / Self.precision, chunks[chunks.count - 1].numbers.append(job.sequence) {
+                chunks[chunks.count - 1].ended = job.ended
+                return false
+            }
+        } else {
+            lineCount = 1
+            taken = 0
+            chunks.removeAll(keepingCapacity: true)
+        }
+        var chunk = Chunk(began: job.ended, ended: job.ended, numbers: NumberChunk(near: job.sequence))
+        _ = chunk.numbers.append(job.sequence)
+        chunks.append(chunk)
+        return false
+    }
+
+    /// A job leaves: its retention ended, or it was retried or forgotten.
+    mutating func remove(_ sequence: UInt64, isBelated: Bool) {
+        if isBelated {
+            leftBelated.insert(sequence)
+            while let first = belated.min, leftBelated.remove(first.sequence) != nil { belated.removeMin() }
+            guard leftBelated.count > 1_024, leftBelated.count > belated.count / 2 else { return }
+            belated = Heap(belated.unordered.filter { !leftBelated.contains($0.sequence) })
+            leftBelated = []
+        } else {
+            if left.isEmpty, first == sequence { return takeFirst() }
+            left[sequence, default: 0] += 1
+            leftCount += 1
+            while let first, let count = left[first] {
+                left[first] = count > 1 ? count - 1 : nil
+                leftCount -= 1
+                takeFirst()
+            }
+            if leftCount > 1_024, leftCount > lineCount / 2 { compact() }
+        }
     }
 
     /// The oldest that are kept, as long as they ended at `time` or earlier, at most `limit`.
-    mutating func oldest(upTo time: Int64, limit: Int, _ isLive: (FinishedJob) -> Bool) -> [FinishedJob] {
-        trim(isLive)
+    func oldest(upTo time: Int64, limit: Int) -> [FinishedJob] {
         var found: [FinishedJob] = []
         guard limit > 0 else { return found }
-        line.forEach { job in
-            guard isLive(job) else { return true }
+        forEachInLine { job, _ in
             guard job.ended <= time else { return false }
             found.append(job)
             return found.count < limit
         }
-        guard belated.count > 0 else { return found }
-        found += belated.unordered.filter { $0.ended <= time && isLive($0) }
-        return Array(found.sorted().prefix(limit))
+        guard !belated.isEmpty else { return found }
+        let others = belated.unordered.filter { $0.ended <= time && !leftBelated.contains($0.sequence) }.sorted()
+        return Array(Self.merged(found, others).prefix(limit))
+    }
+
+    /// Two of them in the order of ends, each of which is; of equal times those of the first come first.
+    static func merged(_ first: [FinishedJob], _ second: [FinishedJob]) -> [FinishedJob] {
+        var merged: [FinishedJob] = [], rest = second[...]
+        merged.reserveCapacity(first.count + second.count)
+        for job in first {
+            while let other = rest.first, other.ended < job.ended { merged.append(rest.removeFirst()) }
+            merged.append(job)
+        }
+        return merged + rest
     }
 
     /// When the oldest that is kept ended.
-    mutating func oldestEnd(_ isLive: (FinishedJob) -> Bool) -> Int64? {
-        trim(isLive)
-        guard let first = line.first else { return belated.min?.ended }
-        return min(first.ended, belated.min?.ended ?? .max)
+    var oldestEnd: Int64? {
+        let front: Int64? = lineCount == 0 ? nil : chunks[0].ended
+        guard let back = belated.min?.ended else { return front }
+        return min(front ?? .max, back)
     }
 
-    private mutating func trim(_ isLive: (FinishedJob) -> Bool) {
-        while stale > 0, let job = line.first, !isLive(job) {
-            line.removeFirst()
-            stale -= 1
-        }
-        while stale > 0, let job = belated.min, !isLive(job) {
-            belated.removeMin()
-            stale -= 1
+    private var first: UInt64? { lineCount == 0 ? nil : chunks[0].numbers[taken] }
+
+    private mutating func takeFirst() {
+        taken += 1
+        lineCount -= 1
+        guard taken == chunks[0].numbers.count else { return }
+        taken = 0
+        chunks.removeFirst()
+    }
+
+    /// Visits those in line that are kept, with when their chunk began, until `body` says that it is enough.
+    private func forEachInLine(_ body: (_ job: FinishedJob, _ began: Int64) throws -> Bool) rethrows {
+        var skip = taken, passed: [UInt64: Int] = [:]
+        for chunk in chunks {
+            for index in skip..<chunk.numbers.count {
+                let sequence = chunk.numbers[index]
+                if !left.isEmpty, let gone = left[sequence], passed[sequence, default: 0] < gone {
+                    passed[sequence, default: 0] += 1
+                    continue
+                }
+                guard try body(FinishedJob(sequence: sequence, ended: chunk.ended), chunk.began) else { return }
+            }
+            skip = 0
         }
     }
+
+    private mutating func compact() {
+        var kept = FinishedJobs()
+        forEachInLine { job, began in
+            if let last = kept.chunks.last, last.began == began, last.ended == job.ended,
+                kept.chunks[kept.chunks.count - 1].numbers.append(job.sequence)
+            {
+                return true
+            }
+            var chunk = Chunk(began: began, ended: job.ended, numbers: NumberChunk(near: job.sequence))
+            _ = chunk.numbers.append(job.sequence)
+            kept.chunks.append(chunk)
+            return true
+        }
+        chunks = kept.chunks
+        taken = 0
+        lineCount = chunks.reduce(0) { $0 + $1.numbers.count }
+        left = [:]
+        leftCount = 0
+    }
+
+    /// The bytes that those in line take.
+    var bytes: Int { chunks.reduce(0) { $0 + $1.numbers.bytes + 16 } }
 }

@@ -5,6 +5,8 @@ struct Lease: BitwiseCopyable {
     var sequence: UInt64
     /// Grows with every lease of the store; 0 for a free place.
     var fencing: UInt64
+    /// Wall time of the delivery.
+    var started: Int64
     /// Lease time at which it ends unless it is renewed; `Int64.max` for as long as the holder lives.
     var deadline: Int64
     /// Lease time at which the attempt has taken too long; `Int64.max` for never.

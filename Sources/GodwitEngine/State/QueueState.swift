@@ -2,9 +2,8 @@ import GodwitCore
 
 /// A queue in memory: its settings, the jobs in line, and numbers that are kept, never counted.
 struct QueueState {
-    /// Jobs that waited under a lower purge number were ended.
+    /// Jobs that waited before its change were ended.
     struct Purge {
-        var number: UInt32
         var stamp: Stamp
         var change: UInt64
         /// Whether something was to be left of them, as the settings said then.
@@ -26,7 +25,8 @@ struct QueueState {
     var bytes = 0
     var waitingBytes = 0
 
-    var purge: UInt32 = 0
+    /// The change of the latest purge that met a job.
+    var purge: UInt64 = 0
     /// Those whose jobs are not all ended one by one yet, oldest first.
     var purges: [Purge] = []
     /// How many walks over its jobs are under way.

@@ -1,4 +1,3 @@
-import DequeModule
 import HeapModule
 
 /// A job in line: its place, and its number, which differ once it went to the back.
@@ -9,84 +8,66 @@ struct ReadyJob: Comparable, BitwiseCopyable {
     static func < (a: ReadyJob, b: ReadyJob) -> Bool { a.position < b.position }
 }
 
-/// A first-in, first-out line in chunks: growing copies nothing, and what was taken is given back.
-struct ChunkedLine<Element: BitwiseCopyable> {
-    private static var chunkSize: Int { 512 }
-    private var chunks = Deque<[Element]>()
-    /// How many of the first chunk are gone.
-    private var taken = 0
-    private(set) var count = 0
-
-    var first: Element? { count == 0 ? nil : chunks[0][taken] }
-    var last: Element? { chunks.last?.last }
-
-    mutating func append(_ element: Element) {
-        if chunks.isEmpty || chunks[chunks.count - 1].count == Self.chunkSize {
-            var chunk: [Element] = []
-            chunk.reserveCapacity(Self.chunkSize)
-            chunks.append(chunk)
-        }
-        chunks[chunks.count - 1].append(element)
-        count += 1
-    }
-
-    mutating func removeFirst() {
-        precondition(count > 0, "the line is empty")
-        taken += 1
-        count -= 1
-        guard taken == chunks[0].count else { return }
-        taken = 0
-        if chunks.count > 1 { chunks.removeFirst() } else { chunks[0].removeAll(keepingCapacity: true) }
-    }
-
-    /// Visits from the first on, until `body` says that it is enough.
-    func forEach(_ body: (Element) -> Bool) {
-        var skip = taken
-        for chunk in chunks {
-            for element in chunk[skip...] where !body(element) { return }
-            skip = 0
-        }
-    }
-
-    /// Keeps only what `isLive` says; the order stays.
-    mutating func compact(_ isLive: (Element) -> Bool) {
-        var kept = ChunkedLine()
-        var skip = taken
-        for chunk in chunks {
-            for element in chunk[skip...] where isLive(element) { kept.append(element) }
-            skip = 0
-        }
-        self = kept
-    }
-}
-
-/// The ready jobs of one priority, in the order of their positions. Most come in that order and stand in a line; those that come back to an
-/// earlier place stand in a heap beside it. What is no longer ready is passed over when it comes up.
+/// The ready jobs of one priority, in the order of their positions.
+///
+/// Most come in that order, each at the place that is its number, and stand in a line of numbers. Those that come together later (scheduled
+/// ones of one delay) stand in a second one, and those that went to the back in a line of pairs. What fits into none of them, because it
+/// comes back to an earlier place, stands in a heap. What is no longer ready is passed over when it comes up.
 struct ReadyLane {
-    private var line = ChunkedLine<ReadyJob>()
+    private var line = NumberLine()
+    private var later = NumberLine()
+    private var moved = ChunkedLine<ReadyJob>()
     private var returned = Heap<ReadyJob>()
 
-    var count: Int { line.count + returned.count }
+    private enum Part { case line, later, moved, returned }
 
-    var first: ReadyJob? {
-        guard let back = returned.min else { return line.first }
-        guard let front = line.first else { return back }
-        return min(front, back)
+    var count: Int { line.count + later.count + moved.count + returned.count }
+
+    var first: ReadyJob? { head?.job }
+
+    private var head: (job: ReadyJob, part: Part)? {
+        var best = line.first.map { (job: ReadyJob(position: $0, sequence: $0), part: Part.line) }
+        // In the most lanes there is nothing else.
+        guard later.count > 0 || moved.count > 0 || !returned.isEmpty else { return best }
+        func consider(_ job: ReadyJob?, _ part: Part) {
+            guard let job else { return }
+            if best.map({ job < $0.job }) ?? true { best = (job, part) }
+        }
+        consider(later.first.map { ReadyJob(position: $0, sequence: $0) }, .later)
+        consider(moved.first, .moved)
+        consider(returned.min, .returned)
+        return best
     }
 
     mutating func insert(_ job: ReadyJob) {
-        if let last = line.last, line.count > 0, job.position < last.position { returned.insert(job) } else { line.append(job) }
+        if job.position == job.sequence {
+            if job.position >= line.last ?? 0 { return line.append(job.sequence) }
+            if job.position >= later.last ?? 0 { return later.append(job.sequence) }
+        } else if job.position >= moved.last?.position ?? 0 {
+            return moved.append(job)
+        }
+        returned.insert(job)
     }
 
     mutating func removeFirst() {
-        guard let back = returned.min else { return line.removeFirst() }
-        if let front = line.first, front < back { line.removeFirst() } else { returned.removeMin() }
+        switch head?.part {
+        case .line: line.removeFirst()
+        case .later: later.removeFirst()
+        case .moved: moved.removeFirst()
+        case .returned: returned.removeMin()
+        case nil: preconditionFailure("the lane is empty")
+        }
     }
 
     mutating func compact(_ isLive: (ReadyJob) -> Bool) {
-        line.compact(isLive)
+        line.compact { isLive(ReadyJob(position: $0, sequence: $0)) }
+        later.compact { isLive(ReadyJob(position: $0, sequence: $0)) }
+        moved.compact(isLive)
         returned = Heap(returned.unordered.filter(isLive))
     }
+
+    /// The bytes that its elements take.
+    var bytes: Int { line.bytes + later.bytes + (moved.count + returned.count) * MemoryLayout<ReadyJob>.stride }
 }
 
 /// The ready jobs of a queue by priority, highest first.
@@ -133,4 +114,7 @@ struct ReadyJobs {
             count += lanes[index].lane.count
         }
     }
+
+    /// The bytes that its elements take.
+    var bytes: Int { lanes.reduce(0) { $0 + $1.lane.bytes } }
 }
