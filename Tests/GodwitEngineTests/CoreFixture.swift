@@ -20,6 +20,15 @@ enum Core {
         core.endSync(sync, failure: nil)
     }
 
+    /// Has the journal's files seen to, as far as the disk allows.
+    static func maintain(_ core: inout EngineCore) {
+        while let maintenance = core.journal.beginMaintenance() {
+            let result = maintenance.run()
+            core.journal.endMaintenance(result)
+            if result.failure != nil { return }
+        }
+    }
+
     static let publish = publish()
 
     static func publish(_ queue: QueueName = .work, _ change: (inout NewMessage) -> Void = { _ in }) -> Command {

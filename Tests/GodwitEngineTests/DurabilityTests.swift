@@ -200,7 +200,11 @@ struct DurabilityTests {
         #expect(try await store.run(.complete(delivery.token, result: Content("1"))) == [.state(.succeeded)])
         try await store.engine.check()
         store.storage.capacity = nil
-        try await store.publish(.work, text)
+        await store.clock.advance(by: .seconds(6))
+        try await eventually("there is room again") {
+            let outcome = try await store.engine.commit([Transaction([.enqueue(NewMessage(queue: .work, payload: Content(Bytes(text))))])])
+            return (try? outcome[0].get()) != nil
+        }
         #expect(try await store.killed().status().counts.unfinished == ids.count)
     }
 

@@ -35,6 +35,7 @@ private struct SlowFile: StorageFile {
     func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(JournalError) -> Int {
         try file.read(into: bytes, at: offset)
     }
+    func resize(to size: Int) throws(JournalError) { try file.resize(to: size) }
     func syncData() throws(JournalError) {
         storage.hook.withLock { $0 }()
         try file.syncData()

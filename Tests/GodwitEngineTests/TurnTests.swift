@@ -58,6 +58,7 @@ struct TurnTests {
         let still = core.state.job(1)?.state
         #expect(still == .running)
         storage.capacity = nil
+        Core.maintain(&core)
         clock.leap(by: .seconds(1))
         _ = turn(&core)
         let after = core.state.job(1)?.state
@@ -66,17 +67,31 @@ struct TurnTests {
 
     @Test("who waits for a job while its lease finds no room gets it when there is room")
     func servedLater() throws {
-        var core = try open()
-        _ = try done(&core, [(1, Core.lease(wait: 60_000)), (2, Core.publish(.other))])
-        storage.capacity = 1
-        // One group, until it has room for a publication's record (56 bytes) and not for a lease's (64) behind it.
-        while (try? core.journal.reserve(120, for: .settle)) != nil { _ = turn(&core, [(3, Core.publish(.other))]) }
-        _ = turn(&core, [(4, Core.publish)])
+        /// A core with somebody who waits for a job that is due in 1 s, on a disk that takes no more files.
+        func prepared(_ storage: MemoryStorage) throws -> EngineCore {
+            var core = try Core.open(storage, clock)
+            let later = Core.publish { $0.start = .after(.seconds(1)) }
+            _ = try done(&core, [(1, Core.lease(wait: 60_000)), (2, Core.publish(.other)), (3, later)])
+            storage.capacity = 1
+            return core
+        }
+        // How many messages the group takes until there is room for the record that the job is due (56 bytes) and not for a lease's (64)
+        // behind it: to try that means to know that the disk is full, so that it is done with another store.
+        var other = try prepared(MemoryStorage()), count = 0
+        while (try? other.journal.reserve(120, for: .settle)) != nil {
+            _ = turn(&other, [(4, Core.publish(.other))])
+            count += 1
+        }
+        var core = try prepared(storage)
+        for _ in 0..<count { _ = turn(&core, [(4, Core.publish(.other))]) }
+        clock.leap(by: .seconds(1))
+        _ = turn(&core)
         let job = core.state.queues.numbers[.work].map { core.state.queues.at($0).pointee.counts.queued }
         #expect(job == 1)
         let next = core.nextTurn
         #expect((next ?? .max) <= 1_000)
         storage.capacity = nil
+        Core.maintain(&core)
         clock.leap(by: .seconds(1))
         let served = try done(&core, [])
         #expect(served[1]?.deliveries?.count == 1)

@@ -82,7 +82,7 @@ struct UnreadableTests {
     @Test("a record that contradicts others is refused with its file and offset")
     func contradiction() async throws {
         let storage = MemoryStorage()
-        var journal = try Journal.open(storage, options: JournalOptions(segmentBytes: 1 << 20)) { _ in }
+        var journal = try Journal.open(storage, options: JournalOptions(segmentBytes: 1 << 20), restore: { _, _ in }, replay: { _ in })
         var writer = RecordWriter()
         let change = Change.cancelled(Cancellation(sequence: 7, attempts: Attempts(maxAttempts: 1)))
         change.encode(Stamp(engine: 1, wall: 2), into: &writer)
