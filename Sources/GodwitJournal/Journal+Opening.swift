@@ -35,7 +35,7 @@ extension Journal {
     }
 
     /// Without a checkpoint the chain must be there from its start.
-    private static func requireStart(of first: FoundSegment, _ survey: StoreSurvey) throws(JournalError) {
+    static func requireStart(of first: FoundSegment, _ survey: StoreSurvey) throws(JournalError) {
         // a store begins with a mark in front of the first group
         let scan = try SegmentScan(first)
         guard scan.hasGroups, scan.lowestGroup > 1 else { return }
@@ -74,7 +74,7 @@ extension Journal {
 
     /// The third step of recovery, and the first that changes anything: keeps what is cut, copies what was only readable, and makes durable
     /// where the journal goes on, before it deletes what that replaces.
-    private static func recover(
+    static func recover(
         _ storage: any Storage,
         _ survey: StoreSurvey,
         _ walk: ChainWalk,
@@ -141,7 +141,7 @@ extension Journal {
     }
 
     /// Deletes and puts aside what an ended process left, and makes that, and what it renamed, durable.
-    private mutating func tidy(_ survey: StoreSurvey) throws(JournalError) {
+    mutating func tidy(_ survey: StoreSurvey) throws(JournalError) {
         for damaged in survey.damagedCheckpoints {
             var keptAs = damaged.name
             if case .corrupt = damaged.error {
@@ -246,7 +246,7 @@ extension Journal {
 
     /// A file for a copy: a small one made here and now, so that a program that is killed again and again does not fill the disk; or, on a
     /// full disk, a prepared one.
-    private mutating func fileForCopy(ofAtLeast size: Int) throws(JournalError) -> PreparedSegment {
+    mutating func fileForCopy(ofAtLeast size: Int) throws(JournalError) -> PreparedSegment {
         let size = max(options.firstSegmentBytes, Block.roundUp(size))
         do {
             return try PreparedSegment.written(FileName.spare(takeSpareNumber()), size: size, in: storage)
@@ -274,7 +274,7 @@ extension Journal {
         return spares
     }
 
-    private init(
+    init(
         _ storage: any Storage,
         options: JournalOptions,
         store: StoreID,

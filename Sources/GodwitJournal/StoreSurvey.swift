@@ -41,14 +41,23 @@ struct StoreSurvey {
     private(set) var damagedCheckpoints: [(name: String, error: JournalError)] = []
     /// Checkpoints of which there are newer ones in sufficient number.
     private(set) var oldCheckpoints: [String] = []
+    /// The store's id; nil when no header says it.
+    private(set) var store: StoreID?
+    /// What would refuse an opening, where the survey goes on all the same.
+    private(set) var damages: [StoreDamage] = []
+    /// Segments whose headers are unreadable and were worked out from their groups.
+    private(set) var rebuilt: [FoundSegment] = []
+    private let isTolerant: Bool
     /// The look at the newest segment, for it need not be taken twice.
     private var newestScan: SegmentScan?
 
     /// Where the chain is taken up: behind the newest whole checkpoint's cut, else at its start.
     var start: (location: RecordLocation, chain: ChainState)? { checkpoints.last.map { ($0.header.cut, $0.header.chain) } }
 
+    /// - Parameter isTolerant: whether damage is noted in ``damages`` instead of thrown.
     /// - Throws: ``JournalError``: damage, a newer format, or a read error.
-    init(_ storage: any Storage) throws(JournalError) {
+    init(_ storage: any Storage, isTolerant: Bool = false) throws(JournalError) {
+        self.isTolerant = isTolerant
         names = Set(try storage.list())
         var numbers: [UInt32] = []
         var checkpointNumbers: [UInt32] = []
@@ -70,7 +79,12 @@ struct StoreSurvey {
             }
         }
         for number in numbers {
-            try open(number, in: storage)
+            do throws(JournalError) {
+                try open(number, in: storage)
+            } catch {
+                guard isTolerant, let damage = StoreDamage(error, file: FileName.segment(number)) else { throw error }
+                damages.append(damage)
+            }
         }
         try dropUnusedSegments()
         try findCheckpoints(checkpointNumbers, in: storage)
@@ -92,30 +106,47 @@ struct StoreSurvey {
         }
         guard let header else {
             // a header is synced before its segment's first group is written: with groups behind it, it was whole once
-            if try Self.hasGroups(FileWindow(file, limit: size), segment: number) {
-                throw .corrupt(file: name, offset: 0, what: "the segment's header is not what was written")
+            if let group = try Self.firstGroup(FileWindow(file, limit: size), segment: number) {
+                let what = "the segment's header is not what was written"
+                guard isTolerant else { throw .corrupt(file: name, offset: 0, what: what) }
+                damages.append(StoreDamage(file: name, offset: 0, bytes: Block.size, what: what))
+                let header = SegmentHeader(
+                    number: number,
+                    store: store ?? StoreID(high: 0, low: 0),
+                    generation: group.generation,
+                    capacity: size & ~(Block.size - 1),
+                    isFresh: false
+                )
+                segments.append(FoundSegment(header: header, storage: storage, limit: Int(header.capacity)))
+                rebuilt.append(segments[segments.count - 1])
+                return
             }
             unfinished.append(name)
             return
         }
-        if let store = segments.first?.header.store, store != header.store {
+        if let store, store != header.store {
             throw .corrupt(file: name, offset: 24, what: "it belongs to another store")
         }
+        store = header.store
         guard size >= Int(header.capacity) else {
-            throw .corrupt(file: name, offset: UInt64(size), what: "the file is shorter than the \(header.capacity) bytes it was made with")
+            let what = "the file is shorter than the \(header.capacity) bytes it was made with"
+            guard isTolerant else { throw .corrupt(file: name, offset: UInt64(size), what: what) }
+            damages.append(StoreDamage(file: name, offset: UInt64(size), bytes: Int(header.capacity) - size, what: what))
+            segments.append(FoundSegment(header: header, storage: storage, limit: size & ~(Block.size - 1)))
+            return
         }
         segments.append(FoundSegment(header: header, storage: storage, limit: Int(header.capacity)))
     }
 
-    /// Whether a file whose header is unreadable has groups that are sound under the generation that they claim.
-    private static func hasGroups(_ window: FileWindow, segment: UInt32) throws(JournalError) -> Bool {
+    /// The first group of a file whose header is unreadable that is sound under the generation that it claims.
+    private static func firstGroup(_ window: FileWindow, segment: UInt32) throws(JournalError) -> GroupHeader? {
         var offset = Block.size
         while let block = try window.bytes(at: offset, count: Block.size) {
             // a block's memory, never empty
-            if GroupHeader(reading: block.baseAddress!, seed: nil, segment: segment, offset: UInt32(offset)) != nil { return true }
+            if let group = GroupHeader(reading: block.baseAddress!, seed: nil, segment: segment, offset: UInt32(offset)) { return group }
             offset += Block.size
         }
-        return false
+        return nil
     }
 
     /// Sets newest segments aside that hold nothing: made ready for use but not reached, or copies without their closing group.
@@ -146,7 +177,7 @@ struct StoreSurvey {
             }
             do throws(JournalError) {
                 let file = try CheckpointFile(storage, number: number)
-                if let store = segments.first?.header.store, store != file.header.store {
+                if let store, store != file.header.store {
                     throw JournalError.corrupt(file: name, offset: 24, what: "it belongs to another store")
                 }
                 if checkpoints.isEmpty { try file.verify() }
