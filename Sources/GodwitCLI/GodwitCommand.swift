@@ -18,8 +18,8 @@ struct GodwitCommand: AsyncParsableCommand {
             Commands reach the server at http://127.0.0.1:8080, or at --server or $GODWIT_SERVER, with the token of --token-file or \
             $GODWIT_TOKEN. With --data DIR they work on a folder that no server holds.
 
-            Exit codes: 0 done; 1 the job failed, or the request was refused; 64 wrong usage; 69 the server cannot be reached, or \
-            the folder cannot be opened; 75 the queue is full, or what was asked for is not there yet.
+            Exit codes: 0 done; 1 the job failed, or the request was refused; 64 wrong usage; 65 a store or a backup is damaged; \
+            69 the server cannot be reached, or the folder cannot be opened; 73 what was to be made is there already; 75 the queue is full, or what was asked for is not there yet.
 
             Completions: `godwit --generate-completion-script bash|zsh|fish`.
             """,
@@ -27,6 +27,7 @@ struct GodwitCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, PublishCommand.self, WorkCommand.self, StatusCommand.self, ResultCommand.self, PayloadCommand.self,
             CancelCommand.self, RetryCommand.self, ForgetCommand.self, JobsCommand.self, QueuesCommand.self, QueueCommand.self,
+            BackupCommand.self, RestoreCommand.self,
         ]
     )
 

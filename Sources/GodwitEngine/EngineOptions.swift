@@ -9,6 +9,9 @@ package struct EngineOptions: Sendable {
     /// no finished job and no idempotency key is dropped because of its age.
     package var acceptsClock = false
     package var clockTolerance: Duration = .seconds(7 * 86_400)
+    /// The folder holds a backup's files, which are to become a store of their own: ids that were made after the backup never come again,
+    /// and all leases end. Set by ``StoreRestoration`` alone.
+    var restoresBackup = false
     /// Where all randomness comes from: the store's secret, incarnations, jitter.
     package var random: @Sendable () -> UInt64 = {
         var generator = SystemRandomNumberGenerator()

@@ -52,6 +52,7 @@ extension Journal {
         if case .written(let pending) = checkpointStage, pending.group <= syncedGroup {
             checkpointStage = .placing
             let oldest = checkpoints.count > 1 ? checkpoints.first.map { FileName.checkpoint($0.header.number) } : nil
+            guard pins.isEmpty else { return .place(pending, oldest: oldest, draft: nil) }
             defer { nextDraft += 1 }
             return .place(pending, oldest: oldest, draft: FileName.draft(nextDraft))
         }

@@ -10,8 +10,9 @@ import Glibc
 /// then give the result to ``Journal/endMaintenance(_:)``.
 package struct JournalMaintenance: Sendable {
     enum Duty: Sendable {
-        /// Gives a finished checkpoint its name, and makes the file of one that is not needed any more room for the next.
-        case place(PendingCheckpoint, oldest: String?, draft: String)
+        /// Gives a finished checkpoint its name, and makes the file of one that is not needed any more room for the next; or deletes it, when
+        /// somebody may be reading it.
+        case place(PendingCheckpoint, oldest: String?, draft: String?)
         /// Makes a segment complete but for its first group.
         case makeReady(PreparedSegment, SegmentHeader)
         /// Takes a dead segment's name away, so that its file can be used again.
@@ -86,11 +87,15 @@ package struct JournalMaintenance: Sendable {
         }
     }
 
-    private func place(_ pending: PendingCheckpoint, _ oldest: String?, _ draft: String) throws(JournalError) -> Outcome {
+    private func place(_ pending: PendingCheckpoint, _ oldest: String?, _ draft: String?) throws(JournalError) -> Outcome {
         try storage.rename(pending.name, to: FileName.checkpoint(pending.found.header.number))
         try storage.syncDirectory()
         guard let oldest else { return .placed(pending, draft: nil) }
         do throws(JournalError) {
+            guard let draft else {
+                try storage.delete(oldest)
+                return .placed(pending, draft: nil)
+            }
             let size = try storage.open(oldest).size()
             try storage.rename(oldest, to: draft)
             // before it is written over: half of a checkpoint must not bear the name of a whole one

@@ -45,6 +45,9 @@ final class PinTable: Sendable {
         }
     }
 
+    /// Whether no pin lives.
+    var isEmpty: Bool { state.withLock(\.pins.isEmpty) }
+
     /// Whether no pin of `epoch` or an earlier one lives.
     func isFree(_ epoch: UInt64) -> Bool {
         state.withLock { $0.pins.keys.allSatisfy { $0 > epoch } }

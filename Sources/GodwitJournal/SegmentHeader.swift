@@ -100,7 +100,15 @@ struct SegmentHeader: Equatable, Sendable {
 }
 
 /// The random name of a store, the same in all of its segments.
-package struct StoreID: Hashable, Sendable {
+package struct StoreID: Hashable, Sendable, CustomStringConvertible {
     package var high: UInt64
     package var low: UInt64
+
+    /// 32 hexadecimal digits.
+    package var description: String {
+        [high, low].map { word in
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        }.joined()
+    }
 }

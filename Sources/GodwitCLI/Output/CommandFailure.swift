@@ -10,8 +10,12 @@ struct CommandFailure: Error, CustomStringConvertible {
         case failed = 1
         /// The command line, or a value on it, is wrong.
         case usage = 64
+        /// A store or a backup is damaged.
+        case damaged = 65
         /// The server cannot be reached, or the data folder cannot be opened.
         case unreachable = 69
+        /// What was to be made is there already, or cannot be made: nothing is overwritten.
+        case cannotCreate = 73
         /// The queue is full, or what was asked for is not there yet: try again later.
         case busy = 75
     }
@@ -70,7 +74,8 @@ extension CommandFailure {
             switch error.code {
             case .busy, .diskFull: .busy
             case .invalidArgument, .unsupportedURL: .usage
-            case .storeLocked, .storeCorrupt, .storeFailed, .unavailable, .closed: .unreachable
+            case .storeCorrupt: .damaged
+            case .storeLocked, .storeFailed, .restoreUnfinished, .unavailable, .closed: .unreachable
             default: .failed
             }
         self.init(exit: exit, message: error.message, code: error.code.rawValue, retryAfter: error.retryAfter)

@@ -1,4 +1,5 @@
 import GodwitCore
+import GodwitJournal
 
 /// Names one call: the core answers with it.
 typealias Ticket = UInt64
@@ -22,6 +23,7 @@ enum Command: Sendable {
     case purge(QueueName)
     case delete(QueueName, purging: Bool)
     case check
+    case backup
     /// The clock was moved: answered when all that is due is done.
     case followClock
     /// The caller with this ticket no longer waits.
@@ -49,6 +51,7 @@ enum Answer: Sendable {
     case watched([WatchView])
     case statuses([QueueStatus])
     case count(Int)
+    case backup(JournalSnapshot)
     case done
     /// The caller was gone before it had asked.
     case abandoned

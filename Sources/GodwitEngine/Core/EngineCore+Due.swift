@@ -68,14 +68,15 @@ extension EngineCore {
         )
     }
 
-    /// After an opening: leases of those who died with the process end, all others get their full time again.
+    /// After an opening: leases of those who died with the process end, all others get their full time again. None is left of a backup's:
+    /// their holders went on in a life of the store that is gone.
     mutating func restartLeases() throws(JournalError) {
         state.leaseTimers = Timers()
         for place in state.leases.leases.indices.map(UInt32.init) where state.leases[place].fencing != 0 {
             let lease = state.leases[place]
             state.leases[place].timerAt = .max
             guard let entry = state.unfinishedJob(lease.sequence) else { continue }
-            if lease.endsWithProcess {
+            if lease.endsWithProcess || options.restoresBackup {
                 try record(.failed(expired(lease.sequence, entry)), for: .settle)
                 continue
             }

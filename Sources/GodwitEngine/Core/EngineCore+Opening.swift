@@ -4,10 +4,16 @@ import GodwitJournal
 extension EngineCore {
     /// Opens the store: recovers the journal, replays it, and records that it was opened, durably.
     static func open(_ storage: any Storage, options: EngineOptions, at instant: EngineInstant) throws(BrokerError) -> EngineCore {
+        if !options.restoresBackup { try StoreRestoration.refuseUnfinished(in: storage) }
         var state = EngineState()
         let journal = try replay(storage, options, into: &state)
         var core = EngineCore(journal, state, options: options, at: instant)
-        do { try core.start() } catch { throw BrokerError(error) }
+        do throws(JournalError) {
+            try core.start()
+            if options.restoresBackup { try StoreRestoration.end(in: storage) }
+        } catch {
+            throw BrokerError(error)
+        }
         return core
     }
 
@@ -86,6 +92,7 @@ extension EngineCore {
             let incarnation = UInt16(truncatingIfNeeded: options.random())
             try record(.store(StoreIdentity(incarnation: incarnation, k0: options.random(), k1: options.random())), for: .settle)
         }
+        if options.restoresBackup { try restore() }
         let epoch = UInt32(truncatingIfNeeded: state.nextFencing >> 32) + 1
         try record(
             .opened(Opening(epoch: epoch, bootID: bootID, boot: instant.boot, withheld: withheld)),
@@ -97,6 +104,15 @@ extension EngineCore {
         try journal.write()
         try journal.sync()
         noteSynced()
+    }
+
+    /// Begins the store's next life, from a backup.
+    private mutating func restore() throws(JournalError) {
+        var incarnation = UInt16(truncatingIfNeeded: options.random())
+        while state.identity.hasUsed(incarnation) { incarnation &+= 1 }
+        // Each opening raises the epoch by one, so that no store's is ahead of the clock's seconds by more than the backup's own.
+        let epoch = max(UInt32(truncatingIfNeeded: state.nextFencing >> 32), UInt32(clamping: instant.wall / 1_000))
+        try record(.restored(Restoration(incarnation: incarnation, epoch: min(epoch, .max - 1))), for: .settle)
     }
 
     /// Writes and syncs what is there and gives the folder back; answers everybody who still waits.

@@ -159,6 +159,7 @@ struct EngineCore: ~Copyable {
         case .purge(let name): try purge(ticket, name)
         case .delete(let name, let purging): try delete(ticket, name, purging: purging)
         case .check: hold(ticket, .done, until: state.change)
+        case .backup: try backup(ticket)
         case .followClock: clockFollowers.append(ticket)
         case .abandon(let other): try abandon(other)
         }

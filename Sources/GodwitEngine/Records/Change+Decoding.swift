@@ -28,7 +28,11 @@ extension Change {
     ) throws(RecordError) -> Change {
         switch kind {
         case .store:
-            return .store(StoreIdentity(incarnation: try reader.get(), k0: try reader.get(), k1: try reader.get()))
+            return .store(try StoreIdentity(decoding: &reader))
+        case .restored:
+            let restoration = Restoration(incarnation: try reader.get(), epoch: try reader.get())
+            guard restoration.epoch < .max else { throw .malformed("a number out of range") }
+            return .restored(restoration)
         case .opened:
             let epoch: UInt32 = try reader.get(), boot = try reader.time(), withheld = try reader.time()
             guard epoch < .max else { throw .malformed("a number out of range") }
@@ -155,7 +159,7 @@ extension Change {
     }
 
     private static func grant(_ reader: inout RecordReader) throws(RecordError) -> Grant {
-        var grant = Grant(holder: HolderID(""), term: 0, endsWithProcess: false, firstFencing: try reader.number(), sequences: [])
+        var grant = Grant(holder: HolderID(""), term: 0, endsWithProcess: false, firstFencing: try reader.fencing(), sequences: [])
         grant.term = try reader.time()
         grant.endsWithProcess = try reader.get(UInt8.self) != 0
         grant.sequences = try reader.sequences()

@@ -3,7 +3,7 @@ import GodwitJournal
 
 /// The kinds of records in the journal.
 enum RecordKind: UInt8 {
-    case store = 1, opened, clock, queue, paused, purged, queueDeleted
+    case store = 1, opened, clock, queue, paused, purged, queueDeleted, restored
     case published = 16, leased, completed, failed, released, cancelled, retried, forgotten, due, expired, progressed
     case put = 40, deleted, swept
 }
@@ -15,6 +15,7 @@ extension Change {
     var kind: RecordKind {
         switch self {
         case .store: .store
+        case .restored: .restored
         case .opened: .opened
         case .clock: .clock
         case .queue: .queue
@@ -56,9 +57,10 @@ extension Change {
         writer.put(stamp.wall)
         switch self {
         case .store(let identity):
-            writer.put(identity.incarnation)
-            writer.put(identity.secret.k0)
-            writer.put(identity.secret.k1)
+            identity.encode(into: &writer)
+        case .restored(let restoration):
+            writer.put(restoration.incarnation)
+            writer.put(restoration.epoch)
         case .opened(let opening):
             writer.put(opening.epoch)
             writer.put(opening.boot)

@@ -12,6 +12,7 @@ struct Stamp: Equatable, BitwiseCopyable {
 /// A decision as it is recorded: the engine applies it at once, and replay applies it again, deciding nothing.
 enum Change {
     case store(StoreIdentity)
+    case restored(Restoration)
     case opened(Opening)
     case clock
     case queue(QueueChange)
@@ -42,6 +43,14 @@ struct Opening: Equatable {
     var boot: Int64
     /// Milliseconds that the wall clock jumped beyond what is believed: they are not in engine time until they are accepted.
     var withheld: Int64 = 0
+}
+
+/// The store began again from a backup: what was made after the backup is not there, and must never be taken for what is.
+struct Restoration: Equatable {
+    /// Of all ids from here on; no life of the store had it before.
+    var incarnation: UInt16
+    /// Higher than any that an opening recorded, also after the backup.
+    var epoch: UInt32
 }
 
 /// A queue was created or got other settings.

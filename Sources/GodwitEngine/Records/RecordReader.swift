@@ -27,6 +27,8 @@ struct RecordReader {
 
     /// A job's number: it fits into an id.
     mutating func sequence() throws(RecordError) -> UInt64 { try Self.check(get(), below: 1 << 48) }
+    /// A fencing number: an epoch, which can be a wall clock's seconds, above 32 bits that count.
+    mutating func fencing() throws(RecordError) -> UInt64 { try Self.check(get(), below: .max << 32) }
     /// A number that others are added to.
     mutating func number() throws(RecordError) -> UInt64 { try Self.check(get(), below: 1 << 62) }
     /// A time or a span in milliseconds that others are added to.

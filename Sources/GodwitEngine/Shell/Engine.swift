@@ -15,7 +15,8 @@ package final class Engine: Broker {
     package let isClockDoubtful: Bool
 
     private let inbox: Inbox
-    private let clock: any EngineClock
+    let clock: any EngineClock
+    let backups = Permits(Engine.backupsAtOnce)
     let resolver: ViewResolver
     private let tickets = Atomic<UInt64>(1)
     private let ended: Ended

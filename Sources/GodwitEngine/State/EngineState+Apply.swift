@@ -11,6 +11,8 @@ extension EngineState {
         case .store(let identity):
             self.identity = identity
             isNew = false
+        case .restored(let restoration):
+            apply(restoration)
         case .opened(let opening):
             apply(opening, stamp)
         case .clock:
@@ -87,6 +89,14 @@ extension EngineState {
         nextFencing = max(nextFencing, UInt64(opening.epoch) << 32 | 1)
         // Changes that were never durable must not lend their numbers to others: more than can be under way are passed over.
         change += 1 << 24
+    }
+
+    private mutating func apply(_ restoration: Restoration) {
+        identity.beginLife(at: nextSequence, incarnation: restoration.incarnation)
+        nextFencing = max(nextFencing, UInt64(restoration.epoch) << 32 | 1)
+        // Versions that were given out after the backup must not come again for other contents: more than three days of a million changes
+        // a second are passed over.
+        change += 1 << 38
     }
 
     private mutating func apply(_ change: QueueChange) throws(RecordError) {
