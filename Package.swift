@@ -128,7 +128,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
-        .testTarget(name: "GodwitJournalTests", dependencies: ["GodwitJournal", "CCRC32C"], swiftSettings: settings),
+        .testTarget(
+            name: "GodwitJournalTests",
+            dependencies: ["GodwitJournal", "CCRC32C"],
+            exclude: ["Golden"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "GodwitEngineTests",
             dependencies: ["GodwitEngine", "GodwitJournal", "GodwitCore"],

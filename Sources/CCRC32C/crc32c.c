@@ -47,16 +47,17 @@ uint32_t godwit_crc32c_table(uint32_t crc, const void *data, size_t length) {
 #if defined(__x86_64__)
 
 // One chain of crc32 instructions waits three cycles for each result; three chains side by side use every cycle. Their results are joined
-// by multiplying with x^n modulo the polynomial, here through tables for the one length that is used.
-enum { LANE = 1024 };
-static uint32_t shift_one_lane[4][256];
+// by multiplying with x^n modulo the polynomial, here through tables for the two lengths that are used.
+enum { LONG_LANE = 1024, SHORT_LANE = 128 };
+typedef uint32_t shift_table[4][256];
+static shift_table long_shift, short_shift;
 
-__attribute__((constructor)) static void fill_shifts(void) {
-    // column[i]: what LANE zero bytes make of the register that holds bit i alone
+static void fill_shift(shift_table shift, int lane) {
+    // column[i]: what `lane` zero bytes make of the register that holds bit i alone
     uint32_t column[32];
     for (int bit = 0; bit < 32; bit++) {
         uint32_t crc = 1u << bit;
-        for (int step = 0; step < LANE * 8; step++) crc = (crc >> 1) ^ (0x82f63b78u & (0u - (crc & 1)));
+        for (int step = 0; step < lane * 8; step++) crc = (crc >> 1) ^ (0x82f63b78u & (0u - (crc & 1)));
         column[bit] = crc;
     }
     for (int byte = 0; byte < 4; byte++)
@@ -64,13 +65,17 @@ __attribute__((constructor)) static void fill_shifts(void) {
             uint32_t crc = 0;
             for (int bit = 0; bit < 8; bit++)
                 if (value >> bit & 1) crc ^= column[byte * 8 + bit];
-            shift_one_lane[byte][value] = crc;
+            shift[byte][value] = crc;
         }
 }
 
-static inline uint64_t shift(uint64_t crc) {
-    return shift_one_lane[0][crc & 0xff] ^ shift_one_lane[1][crc >> 8 & 0xff] ^ shift_one_lane[2][crc >> 16 & 0xff]
-        ^ shift_one_lane[3][crc >> 24 & 0xff];
+__attribute__((constructor)) static void fill_shifts(void) {
+    fill_shift(long_shift, LONG_LANE);
+    fill_shift(short_shift, SHORT_LANE);
+}
+
+static inline uint64_t shift(const shift_table shift, uint64_t crc) {
+    return shift[0][crc & 0xff] ^ shift[1][crc >> 8 & 0xff] ^ shift[2][crc >> 16 & 0xff] ^ shift[3][crc >> 24 & 0xff];
 }
 
 static inline uint64_t load(const uint8_t *bytes) {
@@ -79,20 +84,36 @@ static inline uint64_t load(const uint8_t *bytes) {
     return word;
 }
 
+__attribute__((target("sse4.2"))) static inline uint64_t three_lanes(uint64_t crc, const uint8_t *bytes, size_t lane, const shift_table by) {
+    uint64_t second = 0, third = 0;
+    for (size_t i = 0; i < lane; i += 8) {
+        crc = _mm_crc32_u64(crc, load(bytes + i));
+        second = _mm_crc32_u64(second, load(bytes + lane + i));
+        third = _mm_crc32_u64(third, load(bytes + 2 * lane + i));
+    }
+    return shift(by, shift(by, crc) ^ second) ^ third;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t start, const void *data, size_t length) {
     const uint8_t *bytes = data;
     uint64_t crc = ~start;
-    for (; length >= 3 * LANE; length -= 3 * LANE, bytes += 3 * LANE) {
-        uint64_t second = 0, third = 0;
-        for (size_t i = 0; i < LANE; i += 8) {
-            crc = _mm_crc32_u64(crc, load(bytes + i));
-            second = _mm_crc32_u64(second, load(bytes + LANE + i));
-            third = _mm_crc32_u64(third, load(bytes + 2 * LANE + i));
-        }
-        crc = shift(shift(crc) ^ second) ^ third;
-    }
+    for (; length >= 3 * LONG_LANE; length -= 3 * LONG_LANE, bytes += 3 * LONG_LANE) crc = three_lanes(crc, bytes, LONG_LANE, long_shift);
+    for (; length >= 3 * SHORT_LANE; length -= 3 * SHORT_LANE, bytes += 3 * SHORT_LANE)
+        crc = three_lanes(crc, bytes, SHORT_LANE, short_shift);
     for (; length >= 8; length -= 8, bytes += 8) crc = _mm_crc32_u64(crc, load(bytes));
-    while (length--) crc = _mm_crc32_u8((uint32_t)crc, *bytes++);
+    if (length & 4) {
+        uint32_t word;
+        memcpy(&word, bytes, 4);
+        crc = _mm_crc32_u32((uint32_t)crc, word);
+        bytes += 4;
+    }
+    if (length & 2) {
+        uint16_t word;
+        memcpy(&word, bytes, 2);
+        crc = _mm_crc32_u16((uint32_t)crc, word);
+        bytes += 2;
+    }
+    if (length & 1) crc = _mm_crc32_u8((uint32_t)crc, *bytes);
     return ~(uint32_t)crc;
 }
 

@@ -3,6 +3,8 @@ struct FoundCheckpoint: Sendable {
     var header: CheckpointHeader
     /// The file's length.
     var size: Int
+    /// What it holds; the rest is room.
+    var bytes: Int
 }
 
 /// Reads a checkpoint file from its start to its end, in large pieces.
@@ -34,19 +36,23 @@ struct CheckpointFile {
     /// Checks every chunk.
     ///
     /// - Throws: ``JournalError/corrupt(file:offset:what:)`` at the first one that is not what was written; a read error.
-    func verify() throws(JournalError) {
+    /// - Returns: how many bytes of the file it takes.
+    @discardableResult
+    func verify() throws(JournalError) -> Int {
         do {
-            try read { _, _ in }
+            return try read { _, _ in }
         } catch {
             // nothing else can be thrown
-            if let error = error as? JournalError { throw error }
+            throw error as? JournalError ?? damage(0, "\(error)")
         }
     }
 
     /// Hands out the chunks in order, each verified before.
     ///
+    /// - Returns: how many bytes of the file it takes.
     /// - Throws: as ``verify()``, and what `body` throws.
-    func read(_ body: (_ section: UInt8, _ bytes: UnsafeRawBufferPointer) throws -> Void) throws {
+    @discardableResult
+    func read(_ body: (_ section: UInt8, _ bytes: UnsafeRawBufferPointer) throws -> Void) throws -> Int {
         // padded, so that a window of whole blocks reaches the end; what is read beyond it is not there
         let window = FileWindow(file, limit: Block.roundUp(size))
         var offset = Block.size
@@ -66,7 +72,7 @@ struct CheckpointFile {
                 guard bytes.count == ChunkHeader.endBytes, let numbers = bytes.baseAddress.map(UnsafeRawPointer.init),
                     numbers.number(UInt64.self, at: 0) == chunks, numbers.number(UInt64.self, at: 8) == total
                 else { throw damage(offset, "the checkpoint's end does not match what lies before it") }
-                return
+                return Block.roundUp(offset + chunk.chunkBytes)
             }
             try body(chunk.section, UnsafeRawBufferPointer(bytes))
             previous = chunk.checksum

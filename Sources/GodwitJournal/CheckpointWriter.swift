@@ -10,6 +10,8 @@ package final class CheckpointWriter: Sendable {
     /// The file, before it is given its name.
     let name: String
     private let storage: any Storage
+    /// How long the file should be, if the disk has that much.
+    private let room: Int
     private let state: Mutex<State>
 
     private struct State: ~Copyable {
@@ -25,13 +27,16 @@ package final class CheckpointWriter: Sendable {
         var chunks: UInt64 = 0
         var bytes: UInt64 = 0
         var isFinished = false
+        /// The file's length.
+        var size = 0
         var failure: JournalError?
     }
 
     private static let piece = 1 << 20
     private static let syncedBytes = 8 << 20
 
-    init(_ storage: any Storage, _ header: CheckpointHeader, group: UInt64, name: String, isThere: Bool) {
+    init(_ storage: any Storage, _ header: CheckpointHeader, group: UInt64, name: String, room: Int, isThere: Bool) {
+        self.room = room
         self.storage = storage
         self.header = header
         self.group = group
@@ -48,8 +53,8 @@ package final class CheckpointWriter: Sendable {
     /// Whether there is a file.
     var isThere: Bool { state.withLock { $0.isThere } }
 
-    /// The file's length when it is finished; nil before.
-    var finishedBytes: Int? { state.withLock { $0.isFinished ? $0.offset : nil } }
+    /// The file's length, and how much of it is taken, when it is finished; nil before.
+    var finished: (size: Int, bytes: Int)? { state.withLock { $0.isFinished ? ($0.size, $0.offset) : nil } }
 
     /// Appends a chunk, which comes back as it is at opening: `restore` gets the chunks in this order.
     ///
@@ -83,7 +88,12 @@ package final class CheckpointWriter: Sendable {
             state.buffer.append(contentsOf: repeatElement(0, count: Block.roundUp(state.buffer.count) - state.buffer.count))
             try flush(&state)
             guard let file = state.file else { return }
-            if try file.size() > state.offset { try file.resize(to: state.offset) }
+            state.size = try file.size()
+            // a little room is kept in it, for a later checkpoint will be written over it, on a full disk perhaps
+            if state.size > 2 * max(state.offset, room) {
+                try file.resize(to: state.offset)
+                state.size = state.offset
+            }
             try file.syncData()
             state.isFinished = true
             state.file = nil
@@ -109,6 +119,8 @@ package final class CheckpointWriter: Sendable {
         guard state.file == nil else { return }
         state.file = state.isThere ? try storage.open(name) : try storage.create(name, size: 0)
         state.isThere = true
+        // without that much room it is written as far as it goes
+        if let file = state.file, try file.size() < room { try? file.resize(to: room) }
         state.buffer = [UInt8](repeating: 0, count: Block.size)
         state.buffer.reserveCapacity(Self.piece + ChunkHeader.size)
         state.checksum = state.buffer.withUnsafeMutableBytes { header.write(to: $0) }

@@ -47,6 +47,7 @@ extension Journal {
             header,
             group: writtenGroup,
             name: draft?.name ?? FileName.draft(nextDraft - 1),
+            room: draftBytes,
             isThere: draft != nil
         )
     }
@@ -57,8 +58,8 @@ extension Journal {
     /// its name.
     package mutating func endCheckpoint(_ writer: CheckpointWriter, failure: JournalError? = nil) {
         guard case .writing = checkpointStage else { preconditionFailure("no checkpoint is being written") }
-        if let size = writer.finishedBytes, failure == nil {
-            let found = FoundCheckpoint(header: writer.header, size: size)
+        if let (size, bytes) = writer.finished, failure == nil {
+            let found = FoundCheckpoint(header: writer.header, size: size, bytes: bytes)
             checkpointStage = .written(PendingCheckpoint(name: writer.name, found: found, group: writer.group))
         } else {
             checkpointStage = .none
@@ -72,7 +73,7 @@ extension Journal {
     }
 
     /// The size of the newest checkpoint; 0 when there is none.
-    package var lastCheckpointBytes: Int { checkpoints.last?.size ?? 0 }
+    package var lastCheckpointBytes: Int { checkpoints.last?.bytes ?? 0 }
 
     /// The number of checkpoints that count: two are kept, and segments come back once there are two.
     package var checkpointCount: Int { checkpoints.count }

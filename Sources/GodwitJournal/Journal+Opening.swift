@@ -282,12 +282,13 @@ extension Journal {
         chain: ChainState,
         mark: RecordLocation
     ) {
-        self.storage = storage
+        let table = SegmentTable(storage, openFiles: options.openFiles)
+        self.table = table
+        self.storage = FrugalStorage(base: storage, table: table)
         self.options = options
         self.segment = Segment(header: segment.header, file: segment.file)
         self.chain = chain
         self.mark = mark
-        table = SegmentTable(storage, openFiles: options.openFiles)
         inUse = []
         storeID = store
         recovery = JournalRecovery()

@@ -47,31 +47,43 @@ extension Journal {
 
     /// Appends a record whose body's CRC32C was computed before, say on the thread that received it.
     package mutating func append(kind: UInt8, critical: Bool, header: RawSpan, body: RawSpan, bodyChecksum: UInt32) -> RecordLocation {
+        append(kind: kind, critical: critical, headerBytes: header.byteCount, body: body, bodyChecksum: bodyChecksum) { place in
+            header.withUnsafeBytes { place.copyMemory(from: $0) }
+        }
+    }
+
+    /// Appends a record whose header is written where it will lie.
+    ///
+    /// - Parameters:
+    ///   - headerBytes: at most ``maximumHeaderBytes``.
+    ///   - fillHeader: writes all of the header's bytes, which hold anything before.
+    package mutating func append(
+        kind: UInt8,
+        critical: Bool,
+        headerBytes: Int,
+        body: RawSpan,
+        bodyChecksum: UInt32,
+        fillHeader: (UnsafeMutableRawBufferPointer) -> Void
+    ) -> RecordLocation {
         let start = max(arena.used, GroupHeader.size)
-        let headerLength = header.byteCount
-        let bodyLength = body.byteCount
-        let length = RecordHeader.recordBytes(header: headerLength, body: bodyLength)
-        precondition(headerLength <= Self.maximumHeaderBytes, "a record's header has at most 65,535 bytes")
+        let bodyBytes = body.byteCount
+        let length = RecordHeader.recordBytes(header: headerBytes, body: bodyBytes)
+        precondition(headerBytes <= Self.maximumHeaderBytes, "a record's header has at most 65,535 bytes")
         precondition(start + length <= arena.capacity && position + Block.roundUp(start + length) <= segment.capacity, "reserve first")
         let record = arena.base + start
-        if headerLength > 0 {
-            header.withUnsafeBytes {
-                UnsafeMutableRawBufferPointer(start: record + RecordHeader.size, count: headerLength).copyMemory(from: $0)
-            }
+        // the padding; what lies before is written over
+        record.storeBytes(of: 0, toByteOffset: length - RecordHeader.alignment, as: UInt64.self)
+        fillHeader(UnsafeMutableRawBufferPointer(start: record + RecordHeader.size, count: headerBytes))
+        body.withUnsafeBytes {
+            guard let bytes = $0.baseAddress else { return }
+            (record + RecordHeader.size + headerBytes).copyMemory(from: bytes, byteCount: bodyBytes)
         }
-        let filled = RecordHeader.size + headerLength + bodyLength
-        if bodyLength > 0 {
-            body.withUnsafeBytes {
-                UnsafeMutableRawBufferPointer(start: record + RecordHeader.size + headerLength, count: bodyLength).copyMemory(from: $0)
-            }
-        }
-        for padding in filled..<length { record.storeBytes(of: 0, toByteOffset: padding, as: UInt8.self) }
         let offset = UInt32(position + start)
         let fixed = RecordHeader(
             kind: kind,
             flags: critical ? RecordHeader.criticalFlag : 0,
-            headerLength: headerLength,
-            bodyLength: bodyLength,
+            headerLength: headerBytes,
+            bodyLength: bodyBytes,
             bodyChecksum: bodyChecksum
         )
         let checksum = fixed.seal(record, seed: segment.seed, offset: offset)

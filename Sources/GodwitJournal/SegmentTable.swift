@@ -1,13 +1,5 @@
 import Synchronization
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// The segments that records may lie in, shared by the journal's writer, which adds and removes them, and its readers.
 ///
 /// Few of their files are open at a time: the least recently read one is closed first. A store may have thousands of segments, and a
@@ -73,15 +65,8 @@ final class SegmentTable: Sendable {
         }
         guard let header = found else { return nil }
         if let file { return Segment(header: header, file: file) }
-        let opened: any StorageFile
-        do {
-            opened = try storage.open(FileName.segment(number))
-        } catch {
-            guard case .io(_, _, let errno) = error, errno == EMFILE || errno == ENFILE else { throw error }
-            // the process has no descriptor left: the others here are given up for this one
-            closeAll()
-            opened = try storage.open(FileName.segment(number))
-        }
+        let name = FileName.segment(number)
+        let opened = try FrugalStorage(base: storage, table: self).open(name)
         let closing = state.withLock { Self.keep(opened, of: number, in: &$0, atMost: openFiles) }
         _ = closing
         return Segment(header: header, file: opened)
@@ -109,7 +94,8 @@ final class SegmentTable: Sendable {
         return closing
     }
 
-    private func closeAll() {
+    /// Closes all files; they are opened again when they are read.
+    func closeAll() {
         let closing = state.withLock { state in
             let files = state.entries.values.compactMap(\.file)
             for number in state.entries.keys { state.entries[number]?.file = nil }

@@ -180,7 +180,7 @@ struct StoreSurvey {
                 if let store, store != file.header.store {
                     throw JournalError.corrupt(file: name, offset: 24, what: "it belongs to another store")
                 }
-                if checkpoints.isEmpty { try file.verify() }
+                let bytes = checkpoints.isEmpty ? try file.verify() : file.size
                 guard segments.contains(where: { $0.number == file.header.cut.segment }) else {
                     throw JournalError.corrupt(
                         file: name,
@@ -188,7 +188,7 @@ struct StoreSurvey {
                         what: "\(FileName.segment(file.header.cut.segment)), in which it begins, is missing"
                     )
                 }
-                checkpoints.insert(FoundCheckpoint(header: file.header, size: file.size), at: 0)
+                checkpoints.insert(FoundCheckpoint(header: file.header, size: file.size, bytes: bytes), at: 0)
             } catch {
                 if case .newerFormat = error { throw error }
                 damagedCheckpoints.append((name, error))
