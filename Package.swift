@@ -99,7 +99,7 @@ let package = Package(
         .executableTarget(
             name: "GodwitCLI",
             dependencies: [
-                "Godwit", "GodwitCore", "GodwitEngine", "GodwitHTTP", "GodwitServer",
+                "Godwit", "GodwitCore", "GodwitEngine", "GodwitHTTP", "GodwitJournal", "GodwitServer",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -95,6 +95,14 @@ package struct JSONWriter: Sendable {
         needsComma = true
     }
 
+    /// An object on a line of its own (JSON lines).
+    mutating func line(_ body: (inout JSONWriter) -> Void) {
+        needsComma = false
+        object(body)
+        needsComma = false
+        buffer.writeStaticString("\n")
+    }
+
     private mutating func separate() {
         if needsComma { buffer.writeStaticString(",") }
         needsComma = true

@@ -107,6 +107,7 @@ public struct JobRoutes: Sendable {
             PublishController(environment: environment).routes + JobController(environment: environment).routes
             + LeaseController(environment: environment).routes + SettleController(environment: environment).routes
             + QueueController(environment: environment).routes + BackupController(environment: environment).routes
+            + ExportController(environment: environment).routes
         return all.filter { actions.contains($0.action) }
     }
 

@@ -77,7 +77,7 @@ extension JSONWriter {
     }
 
     /// Headers as an object; values of one name are joined as HTTP joins them (RFC 9110, section 5.2).
-    private mutating func headers(_ headers: [Header]) {
+    mutating func headers(_ headers: [Header]) {
         var names: [String] = []
         var values: [String: String] = [:]
         for header in headers {
@@ -97,7 +97,7 @@ extension JSONWriter {
     }
 
     /// JSON as it is, text as a string, everything else in base64.
-    private mutating func payload(_ content: Content) {
+    mutating func payload(_ content: Content) {
         if MediaType.isJSON(content.type), JSONValue.isValid(content.bytes) {
             key("payload")
             raw(content.bytes)

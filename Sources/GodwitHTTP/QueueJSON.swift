@@ -1,8 +1,8 @@
-import GodwitCore
+package import GodwitCore
 
 extension JSONWriter {
     /// A queue as every route shows it.
-    mutating func queue(_ queue: QueueStatus) {
+    package mutating func queue(_ queue: QueueStatus) {
         object { json in
             json.member("name", queue.name.description)
             json.member("paused", queue.isPaused)

@@ -14,10 +14,15 @@ import Glibc
 /// process, however it ends, and no program that it starts inherits it.
 package final class FileStorage: Storage {
     package let name: String
+    /// Whether nothing is ever changed: not even the folder or its lock file is made.
+    private let isReadOnly: Bool
     private let holder = Mutex<Descriptor?>(nil)
 
-    /// - Parameter path: the folder, made by ``lock()`` when it is missing.
-    package init(_ path: String) {
+    /// - Parameters:
+    ///   - path: the folder, made by ``lock()`` when it is missing.
+    ///   - isReadOnly: refuse every change, and only read what is there; the folder is still taken for this opener alone.
+    package init(_ path: String, isReadOnly: Bool = false) {
+        self.isReadOnly = isReadOnly
         var path = path[...]
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         name = String(path)
@@ -38,9 +43,38 @@ package final class FileStorage: Storage {
         }
     }
 
+    private func requireWritable(_ call: StorageCall, _ file: String? = nil) throws(JournalError) {
+        if isReadOnly { throw .io(call: call, file: file.map(path) ?? name, errno: EROFS) }
+    }
+
     package func lock() throws(JournalError) {
+        if isReadOnly { return try lockReadOnly() }
         try perform(.lock) { () throws(SystemError) in try makeFolder(name) }
         let file = try perform(.lock, "lock") { () throws(SystemError) in try Descriptor(opening: path("lock"), O_RDWR | O_CREAT) }
+        try take(file)
+        try perform(.lock, "lock") { () throws(SystemError) in
+            _ = try uninterrupted { ftruncate(file.number, 0) }
+            let pid = Array("\(getpid())\n".utf8)
+            _ = try uninterrupted { pwrite(file.number, pid, pid.count, 0) }
+        }
+        holder.withLock { $0 = file }
+    }
+
+    private func lockReadOnly() throws(JournalError) {
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try Descriptor(opening: path("lock"), O_RDONLY)
+        } catch {
+            // A folder without a lock file is open to nobody.
+            guard error.number == ENOENT else { throw .io(call: .lock, file: path("lock"), errno: error.number) }
+            _ = try list()
+            return
+        }
+        try take(file)
+        holder.withLock { $0 = file }
+    }
+
+    private func take(_ file: Descriptor) throws(JournalError) {
         do {
             _ = try uninterrupted { flock(file.number, LOCK_EX | LOCK_NB) }
         } catch {
@@ -48,12 +82,6 @@ package final class FileStorage: Storage {
             let pid = Self.pid(in: file)
             throw .locked(folder: name, holder: pid, isSelf: pid == getpid())
         }
-        try perform(.lock, "lock") { () throws(SystemError) in
-            _ = try uninterrupted { ftruncate(file.number, 0) }
-            let pid = Array("\(getpid())\n".utf8)
-            _ = try uninterrupted { pwrite(file.number, pid, pid.count, 0) }
-        }
-        holder.withLock { $0 = file }
     }
 
     /// The pid that a lock file holds, if it holds one.
@@ -73,6 +101,7 @@ package final class FileStorage: Storage {
     }
 
     package func create(_ file: String, size: Int) throws(JournalError) -> any StorageFile {
+        try requireWritable(.create, file)
         let descriptor = try perform(.create, file) { () throws(SystemError) in
             try Descriptor(opening: path(file), O_RDWR | O_CREAT | O_EXCL)
         }
@@ -86,15 +115,19 @@ package final class FileStorage: Storage {
     }
 
     package func open(_ file: String) throws(JournalError) -> any StorageFile {
-        let descriptor = try perform(.open, file) { () throws(SystemError) in try Descriptor(opening: path(file), O_RDWR) }
+        let descriptor = try perform(.open, file) { () throws(SystemError) in
+            try Descriptor(opening: path(file), isReadOnly ? O_RDONLY : O_RDWR)
+        }
         return OpenFile(name: path(file), descriptor: descriptor)
     }
 
     package func rename(_ file: String, to new: String) throws(JournalError) {
+        try requireWritable(.rename, file)
         _ = try perform(.rename, file) { () throws(SystemError) in try uninterrupted { renameFile(path(file), path(new)) } }
     }
 
     package func delete(_ file: String) throws(JournalError) {
+        try requireWritable(.delete, file)
         _ = try perform(.delete, file) { () throws(SystemError) in try uninterrupted { unlink(path(file)) } }
     }
 

@@ -8,6 +8,9 @@ package struct RecordLocation: Hashable, Sendable, BitwiseCopyable, Comparable, 
         self.offset = offset
     }
 
+    /// The name of the segment's file.
+    package var file: String { FileName.segment(segment) }
+
     package var description: String { "\(FileName.segment(segment)) at offset \(offset)" }
 
     /// The order in which the journal was written.

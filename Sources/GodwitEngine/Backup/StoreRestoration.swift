@@ -41,7 +41,7 @@ package final class StoreRestoration {
 
     /// Refuses a folder that is not a store, but will be one when a backup is restored to its end.
     /// - Throws: ``BrokerError`` (`restoreUnfinished`).
-    static func refuseUnfinished(in storage: any Storage) throws(BrokerError) {
+    package static func refuseUnfinished(in storage: any Storage) throws(BrokerError) {
         // A folder that is missing or cannot be read is for the opening to speak of.
         guard let names = try? storage.list() else { return }
         if names.contains(marker) {

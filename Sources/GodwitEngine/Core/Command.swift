@@ -24,6 +24,7 @@ enum Command: Sendable {
     case delete(QueueName, purging: Bool)
     case check
     case backup
+    case export(ExportQuery)
     /// The clock was moved: answered when all that is due is done.
     case followClock
     /// The caller with this ticket no longer waits.
@@ -52,6 +53,7 @@ enum Answer: Sendable {
     case statuses([QueueStatus])
     case count(Int)
     case backup(JournalSnapshot)
+    case exports(ExportViews)
     case done
     /// The caller was gone before it had asked.
     case abandoned

@@ -32,17 +32,7 @@ extension EngineCore {
                 },
                 replay: { record in
                     do throws(RecordError) {
-                        guard
-                            let (stamp, change) = try Change.decode(
-                                kind: record.kind,
-                                header: record.header,
-                                bodyBytes: record.body.count
-                            )
-                        else {
-                            guard !record.critical else { throw .newer("a record of the kind \(record.kind)") }
-                            return
-                        }
-                        try state.apply(change, stamp, at: record.location)
+                        try state.replay(record)
                     } catch {
                         throw BrokerError(error, at: record.location, in: storage.name)
                     }

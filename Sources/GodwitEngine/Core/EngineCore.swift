@@ -160,6 +160,7 @@ struct EngineCore: ~Copyable {
         case .delete(let name, let purging): try delete(ticket, name, purging: purging)
         case .check: hold(ticket, .done, until: state.change)
         case .backup: try backup(ticket)
+        case .export(let query): export(ticket, query)
         case .followClock: clockFollowers.append(ticket)
         case .abandon(let other): try abandon(other)
         }

@@ -17,13 +17,17 @@ extension BrokerError {
 
     /// How a record looks to callers whose checksum is right and whose content is not.
     init(_ error: RecordError, at location: RecordLocation, in folder: String) {
-        let what =
-            switch error {
-            case .truncated: "the record ends too early"
-            case .malformed(let what): "the record is malformed: \(what)"
-            case .newer(let what): "a newer version of Godwit wrote \(what): open the store with that version"
-            case .contradiction(let what): "it contradicts the records before it: \(what)"
-            }
-        self.init(.storeCorrupt, "\(folder)/\(location): \(what). Keep a copy of the folder before anything else", cause: error)
+        self.init(.storeCorrupt, "\(folder)/\(location): \(error.text). Keep a copy of the folder before anything else", cause: error)
+    }
+}
+
+extension RecordError {
+    var text: String {
+        switch self {
+        case .truncated: "the record ends too early"
+        case .malformed(let what): "the record is malformed: \(what)"
+        case .newer(let what): "a newer version of Godwit wrote \(what): open the store with that version"
+        case .contradiction(let what): "it contradicts the records before it: \(what)"
+        }
     }
 }

@@ -272,7 +272,7 @@ struct ViewResolver: Sendable {
 }
 
 extension [UInt8] {
-    fileprivate func withBytes<T>(_ body: (UnsafeRawBufferPointer) throws(RecordError) -> T) throws(RecordError) -> T {
+    func withBytes<T>(_ body: (UnsafeRawBufferPointer) throws(RecordError) -> T) throws(RecordError) -> T {
         let result: Result<T, RecordError> = withUnsafeBytes { bytes in
             do throws(RecordError) { return .success(try body(bytes)) } catch { return .failure(error) }
         }

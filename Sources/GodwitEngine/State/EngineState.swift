@@ -58,6 +58,10 @@ struct EngineState: ~Copyable {
     var recordKeys = ShardedDictionary<UInt64, RecordKey>()
     var cleanings = Deque<Cleaning>()
 
+    /// Whether a repair found records lost, and how many changes did not fit what was left.
+    var hasLosses = false
+    var passedOver = 0
+
     /// While replaying, nobody watches and no busy time passes.
     var isReplaying = true
     /// What somebody watches, and which of it changed since the engine looked.
