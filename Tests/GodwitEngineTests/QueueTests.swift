@@ -146,6 +146,20 @@ struct QueueTests {
         #expect(try await store.engine.purge(.work) == 0)
     }
 
+    @Test("jobs that a purge ended go when their queue keeps none since, also when they are met only after a restart")
+    func purgedThenKeptNoMore() async throws {
+        let store = try await Fixture()
+        let ids = [try await store.publish(), try await store.publish()]
+        #expect(try await store.engine.purge(.work) == 2)
+        try await store.configure { $0.retention = .none }
+        let again = try await store.killed()
+        await store.engine.close()
+        await again.clock.advance(by: .seconds(2))
+        #expect(try await again.engine.read(ids) == [.forgotten, .forgotten])
+        #expect(try await again.status().counts == QueueStatus.Counts())
+        await again.engine.close()
+    }
+
     @Test("a purge of very many jobs is cleaned up in turns, and a second one meets what was published between")
     func bigPurge() async throws {
         let store = try await Fixture()

@@ -206,16 +206,18 @@ extension EngineState {
             hasExtra: hasExtra
         )
         if !final.location.isEnding { use.add(final.location, final.size) }
+        // One that a purge had ended may be met only when its queue no longer keeps any: then it goes at once.
+        var kept: Duration = .zero
         if case .keep(let succeeded, let failed, _) = queue.pointee.settings.retention {
-            let kept = entry.state.isKeptAsSucceeded ? succeeded : failed
-            let job = FinishedJob(sequence: sequence, ended: ended)
-            if entry.state.isKeptAsSucceeded {
-                finished.isBelated = queue.pointee.succeeded.append(job, kept: kept.inMilliseconds)
-            } else {
-                finished.isBelated = queue.pointee.failed.append(job, kept: kept.inMilliseconds)
-            }
-            noteSweep(after: kept, from: ended)
+            kept = entry.state.isKeptAsSucceeded ? succeeded : failed
         }
+        let job = FinishedJob(sequence: sequence, ended: ended)
+        if entry.state.isKeptAsSucceeded {
+            finished.isBelated = queue.pointee.succeeded.append(job, kept: kept.inMilliseconds)
+        } else {
+            finished.isBelated = queue.pointee.failed.append(job, kept: kept.inMilliseconds)
+        }
+        noteSweep(after: kept, from: ended)
         self.finished.insert(sequence, finished)
         if queue.pointee.overCount > 0 { overfullQueues.insert(entry.queue) }
     }
