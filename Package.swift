@@ -35,7 +35,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
     ],
     targets: [
         .target(name: "CCRC32C"),
@@ -97,19 +96,10 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .target(
-            name: "GodwitBench",
-            dependencies: [
-                "Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal",
-                .product(name: "Histogram", package: "hdrhistogram-swift", condition: server),
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: settings
-        ),
         .executableTarget(
             name: "GodwitCLI",
             dependencies: [
-                "Godwit", "GodwitBench", "GodwitCore", "GodwitEngine", "GodwitHTTP", "GodwitJournal", "GodwitServer",
+                "Godwit", "GodwitCore", "GodwitEngine", "GodwitHTTP", "GodwitJournal", "GodwitServer",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -137,19 +127,22 @@ let package = Package(
             resources: [.embedInCode("Assets")],
             swiftSettings: settings
         ),
+        .target(
+            name: "GodwitSimulation",
+            dependencies: [
+                "GodwitCore", "GodwitEngine", "GodwitJournal",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Simulation",
+            swiftSettings: settings
+        ),
+        .executableTarget(name: "simulate", dependencies: ["GodwitSimulation"], path: "Tests/SimulationCommand", swiftSettings: settings),
+        .testTarget(name: "SimulationTests", dependencies: ["GodwitSimulation"], swiftSettings: settings),
         .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
         .testTarget(
             name: "GodwitJournalTests",
             dependencies: ["GodwitJournal", "CCRC32C"],
             exclude: ["Golden"],
-            swiftSettings: settings
-        ),
-        .testTarget(
-            name: "GodwitBenchTests",
-            dependencies: [
-                "GodwitBench", "Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal",
-                .product(name: "Logging", package: "swift-log"),
-            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -207,7 +200,7 @@ let package = Package(
         .testTarget(
             name: "GodwitCLITests",
             dependencies: [
-                "GodwitCLI", "GodwitBench", "GodwitCore", "GodwitHTTP",
+                "GodwitCLI", "GodwitCore", "GodwitHTTP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
             ],

@@ -15,6 +15,7 @@ struct MemoryDisk: Sendable {
 
     var isLocked = false
     var ignoresSyncs = false
+    var ignoresFolderSyncs = false
     /// How many bytes all files together may have.
     var capacity: Int?
     var faults = MemoryFaults()
@@ -53,6 +54,8 @@ struct MemoryDisk: Sendable {
         var next = self
         next.isLocked = false
         next.faults = MemoryFaults()
+        next.faults.phase = faults.phase
+        next.faults.note(.kill)
         return next
     }
 
@@ -62,13 +65,22 @@ struct MemoryDisk: Sendable {
         let survival = [0, 100, 50, Int.random(in: 1..<100, using: &random)].randomElement(using: &random) ?? 50
         var next = MemoryDisk()
         next.ignoresSyncs = ignoresSyncs
+        next.ignoresFolderSyncs = ignoresFolderSyncs
         next.capacity = capacity
         next.nextInode = nextInode
+        next.faults.phase = faults.phase
+        next.faults.note(.powerFailure)
         next.entries = durableEntries
-        for change in changes where Int.random(in: 0..<100, using: &random) < survival { Self.apply(change, to: &next.entries) }
+        for change in changes {
+            if Int.random(in: 0..<100, using: &random) < survival {
+                Self.apply(change, to: &next.entries)
+            } else {
+                next.faults.note(.lostEntry)
+            }
+        }
         next.durableEntries = next.entries
         for inode in next.entries.values.sorted() {
-            next.files[inode] = files[inode]?.crashed(survival: survival, &random)
+            next.files[inode] = files[inode]?.crashed(survival: survival, &next.faults, &random)
         }
         return next
     }
@@ -133,32 +145,55 @@ struct MemoryInode: Sendable {
         for block in unsynced.keys { unsynced[block]?.isDropped = true }
     }
 
-    func crashed(survival: Int, _ random: inout some RandomNumberGenerator) -> MemoryInode {
+    func crashed(survival: Int, _ faults: inout MemoryFaults, _ random: inout some RandomNumberGenerator) -> MemoryInode {
         var next = self
         next.unsynced = [:]
+        var isAnyLost = false
         for (block, old) in unsynced.sorted(by: { $0.key < $1.key }) {
-            next.blocks[block] = Self.leftover(of: blocks[block], over: old.durable, survival: survival, &random)
+            switch Fate(survival: survival, &random) {
+            case .new:
+                if isAnyLost { faults.note(.reordered) }
+            case .old:
+                isAnyLost = true
+                faults.note(.lostBlock)
+                next.blocks[block] = old.durable
+            case .garbage:
+                faults.note(.tornBlock)
+                next.blocks[block] = Self.garbage(&random)
+            case .sectors(let count):
+                faults.note(.tornBlock)
+                let zeros = [UInt8](repeating: 0, count: Block.size), cut = count * Self.sector
+                next.blocks[block] = Array((blocks[block] ?? zeros)[..<cut] + (old.durable ?? zeros)[cut...])
+            }
         }
         next.size = Int.random(in: 0..<100, using: &random) < survival ? size : durableSize
         next.durableSize = next.size
         return next
     }
 
-    /// What the disk has of a block that was being written: the new one, the old one, sectors of both, or garbage.
-    private static func leftover(
-        of new: [UInt8]?,
-        over old: [UInt8]?,
-        survival: Int,
-        _ random: inout some RandomNumberGenerator
-    ) -> [UInt8]? {
-        switch Int.random(in: 0..<10, using: &random) {
-        case 0: return (0..<Block.size).map { _ in UInt8.random(in: 0...255, using: &random) }
-        case 1:
-            let sector = 512
-            let zeros = [UInt8](repeating: 0, count: Block.size)
-            let cut = Int.random(in: 1..<Block.size / sector, using: &random) * sector
-            return Array((new ?? zeros)[..<cut] + (old ?? zeros)[cut...])
-        default: return Int.random(in: 0..<100, using: &random) < survival ? new : old
+    private static let sector = 512
+
+    /// What becomes of a block that was being written when the power failed.
+    private enum Fate {
+        case new, old, garbage
+        /// So many sectors of the new one, then the old one's.
+        case sectors(Int)
+
+        init(survival: Int, _ random: inout some RandomNumberGenerator) {
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0: self = .garbage
+            case 1: self = .sectors(Int.random(in: 1..<Block.size / sector, using: &random))
+            default: self = Int.random(in: 0..<100, using: &random) < survival ? .new : .old
+            }
+        }
+    }
+
+    private static func garbage(_ random: inout some RandomNumberGenerator) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: Block.size) { buffer, count in
+            for offset in stride(from: 0, to: Block.size, by: 8) {
+                UnsafeMutableRawBufferPointer(buffer).storeBytes(of: random.next(), toByteOffset: offset, as: UInt64.self)
+            }
+            count = Block.size
         }
     }
 

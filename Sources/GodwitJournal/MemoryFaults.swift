@@ -8,6 +8,8 @@ import Musl
 import Glibc
 #endif
 
+let noSpaceErrno = ENOSPC
+
 /// Which calls of a simulated folder fail, and how many there were.
 struct MemoryFaults: Sendable {
     enum Outcome: Sendable {
@@ -32,6 +34,14 @@ struct MemoryFaults: Sendable {
     private(set) var total = 0
     /// The most bytes that any read or write moves.
     var transferLimit: Int?
+    /// Whether what is planned waits.
+    var isSuspended = false
+    /// Whether all calls fail by now, as for a process that has ended.
+    private(set) var isStopped = false
+    var phase = StoragePhase.append
+    private(set) var hits: [StorageHit: Int] = [:]
+
+    mutating func note(_ fault: StorageFault) { hits[StorageHit(fault, phase), default: 0] += 1 }
 
     mutating func plan(_ call: StorageCall?, at number: Int, _ outcome: Outcome, stays: Bool) {
         planned.append(Planned(call: call, remaining: number - 1, outcome: outcome, stays: stays))
@@ -40,12 +50,14 @@ struct MemoryFaults: Sendable {
     mutating func clear() {
         planned = []
         transferLimit = nil
+        isStopped = false
     }
 
     /// Counts a call and says what becomes of it.
     mutating func next(_ call: StorageCall) -> Outcome {
         counts[call, default: 0] += 1
         total += 1
+        if isSuspended { return .none }
         var outcome = Outcome.none
         for index in planned.indices.reversed() where planned[index].call == nil || planned[index].call == call {
             if planned[index].remaining > 0 {
@@ -53,6 +65,8 @@ struct MemoryFaults: Sendable {
                 continue
             }
             outcome = planned[index].outcome
+            if planned[index].stays { isStopped = true }
+            if case .error(let number) = outcome { note(StorageFault(call, errno: number, stays: planned[index].stays)) }
             if !planned[index].stays { planned.remove(at: index) }
         }
         return outcome
@@ -91,10 +105,26 @@ extension MemoryStorage {
         state.withLock { $0.faults.clear() }
     }
 
+    /// Whether all calls fail by now, as ``stop(at:)`` planned.
+    package var isStopped: Bool { state.withLock(\.faults.isStopped) }
+
+    /// Does something while nothing fails; what is planned waits.
+    package func withoutFaults<Value>(_ body: () throws -> Value) rethrows -> Value {
+        state.withLock { $0.faults.isSuspended = true }
+        defer { state.withLock { $0.faults.isSuspended = false } }
+        return try body()
+    }
+
     /// Syncs succeed and do nothing: for showing that a test would notice.
     package var ignoresSyncs: Bool {
         get { state.withLock(\.ignoresSyncs) }
         set { state.withLock { $0.ignoresSyncs = newValue } }
+    }
+
+    /// Syncs of the folder succeed and do nothing.
+    package var ignoresFolderSyncs: Bool {
+        get { state.withLock(\.ignoresFolderSyncs) }
+        set { state.withLock { $0.ignoresFolderSyncs = newValue } }
     }
 
     /// How many bytes all files together may have; then creating one fails with ENOSPC.
@@ -102,6 +132,9 @@ extension MemoryStorage {
         get { state.withLock(\.capacity) }
         set { state.withLock { $0.capacity = newValue } }
     }
+
+    /// How many bytes all files have together.
+    package var allocatedBytes: Int { state.withLock(\.allocated) }
 
     /// The calls so far, by kind.
     package var calls: [StorageCall: Int] { state.withLock(\.faults.counts) }
@@ -141,6 +174,7 @@ extension MemoryStorage {
     /// Flips bits on the disk itself.
     package func flip(_ bits: UInt8, of file: String, at offset: Int) {
         state.withLock { disk in
+            disk.faults.note(.flip)
             if let inode = disk.entries[file] { disk.files[inode]?.flip(bits, at: offset) }
         }
     }

@@ -43,7 +43,10 @@ package final class MemoryStorage: Storage {
     package func create(_ file: String, size: Int) throws(JournalError) -> any StorageFile {
         let inode = try perform(.create, file) { disk, _ throws(JournalError) in
             guard disk.entries[file] == nil else { throw .io(call: .create, file: file, errno: EEXIST) }
-            if let capacity = disk.capacity, disk.allocated + size > capacity { throw .io(call: .create, file: file, errno: ENOSPC) }
+            if let capacity = disk.capacity, disk.allocated + size > capacity {
+                disk.faults.note(.noSpace)
+                throw .io(call: .create, file: file, errno: ENOSPC)
+            }
             return disk.create(file, size: size)
         }
         return MemoryFile(name: file, inode: inode, storage: self)
@@ -73,7 +76,7 @@ package final class MemoryStorage: Storage {
 
     package func syncDirectory() throws(JournalError) {
         try perform(.syncDirectory, name) { disk, _ throws(JournalError) in
-            if !disk.ignoresSyncs { disk.syncDirectory() }
+            if !disk.ignoresSyncs, !disk.ignoresFolderSyncs { disk.syncDirectory() }
         }
     }
 
@@ -111,8 +114,10 @@ private struct MemoryFile: StorageFile {
             let count = min(bytes.count, max(limit, 1))
             let growth = offset + count - (disk.files[inode]?.size ?? 0)
             if let capacity = disk.capacity, growth > 0, disk.allocated + growth > capacity {
+                disk.faults.note(.noSpace)
                 throw .io(call: .write, file: name, errno: ENOSPC)
             }
+            if count < bytes.count { disk.faults.note(.shortWrite) }
             disk.files[inode]?.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: offset)
             return count
         }
@@ -121,6 +126,7 @@ private struct MemoryFile: StorageFile {
     func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(JournalError) -> Int {
         try storage.perform(.read, name) { disk, limit throws(JournalError) in
             let count = min(bytes.count, max(limit, 1))
+            if count < bytes.count { disk.faults.note(.shortRead) }
             return disk.files[inode]?.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]), at: offset) ?? 0
         }
     }

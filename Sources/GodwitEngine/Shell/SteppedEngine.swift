@@ -1,0 +1,175 @@
+package import GodwitCore
+package import GodwitJournal
+
+/// The engine without threads: each turn, sync and wait happens when its owner says so, at the time that its owner says.
+///
+/// It is what simulations drive. Requests and replies are in the broker's vocabulary; a reply leaves as soon as what it rests on is durable.
+/// ```swift
+/// var engine = try SteppedEngine.open(storage, options: options, at: instant)
+/// engine.turn([(ticket: 1, request: .commit([transaction]))], at: instant)
+/// if let sync = engine.beginSync() { try sync.run(); engine.endSync(sync, failure: nil) }
+/// for (ticket, reply) in engine.takeReplies() { … }
+/// ```
+package struct SteppedEngine: ~Copyable {
+    /// What a caller wants; the methods of ``Broker`` and ``Holder`` as values.
+    package enum Request: Sendable {
+        case commit([Transaction])
+        case lease(HolderOptions, max: Int, term: LeaseTerm, wait: Duration)
+        case renew([Renewal])
+        case closeHolder(HolderID)
+        case read([JobID])
+        case payload(JobID)
+        case result(JobID)
+        case list(JobQuery)
+        case records([RecordKey])
+        case watch([WatchItem], wait: Duration)
+        case queues
+        case configure(QueueName, QueueSettings, Expectation)
+        case pause(QueueName, Bool)
+        case purge(QueueName)
+        case delete(QueueName, purging: Bool)
+        case check
+        /// The caller with this ticket no longer waits.
+        case abandon(UInt64)
+    }
+
+    /// What a request came to.
+    package enum Reply: Sendable {
+        case outcomes([TransactionOutcome])
+        /// Deliveries, and the leases whose messages cannot be read, with the reasons.
+        case deliveries([Delivery], unreadable: [(token: LeaseToken, error: BrokerError)])
+        case renewals([RenewalOutcome])
+        case lookups([JobLookup])
+        case content(Content?)
+        case page(JobPage)
+        case records([Record?])
+        case watched([WatchAnswer])
+        case statuses([QueueStatus])
+        case count(Int)
+        case done
+        case refused(BrokerError)
+    }
+
+    private var core: EngineCore
+    private let resolver: ViewResolver
+
+    private init(_ core: consuming EngineCore, _ resolver: ViewResolver) {
+        self.core = core
+        self.resolver = resolver
+    }
+
+    /// Opens the store in a storage, or makes one; what is there is durable when this returns.
+    /// - Throws: `storeLocked`, `storeCorrupt`, `storeFailed`.
+    package static func open(
+        _ storage: any Storage,
+        options: EngineOptions,
+        at instant: EngineInstant
+    ) throws(BrokerError) -> SteppedEngine {
+        let core = try EngineCore.open(storage, options: options, at: instant)
+        let resolver = ViewResolver(reader: core.journal.reader, identity: core.state.identity, logger: options.logger)
+        return SteppedEngine(core, resolver)
+    }
+
+    // MARK: Turns
+
+    /// One turn at a time: renewals, then what is due, then everything else in the order in which it stands.
+    package mutating func turn(_ requests: [(ticket: UInt64, request: Request)], at instant: EngineInstant) {
+        core.turn(requests.map { ($0.ticket, command($0.request)) }, at: instant)
+    }
+
+    private func command(_ request: Request) -> Command {
+        switch request {
+        case .commit(let transactions): .commit(transactions.map { PreparedTransaction($0, resolver.identity) })
+        case .lease(let holder, let max, let term, let wait):
+            .lease(LeaseRequest(holder: holder, max: max, term: term, wait: wait.inMilliseconds))
+        case .renew(let renewals): .renew(renewals)
+        case .closeHolder(let id): .closeHolder(id)
+        case .read(let ids): .read(ids)
+        case .payload(let id): .payload(id)
+        case .result(let id): .result(id)
+        case .list(let query): .list(query)
+        case .records(let keys): .readRecords(keys)
+        case .watch(let items, let wait): .watch(items, wait: wait.inMilliseconds)
+        case .queues: .queues
+        case .configure(let name, let settings, let expectation): .configure(name, settings, expectation)
+        case .pause(let name, let isPaused): .pause(name, isPaused)
+        case .purge(let name): .purge(name)
+        case .delete(let name, let purging): .delete(name, purging: purging)
+        case .check: .check
+        case .abandon(let ticket): .abandon(ticket)
+        }
+    }
+
+    /// The replies that may leave, each once.
+    package mutating func takeReplies() -> [(ticket: UInt64, reply: Reply)] {
+        core.takeAnswers().map { ($0, reply($1)) }
+    }
+
+    private func reply(_ answer: Answer) -> Reply {
+        do throws(BrokerError) { return try resolve(answer) } catch { return .refused(error) }
+    }
+
+    private func resolve(_ answer: Answer) throws(BrokerError) -> Reply {
+        switch answer {
+        case .outcomes(let views): return .outcomes(views.map { $0.outcome(resolver.identity) })
+        case .deliveries(let jobs):
+            let (readable, unreadable) = resolver.deliveries(jobs)
+            return .deliveries(
+                readable,
+                unreadable: unreadable.map { (resolver.identity.token(sequence: $0.job.view.sequence, fencing: $0.job.fencing), $0.error) }
+            )
+        case .renewals(let outcomes): return .renewals(outcomes)
+        case .lookups(let views): return .lookups(views.map(resolver.lookup))
+        case .content(let content):
+            return .content(try content.flatMap { content throws(BrokerError) in try resolver.content(content) })
+        case .page(let views, let next): return .page(JobPage(jobs: resolver.snapshots(views), next: next))
+        case .records(let views):
+            return .records(
+                try views.map { view throws(BrokerError) in
+                    guard let view else { return nil }
+                    return try resolver.record(view)
+                }
+            )
+        case .watched(let views): return .watched(try views.map { view throws(BrokerError) in try resolver.watch(view) })
+        case .statuses(let statuses): return .statuses(statuses)
+        case .count(let count): return .count(count)
+        case .done: return .done
+        case .abandoned: return .deliveries([], unreadable: [])
+        case .refused(let error): return .refused(error)
+        // Answers to what no ``Request`` asks for.
+        default: return .refused(Engine.mixedUp)
+        }
+    }
+
+    // MARK: Time
+
+    /// The engine's own time in milliseconds: it never goes back, over restarts either.
+    package var time: Int64 { core.now.engine }
+    /// Whether the wall clock jumped too far to be believed: nothing is dropped because of its age.
+    package var isClockDoubtful: Bool { core.isClockDoubtful }
+    /// Milliseconds until the next turn is needed though nobody asks for one; nil for never.
+    package var nextTurn: Int64? { core.nextTurn }
+
+    // MARK: Durability
+
+    /// Why nothing is confirmed any more.
+    package var failure: BrokerError? { core.failure }
+    /// What opening the journal found and did.
+    package var recovery: JournalRecovery { core.journal.recovery }
+    /// Whether all that was recorded is durable.
+    package var isSynced: Bool { core.journal.isSynced }
+
+    /// Writes what was recorded and begins a sync of it: `run()` it, then ``endSync(_:failure:)``. Nil when there is nothing to sync, or one
+    /// is under way.
+    package mutating func beginSync() -> JournalSync? { core.beginSync() }
+    package mutating func endSync(_ sync: JournalSync, failure: JournalError?) { core.endSync(sync, failure: failure) }
+    /// When the journal has been idle for a second, says on disk what is durable.
+    package mutating func markIfIdle() { core.markIfIdle() }
+
+    /// Begins work on files that takes long: `run()` it, then ``endMaintenance(_:)``. Nil when there is nothing to do.
+    package mutating func beginMaintenance() -> JournalMaintenance? { core.journal.beginMaintenance() }
+    package mutating func endMaintenance(_ result: JournalMaintenance.Result) { core.journal.endMaintenance(result) }
+
+    /// Writes and syncs what is there and gives the storage back; everybody who still waits is answered.
+    package mutating func close() { core.close() }
+}

@@ -1,0 +1,206 @@
+import GodwitCore
+import GodwitEngine
+
+/// How what the engine answers differs from what it must answer; nil where it does not.
+enum Comparison {
+    typealias Reply = SteppedEngine.Reply
+
+    static func difference(_ reply: Reply, _ open: Reference.Open, _ knowledge: Knowledge) -> String? {
+        switch (open.expected, reply) {
+        case (.outcomes(let expected), .outcomes(let outcomes)):
+            guard expected.count == outcomes.count else { return "\(outcomes.count) outcomes of \(expected.count) transactions" }
+            return zip(expected, outcomes).lazy.compactMap { difference($1, $0, knowledge) }.first
+        case (.deliveries(let expected), .deliveries(let deliveries, let unreadable)):
+            if let first = unreadable.first { return "a message cannot be read: \(first.error)" }
+            guard expected.count == deliveries.count else {
+                return "\(deliveries.map { $0.job.name ?? "?" }) were delivered instead of \(expected.map(\.job.name))"
+            }
+            return zip(expected, deliveries).lazy.compactMap { difference($1, $0, open) }.first
+        case (.renewals(let expected), .renewals(let outcomes)):
+            guard expected.count == outcomes.count else { return "\(outcomes.count) outcomes of \(expected.count) renewals" }
+            let isAnyGood = expected.contains { if case .good = $0 { true } else { false } }
+            return zip(expected, outcomes).lazy.compactMap { difference($1, $0, isAnyGood: isAnyGood) }.first
+        case (.lookups(let expected), .lookups(let lookups)):
+            guard expected.count == lookups.count else { return "\(lookups.count) answers of \(expected.count) reads" }
+            return zip(expected, lookups).lazy.compactMap { difference($1, $0, open.wallOffset) }.first
+        case (.payload(let number, let expected), .content(let content)):
+            return content == expected ? nil : "the payload of \(ModelJob.name(of: number)) is not what was published"
+        case (.result(let number, let expected), .content(let content)):
+            return content == expected ? nil : "the result of \(ModelJob.name(of: number)) is not what it was completed with"
+        case (.records(let expected), .records(let records)):
+            guard expected.count == records.count else { return "\(records.count) answers of \(expected.count) reads" }
+            return zip(expected, records).lazy.compactMap { expected, record in
+                expected.record?.value == record?.value
+                    ? nil : "the record \(expected.key.name) is \(text(record?.value)), not \(text(expected.record?.value))"
+            }.first
+        case (.queues(let expected), .statuses(let statuses)):
+            let names = Set(statuses.map(\.name))
+            guard names == Set(expected.keys) else { return "the queues are \(names.sorted()), not \(expected.keys.sorted())" }
+            return statuses.lazy.compactMap { status in expected[status.name].flatMap { difference(status, $0) } }.first
+        case (.jobs(let expected), .page(let page)):
+            return difference(page.jobs, expected, open.wallOffset).difference
+        case (.settings(let name, let settings), .statuses(let statuses)):
+            guard let status = statuses.first, statuses.count == 1 else { return "configuring answered \(statuses.count) queues" }
+            return status.name == name && status.settings == settings ? nil : "the queue \(name) did not take its settings"
+        case (.count(let expected), .count(let count)):
+            return expected == count ? nil : "\(count) jobs were purged, not \(expected)"
+        case (.done, .done): return nil
+        case (.refused(let code), .refused(let error)):
+            return error.code == code ? nil : "refused as \(error), not as \(code)"
+        default:
+            return "answered \(String(describing: reply).prefix(400)), expected \(String(describing: open.expected).prefix(400))"
+        }
+    }
+
+    private static func text(_ bytes: Bytes?) -> String { bytes.map { $0.text ?? "not text" } ?? "not there" }
+
+    private static func difference(_ outcome: TransactionOutcome, _ expected: ExpectedOutcome, _ knowledge: Knowledge) -> String? {
+        switch (expected, outcome) {
+        case (.aborted(let index, let codes), .aborted(let operation, let error)):
+            guard index == operation else { return "operation \(operation) aborted its transaction (\(error)), not \(index)" }
+            return codes.contains(error.code) ? nil : "a transaction was aborted as \(error), not as \(codes)"
+        case (.committed(let expected), .committed(let results)):
+            guard expected.count == results.count else { return "\(results.count) results of \(expected.count) operations" }
+            return zip(expected, results).lazy.compactMap { difference($1, $0, knowledge) }.first
+        default: return "a transaction came to \(outcome), not to \(expected)"
+        }
+    }
+
+    private static func difference(_ result: OperationResult, _ expected: ExpectedResult, _ knowledge: Knowledge) -> String? {
+        switch (expected, result) {
+        case (.enqueued(let number, let created, let runAt, let maxAttempts, _), .enqueued(let job)):
+            let isRight =
+                job.createdAt.milliseconds == created && job.runAt?.milliseconds == runAt && job.maxAttempts == maxAttempts
+                && job.state == (runAt == nil ? .queued : .scheduled)
+            return isRight ? nil : "\(ModelJob.name(of: number)) was enqueued as \(job)"
+        case (.duplicate(let number), .duplicate(let id)):
+            return knowledge.ids[number].map { $0 == id } ?? true
+                ? nil : "a duplicate of \(ModelJob.name(of: number)) was answered with \(id)"
+        case (.state(let expected), .state(let state)) where expected == state: return nil
+        case (.forgotten, .forgotten), (.deleted, .deleted), (.put, .put): return nil
+        default: return "an operation came to \(result), not to \(expected)"
+        }
+    }
+
+    private static func difference(_ delivery: Delivery, _ expected: ExpectedDelivery, _ open: Reference.Open) -> String? {
+        let job = expected.job
+        if let what = difference(delivery.job, job, open.wallOffset) { return "delivered: \(what)" }
+        guard delivery.payload == job.message.payload else { return "\(job.name) was delivered with another payload" }
+        guard delivery.headers == job.message.headers else { return "\(job.name) was delivered with other headers" }
+        guard delivery.deliveries == job.deliveries else {
+            return "\(job.name) was delivered \(job.deliveries) times, its delivery says \(delivery.deliveries)"
+        }
+        guard delivery.remaining == expected.remaining, delivery.timeout == job.message.timeout else {
+            return "\(job.name) was leased for \(delivery.remaining), not \(expected.remaining)"
+        }
+        return nil
+    }
+
+    private static func difference(_ outcome: RenewalOutcome, _ expected: ExpectedRenewal, isAnyGood: Bool) -> String? {
+        switch (expected, outcome) {
+        case (.good(let expected), .good(let remaining)):
+            return expected == remaining ? nil : "a lease was renewed for \(remaining), not \(expected)"
+        case (.over, .unreachable) where isAnyGood: return nil
+        case (.over(let isCancelled, _), .cancelRequested) where isCancelled: return nil
+        case (.over(_, let mustSay), .stale) where !mustSay: return nil
+        default: return "a renewal came to \(outcome), not to \(expected)"
+        }
+    }
+
+    private static func difference(_ lookup: JobLookup, _ expected: ExpectedLookup, _ wallOffset: Int64) -> String? {
+        switch (expected, lookup) {
+        case (.found(let job), .found(let snapshot)), (.either(let job), .found(let snapshot)):
+            return difference(snapshot, job, wallOffset)
+        case (.forgotten, .forgotten), (.either, .forgotten): return nil
+        case (.found(let job), _): return "\(job.name) is \(lookup), not \(job.state)"
+        case (.either(let job), _): return "\(job.name) is \(lookup)"
+        case (.forgotten(let number), _): return "\(ModelJob.name(of: number)) is \(lookup), not forgotten"
+        }
+    }
+
+    static func difference(_ snapshot: JobSnapshot, _ job: ModelJob, _ wallOffset: Int64) -> String? {
+        func say(_ what: String, _ found: Any?, _ expected: Any?) -> String {
+            "\(job.name): \(what) is \(found.map { "\($0)" } ?? "nil"), not \(expected.map { "\($0)" } ?? "nil")"
+        }
+        guard snapshot.name == job.name else { return say("the name", snapshot.name, job.name) }
+        guard snapshot.state == job.state else { return say("the state", snapshot.state, job.state) }
+        guard snapshot.queue == job.queue else { return say("the queue", snapshot.queue, job.queue) }
+        guard snapshot.attempt == job.attempt else { return say("the attempt", snapshot.attempt, job.attempt) }
+        guard snapshot.maxAttempts == job.maxAttempts else { return say("the most attempts", snapshot.maxAttempts, job.maxAttempts) }
+        guard snapshot.priority == job.message.priority else { return say("the priority", snapshot.priority, job.message.priority) }
+        guard snapshot.progress == job.progress else { return say("the progress", snapshot.progress, job.progress) }
+        guard snapshot.createdAt.milliseconds == job.created else { return say("created", snapshot.createdAt, job.created) }
+        if snapshot.startedAt?.milliseconds != job.started { return say("started", snapshot.startedAt?.milliseconds, job.started) }
+        if job.state.isFinal {
+            guard let finished = snapshot.finishedAt?.milliseconds, finished == job.finished ?? finished else {
+                return say("finished", snapshot.finishedAt?.milliseconds, job.finished)
+            }
+        } else if snapshot.finishedAt != nil {
+            return say("finished", snapshot.finishedAt, nil)
+        }
+        let errors = snapshot.errors.map { ModelJob.Attempt(code: $0.code, attempt: $0.attempt) }
+        guard errors == job.errors else { return say("the list of errors", errors, job.errors) }
+        let runAt: Int64? =
+            switch job.due {
+            case .engine(let time)?: time.addingClamped(wallOffset)
+            case .wall(let time)?: time
+            case nil: nil
+            }
+        guard abs((snapshot.runAt?.milliseconds ?? 0) - (runAt ?? 0)) <= 1 else {
+            return say("run at", snapshot.runAt?.milliseconds, runAt)
+        }
+        return nil
+    }
+
+    private static func difference(_ status: QueueStatus, _ expected: ExpectedQueue) -> String? {
+        func say(_ what: String, _ found: Any, _ expected: Any) -> String {
+            "the queue \(status.name): \(what) is \(found), not \(expected)"
+        }
+        for state in JobState.allCases {
+            let least = expected.counts[state], most = least + expected.lapsed[state]
+            guard (least...most).contains(status.counts[state]) else { return say("the count of \(state)", status.counts[state], least) }
+        }
+        guard status.bytes == expected.bytes else { return say("bytes", status.bytes, expected.bytes) }
+        guard (expected.keys...expected.keys + expected.lapsedKeys.count).contains(status.keys) else {
+            return say("the count of keys", status.keys, expected.keys)
+        }
+        guard status.isPaused == expected.isPaused else { return say("paused", status.isPaused, expected.isPaused) }
+        guard status.settings == expected.settings else { return say("settings", status.settings, expected.settings) }
+        return nil
+    }
+
+    /// Compares a list of all jobs; answers also which of those that may be gone are.
+    static func difference(
+        _ snapshots: [JobSnapshot],
+        _ expected: ExpectedJobs,
+        _ wallOffset: Int64
+    ) -> (difference: String?, gone: Set<Int>) {
+        var rest = snapshots[...], gone: Set<Int> = []
+        for job in expected.jobs {
+            if let first = rest.first, first.name == job.name {
+                if let what = difference(first, job, wallOffset) { return (what, []) }
+                rest.removeFirst()
+            } else if expected.lapsed.contains(job.number) {
+                gone.insert(job.number)
+            } else {
+                return ("\(job.name) is not there (\(job.state)); in its place is \(rest.first?.name ?? "nothing")", [])
+            }
+        }
+        if let first = rest.first { return ("\(first.name ?? "?") is there (\(first.state)), and should not be", []) }
+        return (nil, gone)
+    }
+}
+
+extension ModelJob {
+    /// Its failed attempts with what its end adds.
+    var errors: [Attempt] {
+        let code: String? =
+            switch state {
+            case .expired: FailureCode.expired
+            case .cancelled: isPurged ? FailureCode.purged : FailureCode.cancelled
+            default: nil
+            }
+        guard let code else { return failures }
+        return Array((failures + [Attempt(code: code, attempt: attempt)]).suffix(Limits.errorsKept))
+    }
+}

@@ -1,0 +1,87 @@
+import GodwitCore
+
+/// What clients were told of things that the store names: ids, tokens and versions. It outlives crashes, as clients do.
+struct Knowledge {
+    struct Finding: Error {
+        var what: String
+    }
+
+    struct JobVersion: Hashable {
+        var number: Int
+        var version: Version
+    }
+
+    struct JobChange: Hashable {
+        var number: Int
+        var unit: Int
+    }
+
+    struct RecordChange: Hashable {
+        var key: RecordKey
+        var unit: Int
+    }
+
+    private(set) var ids: [Int: JobID] = [:]
+    private(set) var numbers: [JobID: Int] = [:]
+    private(set) var tokens: [Int: LeaseToken] = [:]
+    /// The job and the lease that a token is for.
+    private(set) var leases: [LeaseToken: (number: Int, serial: Int)] = [:]
+    private var units: [JobVersion: Int] = [:]
+    private var versions: [JobChange: Version] = [:]
+    private(set) var recordVersions: [RecordChange: Version] = [:]
+    private var usedRecordVersions: [Version: RecordChange] = [:]
+    /// Fencing numbers: the highest one, and the highest one of earlier openings.
+    private var highestFencing: UInt64 = 0
+    private var earlierFencing: UInt64 = 0
+    private var fencings: Set<UInt64> = []
+
+    /// The store was opened again: what it gives out from now on must be above all that it gave before.
+    mutating func beginLife() { earlierFencing = highestFencing }
+
+    mutating func learn(id: JobID, of number: Int) throws {
+        if let known = ids[number] {
+            guard known == id else { throw Finding(what: "\(ModelJob.name(of: number)) has the id \(id) now, it had \(known)") }
+            return
+        }
+        if let other = numbers[id] {
+            throw Finding(what: "the id \(id) of \(ModelJob.name(of: other)) was given to \(ModelJob.name(of: number))")
+        }
+        ids[number] = id
+        numbers[id] = number
+    }
+
+    mutating func learn(token: LeaseToken, fencing: UInt64?, of number: Int, serial: Int) throws {
+        if leases[token] != nil { throw Finding(what: "a token was given out twice, now for \(ModelJob.name(of: number))") }
+        tokens[serial] = token
+        leases[token] = (number, serial)
+        guard let fencing else { throw Finding(what: "a delivery has no fencing number") }
+        guard fencing > earlierFencing, fencings.insert(fencing).inserted else {
+            throw Finding(what: "the fencing number \(fencing) was given out though \(highestFencing) had been")
+        }
+        highestFencing = max(highestFencing, fencing)
+    }
+
+    mutating func learn(version: Version, of number: Int, unit: Int) throws {
+        let seen = JobVersion(number: number, version: version), change = JobChange(number: number, unit: unit)
+        if let other = units[seen], other != unit {
+            throw Finding(what: "\(ModelJob.name(of: number)) has a version again that it had before it changed")
+        }
+        if let known = versions[change], known != version {
+            throw Finding(what: "\(ModelJob.name(of: number)) has another version though nothing changed it")
+        }
+        units[seen] = unit
+        versions[change] = version
+    }
+
+    mutating func learn(version: Version, of key: RecordKey, unit: Int) throws {
+        let change = RecordChange(key: key, unit: unit)
+        if let known = recordVersions[change], known != version {
+            throw Finding(what: "the record \(key.name) has another version though nothing changed it")
+        }
+        if let other = usedRecordVersions[version], other.key == key, other.unit != unit {
+            throw Finding(what: "the record \(key.name) has a version again that it had before it changed")
+        }
+        recordVersions[change] = version
+        usedRecordVersions[version] = change
+    }
+}

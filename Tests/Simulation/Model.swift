@@ -1,0 +1,255 @@
+import GodwitCore
+
+/// A queue engine as one would write it without any care for speed, durability or memory: what the real one is compared with.
+///
+/// It is a plain value, changed by ``apply(_:)`` alone, so that what a crash may have left is told by applying fewer units.
+struct Model {
+    /// By number; nil for one of which nothing is left.
+    private(set) var jobs: [ModelJob?] = []
+    private(set) var queues: [QueueName: ModelQueue] = [:]
+    private(set) var records: [RecordKey: ModelRecord] = [:]
+    private var nextOrder = 0
+
+    /// The newest unit, and its time.
+    private(set) var unit = 0
+    private(set) var engine: Int64 = 0
+    private(set) var wall: Int64 = 0
+
+    // MARK: Looking
+
+    func job(_ number: Int) -> ModelJob? { number < jobs.count ? jobs[number] : nil }
+    var allJobs: some Sequence<ModelJob> { jobs.lazy.compactMap { $0 } }
+
+    /// The ready jobs of a queue, in order.
+    func ready(_ queue: QueueName, most: Int) -> [ModelJob] {
+        var found = allJobs.filter { $0.state == .queued && $0.queue == queue }
+        found.sort { ($1.message.priority, $0.order) < ($0.message.priority, $1.order) }
+        return Array(found.prefix(most))
+    }
+
+    func unfinished(_ queue: QueueName) -> (jobs: Int, bytes: Int) {
+        var jobs = 0, bytes = 0
+        for job in allJobs where !job.state.isFinal && job.queue == queue {
+            jobs += 1
+            bytes += job.size
+        }
+        return (jobs, bytes)
+    }
+
+    /// Whether the time of an ended job is over, so that it may be dropped at any moment.
+    /// - Parameter slack: since how many milliseconds, so that it must have been dropped; nil when it is enough that it is over.
+    func isLapsed(_ job: ModelJob, at now: Int64, slack: Int64? = nil) -> Bool {
+        guard job.state.isFinal, let queue = queues[job.queue] else { return false }
+        guard let retention = queue.retention(of: job.state) else { return true }
+        let end = job.ended.addingClamped(retention)
+        return slack.map { end.addingClamped($0).addingClamped(job.leeway) } ?? end <= now
+    }
+
+    func isLapsed(_ key: ModelQueue.Key, in queue: ModelQueue, at now: Int64, slack: Int64 = 0) -> Bool {
+        key.at.addingClamped(queue.settings.dedupWindow.inMilliseconds).addingClamped(slack) <= now
+    }
+
+    // MARK: Changing
+
+    mutating func learn(finished: Int64?, of number: Int) {
+        guard number < jobs.count, let job = jobs[number]?.copy() else { return }
+        job.finished = finished
+        jobs[number] = job
+    }
+
+    /// The engine says what time it is.
+    mutating func learn(engine: Int64) { self.engine = min(self.engine, engine) }
+
+    /// Leases have their full time again when the store is opened.
+    mutating func restartLease(of number: Int) {
+        guard let job = jobs[number]?.copy(), var lease = job.lease else { return }
+        lease.term = lease.recordedTerm
+        lease.deadline = lease.term == 0 ? .max : lease.term
+        lease.attemptDeadline = attemptDeadline(job, term: lease.term, at: 0)
+        job.lease = lease
+        jobs[number] = job
+    }
+
+    mutating func renew(_ number: Int, term: Int64?, at leaseNow: Int64) -> Int64 {
+        guard let job = jobs[number]?.copy(), var lease = job.lease else { return 0 }
+        if let term { lease.term = term }
+        lease.deadline = lease.term == 0 ? .max : leaseNow + lease.term
+        job.lease = lease
+        jobs[number] = job
+        return lease.term
+    }
+
+    /// Drops an ended job, or a key, whose time is over.
+    mutating func drop(_ number: Int) {
+        if number < jobs.count { jobs[number] = nil }
+    }
+
+    mutating func dropKey(_ key: String, of queue: QueueName) { queues[queue]?.keys[key] = nil }
+
+    private func attemptDeadline(_ job: ModelJob, term: Int64, at leaseNow: Int64) -> Int64 {
+        guard let timeout = job.message.timeout?.inMilliseconds else { return .max }
+        let grace = term == 0 ? queues[job.queue]?.settings.lease.inMilliseconds ?? 0 : term
+        return leaseNow + timeout + grace
+    }
+
+    mutating func apply(_ unit: ModelUnit) {
+        for event in unit.events { apply(event, unit) }
+        self.unit = unit.number
+        engine = max(engine, unit.engine)
+        wall = unit.wall
+    }
+
+    private mutating func apply(_ event: ModelEvent, _ unit: ModelUnit) {
+        switch event {
+        case .opened, .noted: break
+        case .queue(let name, let settings):
+            if queues[name] != nil {
+                queues[name]?.settings = settings
+                queues[name]?.unit = unit.number
+                for job in allJobs where job.queue == name && job.state.isFinal {
+                    let copy = job.copy()
+                    copy.leeway = max(copy.leeway, queues[name]?.leeway(of: job.state) ?? 0)
+                    jobs[job.number] = copy
+                }
+            } else {
+                queues[name] = ModelQueue(settings: settings, unit: unit.number)
+            }
+        case .paused(let name, let isPaused):
+            queues[name]?.isPaused = isPaused
+            queues[name]?.unit = unit.number
+        case .purged(let name):
+            for job in allJobs where job.queue == name && job.isWaiting {
+                end(job.number, .cancelled, unit)
+                // a copy that nobody else has yet
+                jobs[job.number]?.isPurged = true
+            }
+            queues[name]?.unit = unit.number
+        case .queueDeleted(let name):
+            for job in allJobs where job.queue == name { jobs[job.number] = nil }
+            queues[name] = nil
+        case .published(let message, let number, let due, let expires):
+            publish(message, number, due, expires, unit)
+        case .leased(let number, let holder, let term, let endsWithProcess, let serial):
+            change(number, unit) { model, job in
+                job.state = .running
+                job.attempt += 1
+                job.deliveries += 1
+                job.expires = nil
+                job.started = unit.wall
+                job.lease = ModelJob.Lease(
+                    holder: holder,
+                    term: term,
+                    recordedTerm: term,
+                    deadline: term == 0 ? .max : unit.leaseNow + term,
+                    attemptDeadline: model.attemptDeadline(job, term: term, at: unit.leaseNow),
+                    endsWithProcess: endsWithProcess,
+                    serial: serial
+                )
+            }
+        case .completed(let number, let result):
+            change(number, unit) { $1.result = result }
+            end(number, .succeeded, unit)
+        case .failed(let number, let code, let next):
+            change(number, unit) { model, job in
+                job.failures = Array((job.failures + [ModelJob.Attempt(code: code, attempt: job.attempt)]).suffix(Limits.errorsKept))
+                job.lease = nil
+                switch next {
+                case .final: break
+                case .place: job.state = .queued
+                case .back:
+                    job.state = .queued
+                    job.order = model.takeOrder()
+                case .retry(let time):
+                    job.state = .retrying
+                    job.due = .engine(time)
+                }
+            }
+            if case .final = next { end(number, .failed, unit) }
+        case .released(let number, let isCounted, let due):
+            change(number, unit) { _, job in
+                job.lease = nil
+                if !isCounted { job.attempt = max(0, job.attempt - 1) }
+                job.state = due == nil ? .queued : .scheduled
+                job.due = due.map { .engine($0) }
+            }
+        case .cancelled(let number): end(number, .cancelled, unit)
+        case .retried(let number):
+            change(number, unit) { model, job in
+                if job.state.isFinal {
+                    job.maxAttempts += 1
+                    job.expires = nil
+                    job.isPurged = false
+                    job.finished = nil
+                }
+                job.state = .queued
+                job.due = nil
+                job.order = model.takeOrder()
+            }
+        case .forgotten(let number): jobs[number] = nil
+        case .due(let number):
+            change(number, unit) { model, job in
+                if job.state == .retrying { job.order = model.takeOrder() }
+                job.state = .queued
+                job.due = nil
+            }
+        case .expired(let number): end(number, .expired, unit)
+        case .progressed(let number, let progress): change(number, unit) { $1.progress = progress }
+        case .put(let key, let value, let expires):
+            records[key] = ModelRecord(value: value, expires: expires, unit: unit.number)
+        case .deleted(let key): records[key] = nil
+        case .dropped(let numbers): for number in numbers { jobs[number] = nil }
+        case .keyDropped(let key, let name): queues[name]?.keys[key] = nil
+        }
+    }
+
+    private mutating func publish(_ message: NewMessage, _ number: Int, _ due: ModelJob.Due?, _ expires: Int64?, _ unit: ModelUnit) {
+        let attempts = message.maxAttempts ?? queues[message.queue]?.settings.maxAttempts ?? 0
+        let job = ModelJob(number, message, maxAttempts: attempts, order: takeOrder(), created: unit.wall, unit: unit.number)
+        job.expires = expires
+        if let due {
+            job.state = .scheduled
+            job.due = due
+        }
+        if let key = message.deduplication {
+            queues[message.queue]?.keys[key.key] = ModelQueue.Key(number: number, fingerprint: key.fingerprint, at: unit.engine)
+        }
+        while jobs.count <= number { jobs.append(nil) }
+        jobs[number] = job
+    }
+
+    private mutating func change(_ number: Int, _ unit: ModelUnit, _ body: (inout Model, ModelJob) -> Void) {
+        guard let job = jobs[number]?.copy() else { return }
+        body(&self, job)
+        job.unit = unit.number
+        jobs[number] = job
+    }
+
+    private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit) {
+        guard let job = jobs[number]?.copy() else { return }
+        guard queues[job.queue]?.keepsFinished == true else {
+            jobs[number] = nil
+            return
+        }
+        job.state = state
+        job.lease = nil
+        job.due = nil
+        job.expires = nil
+        job.finished = unit.wall
+        job.ended = unit.engine
+        job.leeway = queues[job.queue]?.leeway(of: state) ?? 0
+        job.unit = unit.number
+        jobs[number] = job
+    }
+
+    private mutating func takeOrder() -> Int {
+        nextOrder += 1
+        return nextOrder
+    }
+}
+
+extension Int64 {
+    func addingClamped(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? (other < 0 ? .min : .max) : sum
+    }
+}

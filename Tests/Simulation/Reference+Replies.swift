@@ -1,0 +1,84 @@
+import GodwitCore
+import GodwitEngine
+
+/// What answers tell.
+extension Reference {
+    /// Compares an answer with what it must be, and learns from it.
+    /// - Throws: ``Finding``.
+    mutating func receive(_ ticket: UInt64, _ reply: SteppedEngine.Reply, mayFail: Bool) throws {
+        guard let item = open.removeValue(forKey: ticket) else {
+            // Of a call that waits nothing but its failure comes unexpected.
+            if case .refused = reply, mayFail { return }
+            throw Finding("a request was answered that was not open: \(String(describing: reply).prefix(200))")
+        }
+        if case .refused(let error) = reply, mayFail, error.code == .storeFailed || error.code == .closed { return }
+        if let what = Comparison.difference(reply, item, knowledge) { throw Finding(what) }
+        confirm(item.unit)
+        do { try learn(reply, item) } catch let finding as Knowledge.Finding { throw Finding(finding.what) }
+    }
+
+    private mutating func learn(_ reply: SteppedEngine.Reply, _ item: Open) throws {
+        switch (item.expected, reply) {
+        case (.outcomes(let expected), .outcomes(let outcomes)):
+            for (expected, outcome) in zip(expected, outcomes) {
+                guard case .committed(let expected) = expected, case .committed(let results) = outcome else { continue }
+                for (expected, result) in zip(expected, results) { try learn(result, expected) }
+            }
+        case (.deliveries(let expected), .deliveries(let deliveries, _)):
+            for (expected, delivery) in zip(expected, deliveries) {
+                let number = expected.job.number
+                try knowledge.learn(token: delivery.token, fencing: delivery.fencingNumber, of: number, serial: expected.serial)
+                try learn(delivery.job, expected.job)
+            }
+        case (.lookups(let expected), .lookups(let lookups)):
+            for (expected, lookup) in zip(expected, lookups) {
+                switch (expected, lookup) {
+                case (.found(let job), .found(let snapshot)), (.either(let job), .found(let snapshot)): try learn(snapshot, job)
+                case (.either(let job), .forgotten) where live.job(job.number)?.unit == job.unit: drop([job.number])
+                default: break
+                }
+            }
+        case (.records(let expected), .records(let records)):
+            for (expected, record) in zip(expected, records) {
+                guard let unit = expected.record?.unit, let record else { continue }
+                try knowledge.learn(version: record.version, of: expected.key, unit: unit)
+            }
+        case (.queues(let expected), .statuses(let statuses)):
+            for status in statuses {
+                guard let queue = expected[status.name] else { continue }
+                dropKeys(queue.keys + queue.lapsedKeys.count - status.keys, of: queue.lapsedKeys, in: status.name)
+            }
+        case (.jobs(let expected), .page(let page)):
+            drop(Comparison.difference(page.jobs, expected, item.wallOffset).gone.filter { live.job($0)?.state.isFinal == true })
+            let jobs = Dictionary(uniqueKeysWithValues: expected.jobs.map { ($0.name, $0) })
+            for snapshot in page.jobs {
+                if let job = jobs[snapshot.name ?? ""] { try learn(snapshot, job) }
+            }
+        default: break
+        }
+    }
+
+    private mutating func learn(_ result: OperationResult, _ expected: ExpectedResult) throws {
+        switch (expected, result) {
+        case (.enqueued(let number, _, _, _, let unit), .enqueued(let job)):
+            try knowledge.learn(id: job.id, of: number)
+            try knowledge.learn(version: job.version, of: number, unit: unit)
+        case (.duplicate(let number), .duplicate(let id)): try knowledge.learn(id: id, of: number)
+        case (.put(let key, let unit?), .put(let version)): try knowledge.learn(version: version, of: key, unit: unit)
+        default: break
+        }
+    }
+
+    private mutating func learn(_ snapshot: JobSnapshot, _ job: ModelJob) throws {
+        try knowledge.learn(id: snapshot.id, of: job.number)
+        try knowledge.learn(version: snapshot.version, of: job.number, unit: job.unit)
+        if job.state.isFinal, job.finished == nil { learn(finished: snapshot.finishedAt?.milliseconds, of: job.number) }
+    }
+}
+
+/// A promise that was broken.
+package struct Finding: Error, CustomStringConvertible {
+    package var description: String
+
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,271 @@
+import GodwitCore
+import GodwitEngine
+import GodwitJournal
+
+/// A life of the store: turns of random requests at random times, with syncs that are early, late or in flight, and trouble.
+extension World {
+    func live() throws {
+        let turns = [roll(6), roll(60), roll(140)][roll(3)]
+        isTight = has(.full) && chance(9)
+        if isTight { storage.capacity = storage.allocatedBytes + roll(3) * options.segmentBytes }
+        for _ in 0..<turns where isAlive && statistics.operations < plan.operations {
+            passTime()
+            // What is over is known before anybody asks for it.
+            reference.pass(to: instant)
+            storage.phase = .append
+            if isTight { try takeTightTurn() } else { try takeTurn() }
+        }
+        if engine?.failure != nil { say("the store failed: \(engine?.failure.map { "\($0)" } ?? "")") }
+    }
+
+    private var isAlive: Bool { engine?.failure == nil && !storage.isStopped }
+
+    /// Moves the clocks, mostly a little.
+    private func passTime() {
+        let passed: Int64
+        switch roll(100) {
+        case 0..<60: passed = Int64(1 + roll(40))
+        case 60..<78: passed = Int64(1 + roll(900))
+        case 78..<90: passed = Int64(1_000 + roll(4_000))
+        case 90..<96: passed = Int64(1 + roll(90_000))
+        case 96: passed = Int64(roll(5 * 3_600_000))
+        case 97:
+            passed = 0
+            if has(.clocks) { statistics.clocks[.stall, default: 0] += 1 }
+        default: passed = 5
+        }
+        if passed > 60_000, has(.clocks) { statistics.clocks[.leap, default: 0] += 1 }
+        boot += passed
+        wall += passed
+        guard has(.clocks), chance(1) else { return }
+        switch roll(3) {
+        case 0:
+            wall += Int64(roll(3_600_000))
+            statistics.clocks[.wallForth, default: 0] += 1
+        case 1:
+            wall -= Int64(roll(3_600_000))
+            statistics.clocks[.wallBack, default: 0] += 1
+        default:
+            wall += (chance(50) ? 1 : -1) * 365 * 86_400_000
+            statistics.clocks[.yearOff, default: 0] += 1
+        }
+    }
+
+    // MARK: Turns
+
+    private func takeTurn() throws {
+        armTrouble()
+        let requests = makeRequests(most: 4)
+        try turn(requests)
+        try receive()
+        if chance(20) { try maintain() }
+        guard isAlive else { return }
+        try sync()
+        try idle()
+    }
+
+    private func turn(_ requests: Tickets) throws {
+        for (_, request) in requests { say("t=\(boot) \(Trace(request: request, knowledge: reference.knowledge))") }
+        statistics.turns += 1
+        engine?.turn(requests, at: instant)
+        reference.turn(requests, at: instant)
+        if storage.isStopped { return }
+        guard engine?.failure == nil else {
+            if !mayFail { throw Finding("the store fails for no reason: \(engine?.failure.map { "\($0)" } ?? "")") }
+            return
+        }
+        if let time = engine?.time, time != reference.engine { throw Finding("engine time is \(time), not \(reference.engine)") }
+        if engine?.isSynced == false { lastDirty = boot }
+    }
+
+    private func receive() throws {
+        // Of a process that has ended nobody hears any more.
+        if storage.isStopped { return }
+        for (ticket, reply) in takeReplies() {
+            try reference.receive(ticket, reply, mayFail: engine?.failure != nil && mayFail)
+            statistics.confirmed += 1
+        }
+    }
+
+    /// Replies are completed by their callers, who read the journal: what is planned for the engine must not meet them.
+    private func takeReplies() -> [(ticket: UInt64, reply: SteppedEngine.Reply)] {
+        storage.withoutFaults { () -> [(ticket: UInt64, reply: SteppedEngine.Reply)] in engine?.takeReplies() ?? [] }
+    }
+
+    private func armTrouble() {
+        guard chance(4) else { return }
+        switch roll(6) {
+        case 0 where has(.errors):
+            say("a write will fail")
+            storage.fail(.write, at: 1 + roll(6), errno: chance(50) ? 5 : 28)
+            mayFail = true
+        case 1 where has(.errors):
+            say("a sync will fail")
+            storage.fail(.sync, at: 1 + roll(6))
+            mayFail = true
+        case 2 where has(.errors):
+            say("a call will fail")
+            storage.fail(pick([.create, .rename, .syncDirectory]) ?? .create, at: 1 + roll(2))
+            mayFail = true
+        case 3 where has(.short):
+            storage.shorten(chance(50) ? .write : .read, at: 1 + roll(6), to: roll(5_000))
+        case 4 where has(.kills) || has(.power):
+            say("all calls will fail from some one on")
+            storage.stop(at: 1 + roll(20))
+            mayFail = true
+        default: break
+        }
+    }
+
+    // MARK: The journal's needs
+
+    /// Syncs now, later, or lets a sync be under way while others come in.
+    private func sync() throws {
+        if let sync = syncUnderWay {
+            guard chance(60) else { return }
+            try endSync(sync)
+        }
+        guard isAlive else { return }
+        switch roll(10) {
+        case 0, 1: return
+        case 2, 3, 4:
+            storage.phase = .append
+            guard let sync = engine?.beginSync() else { return try checkFailure() }
+            syncUnderWay = sync
+            try receive()
+        default: try syncAll()
+        }
+    }
+
+    private func syncAll() throws {
+        storage.phase = .append
+        if let sync = syncUnderWay { try endSync(sync) }
+        while let sync = engine?.beginSync() {
+            try endSync(sync)
+            storage.phase = .append
+        }
+        try checkFailure()
+        guard isAlive else { return }
+        guard engine?.isSynced == true else { throw Finding("there is nothing to sync, and not all is durable") }
+        let waiting = Set(reference.waits.map(\.ticket))
+        if let ticket = reference.open.keys.filter({ !waiting.contains($0) }).min() {
+            throw Finding("all is durable and request \(ticket) is not answered: \(String(describing: reference.open[ticket]).prefix(300))")
+        }
+    }
+
+    func endSync(_ sync: JournalSync) throws {
+        syncUnderWay = nil
+        storage.phase = .sync
+        if has(.full), chance(1) {
+            say("a sync finds no room")
+            storage.fail(.sync, errno: 28)
+            mayFail = true
+        }
+        do throws(JournalError) {
+            try sync.run()
+            // A process may end between the sync and its being noticed.
+            if has(.kills), chance(1) {
+                say("the process ends before it sees its sync's end")
+                storage.stop(at: 1)
+                mayFail = true
+            }
+            engine?.endSync(sync, failure: nil)
+        } catch {
+            guard mayFail else { throw Finding("a sync fails for no reason: \(error)") }
+            engine?.endSync(sync, failure: error)
+        }
+        try receive()
+    }
+
+    private func checkFailure() throws {
+        if let failure = engine?.failure, !mayFail { throw Finding("the store fails for no reason: \(failure)") }
+        try receive()
+    }
+
+    /// What the engine does when it is idle, and what must be true then.
+    private func idle() throws {
+        guard syncUnderWay == nil, isAlive else { return }
+        storage.phase = .sync
+        engine?.markIfIdle()
+        try checkFailure()
+        if isAlive, engine?.isSynced == true, boot - lastDirty >= 1_000 { reference.vouch(until: boot - 1_000) }
+    }
+
+    /// Work on files that the engine's thread hands to another one.
+    private func maintain() throws {
+        guard let maintenance = engine?.beginMaintenance() else { return }
+        storage.phase = maintenance.phase
+        // Without room for another file publishes are refused: that is for lives with a full disk.
+        let isTroubled = !isTight && chance(25)
+        if isTroubled, has(.errors), chance(60) {
+            storage.failAnyCall(at: 1 + roll(4))
+        } else if isTroubled, has(.kills) || has(.power) {
+            storage.stop(at: 1 + roll(4))
+            mayFail = true
+        }
+        let result = maintenance.run()
+        if let failure = result.failure, !isTroubled, !mayFail, !isTight {
+            throw Finding("work on files fails for no reason: \(failure)")
+        }
+        engine?.endMaintenance(result)
+        if storage.isStopped { return }
+        if isTroubled { storage.heal() }
+        storage.phase = .append
+    }
+
+    // MARK: A full disk
+
+    /// On a full disk each turn is one request, and everything is looked at after it: what there was no room for did not happen, and
+    /// all else did.
+    private func takeTightTurn() throws {
+        if chance(20) { try maintain() }
+        if chance(10) { storage.capacity = storage.allocatedBytes + roll(2) * options.segmentBytes }
+        let requests = makeRequests(most: 1)
+        let looks: Tickets = [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.recordKeys))]
+        for (_, request) in requests { say("t=\(boot), full disk: \(Trace(request: request, knowledge: reference.knowledge))") }
+        statistics.turns += 1
+        storage.phase = .append
+        engine?.turn(requests + looks, at: instant)
+        if engine?.isSynced == false { lastDirty = boot }
+        var replies = engine?.takeReplies() ?? []
+        while let sync = engine?.beginSync() {
+            do throws(JournalError) { try sync.run() } catch { throw Finding("a sync fails for no reason: \(error)") }
+            engine?.endSync(sync, failure: nil)
+            replies += engine?.takeReplies() ?? []
+        }
+        if let failure = engine?.failure { throw Finding("the store fails on a full disk: \(failure)") }
+        reference = try explained(requests + looks, replies, requests.map(\.ticket))
+    }
+
+    private func explained(
+        _ requests: Tickets,
+        _ replies: [(ticket: UInt64, reply: SteppedEngine.Reply)],
+        _ refusable: [UInt64]
+    ) throws -> Reference {
+        var first: String?
+        let refusals = [nil] + refusable.map { Optional($0) }
+        for time in [nil] + (0..<12).map({ Optional($0) }) {
+            for refused in refusals {
+                var trial = reference
+                trial.turn(requests, at: instant, Reference.Shortage(time: time, refused: refused))
+                var what: String?
+                for (ticket, reply) in replies where what == nil {
+                    guard let open = trial.open[ticket] else {
+                        what = "an answer that nobody waits for"
+                        continue
+                    }
+                    what = Comparison.difference(reply, open, trial.knowledge)
+                }
+                if let what {
+                    first = first ?? what
+                    say("  with room for \(time.map { "\($0) units of time" } ?? "all"), refused \(refused != nil): \(what)")
+                    continue
+                }
+                for (ticket, reply) in replies { try trial.receive(ticket, reply, mayFail: false) }
+                if let ticket = trial.open.keys.min() { throw Finding("request \(ticket) was not answered on a full disk") }
+                return trial
+            }
+        }
+        throw Finding("on a full disk something else happened than there was room for: \(first ?? "")")
+    }
+}

@@ -1,0 +1,284 @@
+import GodwitCore
+import GodwitEngine
+import GodwitJournal
+
+/// Openings, and what the store is found to hold after them.
+extension World {
+    typealias Tickets = [(ticket: UInt64, request: SteppedEngine.Request)]
+
+    func ticket(_ request: SteppedEngine.Request) -> (ticket: UInt64, request: SteppedEngine.Request) {
+        defer { nextTicket += 1 }
+        return (nextTicket, request)
+    }
+
+    /// Opens the store, after openings that are cut off and with damage tried on the side, and takes up from what it holds.
+    func open() throws {
+        storage.phase = .recovery
+        if has(.flips), chance(12), boots > 0, !storage.files.isEmpty { try tryFlip() }
+        while has(.openings), chance(25) {
+            if try openWithTrouble() { return try match(candidates: reference.candidates()) }
+        }
+        try openOnce()
+        try match(candidates: reference.candidates())
+    }
+
+    func openOnce() throws {
+        storage.phase = .recovery
+        do throws(BrokerError) {
+            engine = try SteppedEngine.open(storage, options: openingOptions(), at: instant)
+        } catch {
+            throw Finding("the store does not open: \(error)")
+        }
+        noteOpened()
+    }
+
+    private func openingOptions() -> EngineOptions {
+        var options = options
+        options.clock = ManualClock(start: Timestamp(milliseconds: wall), boot: .milliseconds(boot), bootID: "boot-\(boots)")
+        return options
+    }
+
+    private func noteOpened() {
+        statistics.openings += 1
+        lastDirty = boot
+        waitQueue = roll(World.queueNames.count)
+        if let recovery = engine?.recovery {
+            say("opened: \(recovery.records) records, copied \(recovery.copiedGroups) groups, cut \(recovery.cuts.count)")
+        }
+    }
+
+    /// Whether it opened in spite of the trouble.
+    private func openWithTrouble() throws -> Bool {
+        let trouble: String
+        switch roll(8) {
+        case 0, 1, 2:
+            trouble = "all calls fail from some one on"
+            storage.stop(at: 1 + roll([8, 40, 160][roll(3)]))
+        case 3 where has(.errors):
+            trouble = "a read fails"
+            storage.fail(.read, at: 1 + roll(12))
+        case 4 where has(.errors):
+            trouble = "a call fails"
+            storage.fail(pick([.write, .sync, .syncDirectory, .open, .create, .delete, .rename, .list, .size]) ?? .write, at: 1 + roll(4))
+        case 5 where has(.full):
+            trouble = "the disk is full"
+            storage.capacity = 0
+        case 6 where has(.full):
+            trouble = "a call finds no room"
+            storage.failAnyCall(at: 1 + roll(40), errno: 28)
+        case 7 where has(.short):
+            trouble = "short transfers"
+            storage.transferLimit = 1 + roll(9_000)
+        default: return false
+        }
+        say("opening while \(trouble)")
+        let before = storage.hits
+        do throws(BrokerError) {
+            engine = try SteppedEngine.open(storage, options: openingOptions(), at: instant)
+            storage.heal()
+            storage.capacity = nil
+            noteOpened()
+            return true
+        } catch {
+            guard storage.hits != before else { throw Finding("the store does not open: \(error)") }
+            if error.code == .storeCorrupt { throw Finding("damage is reported where a call failed (\(trouble)): \(error)") }
+            say("  it did not open: \(error)")
+        }
+        storage.heal()
+        storage.capacity = nil
+        // Time and boots stay as they are: what an opening that was cut off left durable has the same times then.
+        if has(.power), chance(50) {
+            replaceStorage(with: storage.crash(seed: random.next()))
+        } else {
+            replaceStorage(with: storage.kill())
+        }
+        storage.phase = .recovery
+        return false
+    }
+
+    // MARK: What is there
+
+    static let recordKeys = (0..<5).map { RecordKey("record-\($0)") }
+
+    private func observation() -> Tickets {
+        [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.recordKeys))]
+    }
+
+    /// Takes a turn with requests and syncs until all are answered.
+    private func ask(_ requests: Tickets) throws -> [(ticket: UInt64, reply: SteppedEngine.Reply)] {
+        engine?.turn(requests, at: instant)
+        var replies = engine?.takeReplies() ?? []
+        while let sync = engine?.beginSync() {
+            do throws(JournalError) { try sync.run() } catch { throw Finding("a sync fails for no reason: \(error)") }
+            engine?.endSync(sync, failure: nil)
+            replies += engine?.takeReplies() ?? []
+        }
+        if let failure = engine?.failure { throw Finding("the store fails for no reason: \(failure)") }
+        return replies
+    }
+
+    /// Finds which of the states that a crash may have left is there, and goes on from it.
+    func match(candidates: (base: Model, units: [ModelUnit])) throws {
+        reference = try matched(candidates)
+        storage.phase = .append
+    }
+
+    private func matched(_ candidates: (base: Model, units: [ModelUnit])) throws -> Reference {
+        let requests = observation()
+        let replies = try ask(requests)
+        guard let time = engine?.time, let isClockDoubtful = engine?.isClockDoubtful else { throw Finding("the store is not open") }
+        var candidate = candidates.base, differences: [String] = []
+        for applied in 0...candidates.units.count {
+            if applied > 0 { candidate.apply(candidates.units[applied - 1]) }
+            var trial = reference
+            trial.resume(candidate, at: instant, engine: time, isClockDoubtful: isClockDoubtful)
+            trial.turn(requests, at: instant)
+            if let what = difference(replies, trial) {
+                differences.append(what)
+                continue
+            }
+            do {
+                for (ticket, reply) in replies { try trial.receive(ticket, reply, mayFail: false) }
+            } catch let finding as Finding {
+                differences.append(finding.description)
+                continue
+            }
+            say("it holds \(applied) of \(candidates.units.count) units that were not confirmed")
+            try checkTime(candidate)
+            trial.noteAllSeen()
+            return trial
+        }
+        var text = "after an opening the store holds none of the \(differences.count) states that it may"
+        text += "\n  not all that was confirmed: \(differences.first ?? "")"
+        if differences.count > 1 { text += "\n  nor all that was asked for: \(differences.last ?? "")" }
+        if let trace { for (index, what) in differences.enumerated() { trace("  candidate \(index): \(what)") } }
+        throw Finding(text)
+    }
+
+    private func difference(_ replies: [(ticket: UInt64, reply: SteppedEngine.Reply)], _ trial: Reference) -> String? {
+        for (ticket, reply) in replies {
+            guard let open = trial.open[ticket] else { return "an answer that nobody waits for" }
+            if let what = Comparison.difference(reply, open, trial.knowledge) { return what }
+        }
+        return replies.count == trial.open.count ? nil : "not all was answered"
+    }
+
+    /// The engine's time goes on from where it was: exactly within one boot, by the wall clock otherwise, and never back.
+    private func checkTime(_ candidate: Model) throws {
+        guard let engine = engine?.time else { return }
+        defer {
+            engineOffset = engine - boot
+            wasTight = false
+        }
+        // What was refused on a full disk without anybody's seeing it left no time behind.
+        if wasTight { return }
+        guard engine >= candidate.engine else { throw Finding("engine time went back, from \(candidate.engine) to \(engine)") }
+        if let engineOffset {
+            let expected = max(boot + engineOffset, candidate.engine)
+            guard engine == expected else { throw Finding("engine time is \(engine) after a restart within one boot, not \(expected)") }
+        } else if candidate.unit > 0 {
+            let earliest = min(candidate.wall, reference.instant.wall)
+            let most = max(candidate.engine, reference.engine) + min(max(0, wall - earliest), 7 * 86_400_000)
+            guard engine <= most else { throw Finding("engine time is \(engine) after another boot, at most \(most) is believed") }
+        }
+    }
+
+    /// All that there is, compared once more.
+    func observe() throws {
+        let requests = observation()
+        reference.turn(requests, at: instant)
+        for (ticket, reply) in try ask(requests) { try reference.receive(ticket, reply, mayFail: false) }
+        if let ticket = reference.open.keys.min() { throw Finding("request \(ticket) was not answered") }
+    }
+
+    /// Tells the trace what the engine and the model hold, once they differ.
+    func dump() {
+        guard engine?.failure == nil else { return }
+        for (_, reply) in (try? ask([ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues)])) ?? [] {
+            switch reply {
+            case .page(let page):
+                for job in page.jobs { say("  engine: \(job.name ?? "?") in \(job.queue), \(job.state), attempt \(job.attempt)") }
+            case .statuses(let statuses): for status in statuses { say("  engine: \(status)") }
+            default: say("  engine: \(reply)")
+            }
+        }
+        for job in reference.live.allJobs {
+            let place = "model: \(job.name) in \(job.queue), \(job.state), attempt \(job.attempt), ended \(job.ended), unit \(job.unit)"
+            say("  \(place)\(reference.isUnsure(job) ? ", may be gone" : "")")
+        }
+        for (name, queue) in reference.live.queues { say("  model: \(name), \(queue)") }
+    }
+
+    /// Every payload and result.
+    func readEverything() throws {
+        var requests: Tickets = []
+        for job in reference.live.allJobs where !reference.isUnsure(job) {
+            guard let id = reference.knowledge.ids[job.number] else { continue }
+            requests.append(ticket(.payload(id)))
+            if job.state == .succeeded { requests.append(ticket(.result(id))) }
+        }
+        reference.turn(requests, at: instant)
+        for (ticket, reply) in try ask(requests) { try reference.receive(ticket, reply, mayFail: false) }
+    }
+
+    // MARK: Damage
+
+    /// Opens a copy in which bits flipped: it refuses, or goes on with everything that was synced for a second.
+    private func tryFlip() throws {
+        let (original, saved) = (storage, reference)
+        defer {
+            storage = original
+            reference = saved
+            engine = nil
+        }
+        storage = original.kill()
+        storage.heal()
+        var places: [String] = []
+        for _ in 0...roll(2) {
+            guard let file = pick(storage.files.filter { !$0.hasPrefix("cut-") }), let bytes = storage.contents(of: file), !bytes.isEmpty
+            else { continue }
+            var offset = roll(bytes.count)
+            for _ in 0..<64 where bytes[offset] == 0 { offset = roll(bytes.count) }
+            storage.flip(1 << UInt8(roll(8)), of: file, at: offset)
+            places.append("\(file):\(offset)")
+        }
+        say("flipping bits at \(places)")
+        defer {
+            statistics.hits[StorageHit(.flip, .recovery), default: 0] += places.count
+        }
+        do throws(BrokerError) {
+            engine = try SteppedEngine.open(storage, options: openingOptions(), at: instant)
+        } catch {
+            guard error.code == .storeCorrupt else { throw Finding("with bits flipped at \(places) the store does not open: \(error)") }
+            statistics.flipsRefused += 1
+            return
+        }
+        statistics.flipsHarmless += 1
+        let offset = engineOffset
+        defer { engineOffset = offset }
+        do {
+            reference = try matched(reference.candidates(afterFlip: true))
+            try readDamaged()
+        } catch let finding as Finding {
+            throw Finding("with bits flipped at \(places): \(finding)")
+        }
+    }
+
+    /// Every payload and result is what it should be, or is refused as damaged.
+    private func readDamaged() throws {
+        var requests: Tickets = []
+        for job in reference.live.allJobs where !reference.isUnsure(job) {
+            guard let id = reference.knowledge.ids[job.number] else { continue }
+            requests.append(ticket(.payload(id)))
+            if job.state == .succeeded { requests.append(ticket(.result(id))) }
+        }
+        reference.turn(requests, at: instant)
+        for (ticket, reply) in try ask(requests) {
+            if case .refused(let error) = reply, error.code == .storeCorrupt {
+                reference.open[ticket] = nil
+            } else {
+                try reference.receive(ticket, reply, mayFail: false)
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+import GodwitCore
+import GodwitEngine
+
+/// What clients ask for.
+extension World {
+    static let queueNames: [QueueName] = ["a", "b", "c"].map { name in
+        do { return try QueueName(name) } catch { preconditionFailure("a good name") }
+    }
+
+    private var queue: QueueName { pick(Self.queueNames) ?? Self.queueNames[0] }
+
+    /// Up to so many requests for one turn.
+    func makeRequests(most: Int) -> Tickets {
+        let count = most == 1 ? 1 : roll(most + 1)
+        if !reference.ties.isEmpty, most > 1 { return [ticket(.list(JobQuery(limit: Limits.page)))] }
+        return (0..<count).compactMap { _ in
+            guard let request = makeRequest() else { return nil }
+            statistics.operations += 1
+            return ticket(request)
+        }
+    }
+
+    private func makeRequest() -> SteppedEngine.Request? {
+        switch roll(100) {
+        case 0..<26: return publish()
+        case 26..<46: return lease()
+        case 46..<64: return settle()
+        case 64..<69: return many()
+        case 69..<74: return renew()
+        case 74..<80: return change()
+        case 80..<84: return .commit([Transaction(record())])
+        case 84..<86: return .records([pick(Self.recordKeys) ?? Self.recordKeys[0]])
+        case 86..<91: return read()
+        case 91: return isTight ? nil : .list(JobQuery(limit: Limits.page))
+        case 92: return .queues
+        case 93: return configure()
+        case 94: return existing.map { .pause($0, chance(50)) }
+        case 95: return chance(60) ? .purge(queue) : nil
+        case 96: return chance(40) ? .delete(queue, purging: chance(50)) : nil
+        case 97: return isTight ? nil : .closeHolder(HolderID("holder-\(roll(4))"))
+        case 98: return .check
+        default:
+            guard !isTight, let ticket = pick(reference.open.keys.sorted()) else { return nil }
+            return .abandon(ticket)
+        }
+    }
+
+    private var existing: QueueName? { pick(reference.live.queues.keys.sorted()) }
+
+    // MARK: Publishing
+
+    private func publish() -> SteppedEngine.Request? {
+        let count = isTight ? 1 : 1 + roll(10) / 8 * roll(3)
+        let messages = (0..<count).compactMap { _ in message() }
+        statistics.operations += max(0, messages.count - 1)
+        return messages.isEmpty ? nil : .commit(messages.map { Transaction(.enqueue($0)) })
+    }
+
+    /// A new message. Its name is its number, so messages must be asked for in the order in which they are decided on.
+    func message() -> NewMessage? {
+        guard let queue = isTight ? existing : queue else { return nil }
+        var deduplication: NewMessage.Deduplication?
+        if chance(15) {
+            let key = NewMessage.Deduplication(key: "key-\(roll(5))", fingerprint: chance(40) ? UInt64(1 + roll(2)) : nil)
+            if isCertain(key, in: queue) { deduplication = key }
+        }
+        let number = reference.takeNumber()
+        var message = NewMessage(queue: queue, payload: payload(number), name: ModelJob.name(of: number))
+        message.deduplication = deduplication
+        if chance(20) { message.headers = [Header(name: "number", value: "\(number)")] }
+        if chance(30) { message.priority = pick([1, 7, 255]) ?? 0 }
+        if chance(25) {
+            message.start =
+                chance(70)
+                ? .after(.milliseconds(pick([1, 200, 3_000, 60_000, 86_400_000]) ?? 0))
+                : .at(Timestamp(milliseconds: wall + Int64(roll(60_000)) - 5_000))
+        }
+        if chance(15) { message.expires = .milliseconds(pick([5, 2_000, 60_000]) ?? 1) }
+        message.maxAttempts = chance(70) ? 1 + roll(4) : nil
+        if chance(5) {
+            message.timeout = .milliseconds(1_000 + roll(4_000))
+            message.maxAttempts = 1
+        }
+        return message
+    }
+
+    private func payload(_ number: Int) -> Content {
+        let length = chance(85) ? roll(60) : roll(3_000)
+        var bytes = Array("\(number):".utf8)
+        bytes.reserveCapacity(bytes.count + length)
+        var value = UInt8(truncatingIfNeeded: number)
+        for _ in 0..<length {
+            value = value &* 33 &+ 17
+            bytes.append(value)
+        }
+        return Content(Bytes(bytes), type: Content.binary)
+    }
+
+    /// Whether it is certain what a key's use comes to: a key whose window is over may be remembered a little longer.
+    private func isCertain(_ key: NewMessage.Deduplication, in name: QueueName) -> Bool {
+        guard let queue = reference.live.queues[name] else { return true }
+        if let known = queue.keys[key.key] { return !isTight && !reference.isUnsure(known, in: queue) }
+        return queue.keys.count + 8 < queue.settings.dedupMax || !queue.keys.values.contains { reference.isUnsure($0, in: queue) }
+    }
+
+    /// New settings of a queue; not while something in it is over and may be there still, for it is free to take that back or not.
+    private func configure() -> SteppedEngine.Request? {
+        let name = queue
+        if let queue = reference.live.queues[name] {
+            guard !queue.keys.values.contains(where: { reference.isUnsure($0, in: queue) }),
+                !reference.live.allJobs.contains(where: { $0.queue == name && reference.isUnsure($0) }), !overfull.contains(name)
+            else { return nil }
+        }
+        return .configure(name, settings(), chance(80) ? .anything : .absent)
+    }
+
+    private func settings() -> QueueSettings {
+        var settings = QueueSettings()
+        settings.maxJobs = pick([5, 40, 1_000_000]) ?? 0
+        settings.maxBytes = pick([600, 20_000, 1 << 30]) ?? 0
+        settings.maxAttempts = 1 + roll(5)
+        settings.lease = .milliseconds(pick([100, 2_000, 30_000]) ?? 0)
+        settings.dedupWindow = .milliseconds(pick([500, 20_000, 86_400_000]) ?? 0)
+        settings.dedupMax = pick([2, 1_000_000]) ?? 0
+        switch roll(4) {
+        case 0: settings.retention = .none
+        case 1: settings.retention = .keep(succeeded: .seconds(10), failed: .seconds(40), count: 1_000_000)
+        case 2: settings.retention = .keep(succeeded: .seconds(365 * 86_400), failed: .seconds(365 * 86_400), count: roll(4))
+        default: break
+        }
+        return settings
+    }
+
+    // MARK: Leases
+
+    private func lease() -> SteppedEngine.Request? {
+        var names = Self.queueNames
+        let first = roll(names.count)
+        names = chance(70) || isTight ? [names[first]] : Array(names[first...] + names[..<first])
+        if isTight, reference.live.queues[names[0]] == nil { return nil }
+        let index = roll(4)
+        let order: HolderOptions.Order = names.count > 1 && chance(50) ? .weighted([1, 3, 2]) : .strict
+        let holder = HolderOptions(id: HolderID("holder-\(index)"), queues: names, order: order, capacity: 1, isEmbedded: index == 3)
+        let term: LeaseTerm =
+            switch roll(10) {
+            case 0...3: .queue
+            case 4: .holderLife
+            default: .fixed(.milliseconds(pick([100, 900, 5_000, 60_000, 7_200_000]) ?? 0))
+            }
+        var wait: Duration = .zero
+        if !isTight, names == [Self.queueNames[waitQueue]], chance(50) { wait = .milliseconds(pick([1, 500, 20_000]) ?? 0) }
+        return .lease(holder, max: chance(80) ? 1 + roll(3) : 1 + roll(40), term: term, wait: wait)
+    }
+
+    /// A token that somebody has: of a lease that goes on, or of one that is over.
+    private func token() -> LeaseToken? {
+        let known = reference.live.allJobs.compactMap { job in job.lease.flatMap { reference.knowledge.tokens[$0.serial] } }
+        if let live = pick(known), chance(92) { return live }
+        return pick(reference.knowledge.tokens.keys.sorted().suffix(40)).flatMap { reference.knowledge.tokens[$0] }
+    }
+
+    private func settle() -> SteppedEngine.Request? { settlement().map { .commit([Transaction($0)]) } }
+
+    private func settlement() -> GodwitCore.Operation? {
+        guard let token = token() else { return nil }
+        switch roll(10) {
+        case 0...4: return .complete(token, result: chance(50) ? payload(roll(1_000)) : nil)
+        case 5, 6:
+            let failure = Failure(message: "it did not work", code: chance(80) ? "code-\(roll(3))" : nil)
+            let delays: [Duration] = [.zero, .milliseconds(300), .seconds(20)]
+            return .fail(token, failure, retry: chance(80) ? .after(pick(delays) ?? .zero) : .never)
+        default:
+            let delays: [Duration?] = [nil, nil, .milliseconds(700), .seconds(30)]
+            return .release(token, delay: pick(delays) ?? nil, counted: chance(40))
+        }
+    }
+
+    private func renew() -> SteppedEngine.Request? {
+        let renewals = (0...roll(3)).compactMap { _ -> Renewal? in
+            guard let token = token() else { return nil }
+            let term: Duration? = chance(30) ? .milliseconds(pick([100, 4_000, 60_000]) ?? 0) : nil
+            let progress = chance(30) && !isTight ? JobProgress(fraction: Double(roll(4)) / 4, note: "note \(roll(1_000))") : nil
+            return Renewal(token, term: term, progress: progress)
+        }
+        return renewals.isEmpty ? nil : .renew(renewals)
+    }
+
+    // MARK: Jobs and records
+
+    private func job(_ isMeant: (ModelJob) -> Bool = { _ in true }) -> JobID? {
+        let overfull = overfull
+        let jobs = reference.live.allJobs.filter {
+            isMeant($0) && !reference.isUnsure($0)
+                && !(($0.state.isFinal || $0.lease != nil || $0.expires != nil) && overfull.contains($0.queue))
+        }.map(\.number)
+        return pick(jobs).flatMap { reference.knowledge.ids[$0] }
+    }
+
+    /// Queues that may drop ended jobs at the next turn: time may end some more before.
+    private var overfull: Set<QueueName> {
+        var ended: [QueueName: Int] = [:]
+        for job in reference.live.allJobs where job.state.isFinal || job.lease != nil || job.expires != nil {
+            ended[job.queue, default: 0] += 1
+        }
+        return Set(ended.filter { $0.value > reference.live.queues[$0.key]?.keptCount ?? 0 }.keys)
+    }
+
+    private func change() -> SteppedEngine.Request? {
+        switch roll(3) {
+        case 0: return job().map { .commit([Transaction(.cancel($0))]) }
+        case 1: return job { $0.message.timeout == nil }.map { .commit([Transaction(.retry($0))]) }
+        default: return job { $0.state.isFinal || chance(10) }.map { .commit([Transaction(.forget($0))]) }
+        }
+    }
+
+    private func read() -> SteppedEngine.Request? {
+        switch roll(4) {
+        case 0: return job().map { .payload($0) }
+        case 1: return job { $0.state == .succeeded }.map { .result($0) }
+        default:
+            let known = reference.knowledge.ids.keys.sorted()
+            let ids = (0...roll(4)).compactMap { _ in pick(known).flatMap { reference.knowledge.ids[$0] } }
+            return ids.isEmpty ? nil : .read(ids)
+        }
+    }
+
+    private func record() -> GodwitCore.Operation {
+        let key = pick(Self.recordKeys) ?? Self.recordKeys[0]
+        let expectation: Expectation
+        switch roll(4) {
+        case 0: expectation = .absent
+        case 1:
+            let unit = reference.live.records[key]?.unit ?? 0
+            let known = reference.knowledge.recordVersions[Knowledge.RecordChange(key: key, unit: unit)]
+            expectation = known.map { .version($0) } ?? .anything
+        default: expectation = .anything
+        }
+        if chance(20) { return .delete(key, expecting: expectation) }
+        let lifetime: Duration? = chance(30) ? .milliseconds(pick([1, 5_000, 600_000]) ?? 1) : nil
+        return .put(key, value: Bytes("value \(nextTicket)-\(roll(1 << 30))"), expecting: expectation, lifetime: lifetime)
+    }
+
+    /// A transaction of several operations, with a lease's end first, as workers make them.
+    private func many() -> SteppedEngine.Request? {
+        var operations: [GodwitCore.Operation] = []
+        if chance(70), let settlement = settlement() { operations.append(settlement) }
+        for _ in 0...roll(4) {
+            switch roll(6) {
+            case 0, 1, 2: if let message = message() { operations.append(.enqueue(message)) }
+            case 3: operations.append(record())
+            case 4: if let settlement = settlement() { operations.append(settlement) }
+            default: if let id = job({ $0.message.timeout == nil }) { operations.append(chance(50) ? .cancel(id) : .retry(id)) }
+            }
+        }
+        guard !operations.isEmpty else { return nil }
+        statistics.operations += operations.count - 1
+        return .commit([Transaction(operations)])
+    }
+}
