@@ -35,6 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
     ],
     targets: [
         .target(name: "CCRC32C"),
@@ -96,10 +97,19 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "GodwitBench",
+            dependencies: [
+                "Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal",
+                .product(name: "Histogram", package: "hdrhistogram-swift", condition: server),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "GodwitCLI",
             dependencies: [
-                "Godwit", "GodwitCore", "GodwitEngine", "GodwitHTTP", "GodwitJournal", "GodwitServer",
+                "Godwit", "GodwitBench", "GodwitCore", "GodwitEngine", "GodwitHTTP", "GodwitJournal", "GodwitServer",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -143,6 +153,14 @@ let package = Package(
             name: "GodwitJournalTests",
             dependencies: ["GodwitJournal", "CCRC32C"],
             exclude: ["Golden"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GodwitBenchTests",
+            dependencies: [
+                "GodwitBench", "Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -200,7 +218,7 @@ let package = Package(
         .testTarget(
             name: "GodwitCLITests",
             dependencies: [
-                "GodwitCLI", "GodwitCore", "GodwitHTTP",
+                "GodwitCLI", "GodwitBench", "GodwitCore", "GodwitHTTP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
             ],

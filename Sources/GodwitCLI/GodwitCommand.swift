@@ -28,7 +28,7 @@ struct GodwitCommand: AsyncParsableCommand {
             ServeCommand.self, PublishCommand.self, WorkCommand.self, StatusCommand.self, ResultCommand.self, PayloadCommand.self,
             CancelCommand.self, RetryCommand.self, ForgetCommand.self, JobsCommand.self, QueuesCommand.self, QueueCommand.self,
             BackupCommand.self, RestoreCommand.self, CheckCommand.self, RepairCommand.self, InspectCommand.self,
-            ExportCommand.self, ImportCommand.self,
+            ExportCommand.self, ImportCommand.self, BenchCommand.self,
         ]
     )
 

@@ -26,11 +26,10 @@ extension Journal {
     }
 
     private mutating func nextDuty(mayCreate: Bool) -> JournalMaintenance.Duty? {
+        // nothing may make the journal wait for the next segment
+        if ready.isEmpty, !spares.isEmpty { return makeReady() }
         if let urgent = urgentDuty() { return urgent }
-        if ready.isEmpty, !spares.isEmpty {
-            let prepared = takeLikeliestSpare()
-            return .makeReady(prepared, newHeader(for: prepared))
-        }
+        if ready.count < Self.readySegments, !spares.isEmpty { return makeReady() }
         guard mayCreate else { return nil }
         if ahead < options.spareSegments + options.reserveSegments {
             return .createSpare(FileName.spare(takeSpareNumber()), size: options.segmentBytes)
@@ -39,6 +38,14 @@ extension Journal {
         // all that is to be kept for a full disk is there
         isShort = false
         return nil
+    }
+
+    /// One is enough as long as the disk is quick: it is needed again when a segment has been filled.
+    private static let readySegments = 2
+
+    private mutating func makeReady() -> JournalMaintenance.Duty {
+        let prepared = takeLikeliestSpare()
+        return .makeReady(prepared, newHeader(for: prepared), urgency)
     }
 
     private mutating func makeDraft() -> JournalMaintenance.Duty {
@@ -104,7 +111,7 @@ extension Journal {
         case .done:
             break
         case .stopped:
-            if case .makeReady(let prepared, _) = result.duty { spares.append(prepared) }
+            if case .makeReady(let prepared, _, _) = result.duty { spares.append(prepared) }
         case .failed(let error):
             failed(result.duty, error)
         }
@@ -117,7 +124,7 @@ extension Journal {
             checkpointStage = .none
             try? storage.delete(pending.name)
             try? storage.delete(FileName.checkpoint(pending.found.header.number))
-        case .makeReady(let prepared, let header):
+        case .makeReady(let prepared, let header, _):
             // how far it came is not known; what is left is found at the next opening
             try? storage.delete(prepared.name)
             try? storage.delete(FileName.segment(header.number))

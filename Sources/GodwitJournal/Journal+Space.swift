@@ -120,5 +120,6 @@ extension Journal {
         table.add(next.header, file: next.file)
         inUse.append(SpaceOfSegment(number: next.header.number, capacity: Int(next.header.capacity)))
         position = Block.size
+        urgency.isUrgent = false
     }
 }

@@ -132,6 +132,7 @@ extension Journal {
             throw poison(error, in: segment.name)
         }
         position += bytes.count
+        if ready.isEmpty, position > segment.capacity / 8 * 5 { urgency.isUrgent = true }
         bytesSinceCheckpoint += bytes.count
     }
 

@@ -59,6 +59,7 @@ package struct Journal: ~Copyable, Sendable {
     /// The last attempt to make a file failed for want of space.
     var isShort = false
     var isMaintaining = false
+    let urgency = Urgency()
     let pins = PinTable()
 
     // Checkpoints.

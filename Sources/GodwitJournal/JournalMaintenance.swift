@@ -14,7 +14,7 @@ package struct JournalMaintenance: Sendable {
         /// somebody may be reading it.
         case place(PendingCheckpoint, oldest: String?, draft: String?)
         /// Makes a segment complete but for its first group.
-        case makeReady(PreparedSegment, SegmentHeader)
+        case makeReady(PreparedSegment, SegmentHeader, Urgency)
         /// Takes a dead segment's name away, so that its file can be used again.
         case recycle(segment: String, capacity: Int, spare: String)
         case delete([String])
@@ -71,8 +71,13 @@ package struct JournalMaintenance: Sendable {
         switch duty {
         case .place(let pending, let oldest, let draft):
             return try place(pending, oldest, draft)
-        case .makeReady(let prepared, let header):
-            guard try prepared.writeOut(unless: isStopped) else { return .stopped }
+        case .makeReady(let prepared, let header, let urgency):
+            var mustStop = false
+            _ = try prepared.writeOut(unless: {
+                mustStop = isStopped()
+                return mustStop || urgency.isUrgent
+            })
+            if mustStop { return .stopped }
             return .ready(try prepared.takeIntoUse(header, in: storage))
         case .recycle(let segment, let capacity, let spare):
             let file = try storage.open(segment)

@@ -46,7 +46,7 @@ extension Journal {
         if let newest = checkpoints.last {
             let name = FileName.checkpoint(newest.header.number)
             let file = try storage.open(name)
-            files.append(.init(name: name, bytes: newest.size, capacity: newest.size, storage: storage, file: file))
+            files.append(.init(name: name, bytes: newest.bytes, capacity: newest.bytes, storage: storage, file: file))
         }
         for space in inUse {
             let bytes = space.number == segment.number ? position : space.capacity

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GodwitBench
 import GodwitCore
 import GodwitHTTP
 import Testing
@@ -39,6 +40,11 @@ struct CommandLineTests {
             ["publish", "q", "x", "--key", "p\nq"], ["publish", "q", "x", "--content-type", "text/plain\r\nX: y"],
             ["queue", "set", "q", "--retain-count", "5", "--default", "retention"],
             ["queue", "set", "q", "--default", "lease", "--default", "lease"], ["nonsense"],
+            ["bench", "extra"], ["bench", "--jobs", "0"], ["bench", "--size", "0"], ["bench", "--size", "10"],
+            ["bench", "--raw", "--size", "7"], ["bench", "--producers", "0"], ["bench", "--workers", "0"], ["bench", "--window", "0"],
+            ["bench", "--rate", "0"], ["bench", "--rate", "-1"], ["bench", "--rate", "nan"], ["bench", "--fill", "10"],
+            ["bench", "--drain"], ["bench", "--broker", "memory:", "--drain"], ["bench", "--broker", "./data"],
+            ["bench", "--broker", "embedded://data"], ["bench", "--broker", "http://h", "--raw"], ["bench", "--queues", "2"],
         ]
     )
     func usage(arguments: [String]) {
@@ -47,6 +53,73 @@ struct CommandLineTests {
         } throws: {
             GodwitCommand.exitCode(for: $0).rawValue == 64
         }
+    }
+
+    @Test(
+        "bench: what makes no sense is refused by the name of its option",
+        arguments: [
+            ("--fill", ["--fill", "5"]), ("--drain", ["--drain"]), ("--jobs", ["--jobs", "1", "--fill", "1"]),
+            ("--jobs", ["--broker", "embedded:d", "--jobs", "1", "--drain"]),
+            ("--fill", ["--broker", "embedded:d", "--fill", "1", "--drain"]),
+            ("--rate", ["--broker", "embedded:d", "--drain", "--rate", "5"]),
+            ("--sync", ["--broker", "embedded:d", "--drain", "--sync"]),
+            ("--producers", ["--broker", "embedded:d", "--drain", "--producers", "5"]),
+            ("--workers", ["--broker", "embedded:d", "--fill", "1", "--workers", "5"]),
+            ("--size", ["--size", "20"]), ("--rate", ["--rate", "0"]), ("--broker", ["--broker", "data"]),
+            ("--raw", ["--broker", "http://localhost", "--raw"]), ("--queues", ["--queues", "3"]),
+        ]
+    )
+    func benchRefusals(flag: String, arguments: [String]) {
+        #expect {
+            _ = try GodwitCommand.parseAsRoot(["bench"] + arguments)
+        } throws: {
+            GodwitCommand.message(for: $0).contains(flag)
+        }
+    }
+
+    @Test("bench: typed jobs and raw messages have defaults of their own")
+    func benchDefaults() throws {
+        func plan(_ arguments: String...) throws -> BenchPlan {
+            try #require(try GodwitCommand.parseAsRoot(["bench"] + arguments) as? BenchCommand).plan()
+        }
+        let typed = try plan()
+        #expect(typed.store == .temporary && typed.load == .round(jobs: 100_000) && typed.size == 100 && typed.window == 4_096)
+        #expect(typed.producers == 64 && typed.workers == 64 && !typed.isOneAtATime && typed.rate == nil)
+        let raw = try plan("--raw", "--broker", "embedded:/d", "--fill", "7", "--rate", "10")
+        #expect(raw.store == .folder("/d") && raw.load == .fill(7) && raw.producers == 1 && raw.workers == 1 && raw.rate == 10)
+        #expect(try plan("--sync").producers == 1)
+        #expect(try plan("--sync", "--producers", "50").producers == 50)
+        #expect(try plan("--window", "8").producers == 8)
+    }
+
+    @Test("bench: JSON has one line with every key, and null for what was not measured")
+    func benchJSON() throws {
+        var report = BenchReport()
+        report.jobs = 5
+        report.endToEndPerSecond = 12.34
+        report.peakMegabytes = 20
+        let text = BenchText.json(report)
+        #expect(!text.contains("\n"))
+        let json = try #require(JSONValue(text.utf8))
+        let keys = [
+            "jobs", "publish_per_s", "publish_first_per_s", "publish_last_per_s", "end_to_end_per_s", "confirm_us", "end_to_end_us",
+            "cpu_us_per_job", "generator_us_per_job", "peak_rss_mb", "write_amplification", "fdatasync_us_p50",
+        ]
+        #expect(try json.members()?.map(\.name) == keys)
+        #expect(json["jobs"]?.integer == 5 && json["end_to_end_per_s"]?.double == 12.3)
+        #expect(try json["confirm_us"]?.members()?.map(\.name) == ["p50", "p99", "p999"])
+        #expect(text.contains(#""publish_per_s":null,"#))
+    }
+
+    @Test("bench: the table groups digits and leaves out what was not measured")
+    func benchTable() {
+        var report = BenchReport()
+        report.jobs = 1_234_567
+        report.processorPerJob = 0.816
+        let lines = BenchText.table(report)
+        #expect(lines.contains { $0.hasPrefix("jobs") && $0.hasSuffix("1,234,567") })
+        #expect(lines.contains { $0.hasPrefix("processor time") && $0.contains(" 0.82 ") })
+        #expect(!lines.contains { $0.contains("a second") })
     }
 
     @Test("queue set writes a merge patch with the interface's names")

@@ -1,26 +1,20 @@
 import Foundation
 import Godwit
 
-/// Measures the embedded engine through its public interface, on a folder that it makes and removes; one line of JSON a figure.
+/// Measures where a queue is the wrong tool, through the public interface, on a folder that it makes and removes; one line of JSON a figure.
+/// How fast the queue itself is, `godwit bench` measures.
 @main
 struct Bench {
     static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
-        guard let parent = arguments.first, arguments.count <= 2, let count = Int(arguments.dropFirst().first ?? "100000"), count >= 1_000
-        else {
-            FileHandle.standardError.write(Data("usage: bench FOLDER [JOBS, at least 1000 (100000)]\n".utf8))
+        guard let parent = arguments.first, arguments.count == 1 else {
+            FileHandle.standardError.write(Data("usage: bench FOLDER\n".utf8))
             exit(64)
         }
         let folder = parent + "/godwit-bench-\(ProcessInfo.processInfo.processIdentifier)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let client = try await JobClient.open("embedded:\(folder)")
-        let rounds = Rounds(client: client, count: count / 1_000 * 1_000)
-        for figure in try await rounds.lone() { print(figure.json) }
-        for concurrency in [1, 16, 64] {
-            print(try await rounds.batches().json)
-            print(try await rounds.work(concurrency: concurrency).json)
-        }
-        for figure in try await rounds.cheap() { print(figure.json) }
+        for figure in try await CheapWork(client: client).measure() { print(figure.json) }
         await client.close()
     }
 }

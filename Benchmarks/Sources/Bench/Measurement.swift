@@ -19,5 +19,4 @@ extension [Duration] {
 
 extension Duration {
     var microseconds: Double { self / .microseconds(1) }
-    var seconds: Double { self / .seconds(1) }
 }
