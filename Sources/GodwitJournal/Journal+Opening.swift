@@ -47,7 +47,6 @@ extension Journal {
     private static func create(in storage: any Storage, _ survey: StoreSurvey, options: JournalOptions) throws(JournalError) -> Journal {
         let leftovers = survey.unfinished + survey.unused.map(\.name) + survey.drafts
         if !leftovers.isEmpty { try storage.deleteDurably(leftovers) }
-        let spares = try adoptSpares(storage, survey, options)
         let prepared = try PreparedSegment.written(FileName.spare(survey.nextSpare), size: options.firstSegmentBytes, in: storage)
         let header = SegmentHeader(
             number: survey.nextSegment,
@@ -61,8 +60,8 @@ extension Journal {
         var journal = Journal(storage, options: options, store: header.store, segment: segment, chain: ChainState(), mark: mark)
         journal.table.add(header, file: segment.file)
         journal.inUse = [SpaceOfSegment(number: header.number, capacity: Int(header.capacity))]
-        journal.spares = spares
         journal.nextSpare = survey.nextSpare + 1
+        for name in survey.spares { try journal.adopt(name) }
         journal.nextSegment = header.number + 1
         journal.nextDraft = survey.nextDraft
         journal.nextCheckpoint = survey.nextCheckpoint
@@ -254,24 +253,6 @@ extension Journal {
             guard error == .noSpace, let index = spares.firstIndex(where: { $0.capacity >= size }) else { throw error }
             return spares.remove(at: index)
         }
-    }
-
-    /// Prepared files that an earlier process left, as far as they are of use; the others are deleted.
-    private static func adoptSpares(
-        _ storage: any Storage,
-        _ survey: StoreSurvey,
-        _ options: JournalOptions
-    ) throws(JournalError) -> [PreparedSegment] {
-        var spares: [PreparedSegment] = []
-        for name in survey.spares {
-            let file = try storage.open(name)
-            if spares.count < options.spareSegments + options.reserveSegments, try file.size() == options.segmentBytes {
-                spares.append(PreparedSegment(name: name, file: file, capacity: options.segmentBytes, isFresh: false))
-            } else {
-                try storage.delete(name)
-            }
-        }
-        return spares
     }
 
     init(
