@@ -68,6 +68,29 @@ struct FileStorageTests {
         #expect(try contents(of: FileStorage(folder.path), small) == expected)
     }
 
+    @Test("on files, too, checkpoints give segments back, which are used again: the folder stays small")
+    func reuse() throws {
+        let folder = try TemporaryFolder()
+        let small = options(segment: 256 << 10, first: 64 << 10, openFiles: 2)
+        for round in 0..<3 {
+            let journal = try open(FileStorage(folder.path), small)
+            if round > 0 { #expect(journal.chunks == [Chunk(section: 1, bytes: [UInt8(round * 40 - 1)])] && journal.entries.count == 1) }
+            for number in round * 40..<round * 40 + 40 {
+                try journal.commit((0..<5).map { entry(number * 5 + $0, bytes: 9000) })
+                if number % 10 == 9 {
+                    try journal.checkpoint([Chunk(section: 1, bytes: [UInt8(number)])])
+                    journal.reclaim(journal.reclaimable)
+                }
+                #expect(journal.maintainAll() == nil)
+                #expect(journal.diskBytes < 2 << 20, "after \(number)")
+            }
+            try journal.commit([entry(1)])
+            try journal.close()
+            #expect(try FileStorage(folder.path).list().count < 14)
+            #expect(try StoreInspection(FileStorage(folder.path)).walk().damages.isEmpty)
+        }
+    }
+
     @Test("missing folders are made, for their owner only, and other files in a folder stay")
     func folders() throws {
         let folder = try TemporaryFolder()
