@@ -81,8 +81,8 @@ package struct JournalMaintenance: Sendable {
             return .ready(try prepared.takeIntoUse(header, in: storage))
         case .recycle(let segment, let capacity, let spare):
             let file = try storage.open(segment)
+            // durable with the renaming that follows, before anything is written into it
             try storage.rename(segment, to: spare)
-            try storage.syncDirectory()
             return .spare(PreparedSegment(name: spare, file: file, capacity: capacity, isFresh: false))
         case .delete(let files):
             for file in files { try storage.delete(file) }

@@ -31,6 +31,8 @@ struct Simulation {
         var checkpoints = 0, restored = 0, reclaimed = 0, moves = 0, damagedCheckpoints = 0
     }
     private(set) var counts = Counts()
+    /// Checkpoints that were damaged on the disk.
+    private var rotten: Set<String> = []
 
     init(seed: UInt64, variant: Variant = .honest) {
         self.seed = seed
@@ -256,8 +258,16 @@ struct Simulation {
         confirmed = appended.count
     }
 
-    /// The process is killed, or the power fails, or one after the other.
+    /// The process is killed, or the power fails, or one after the other; and sometimes a checkpoint rots, while there is another.
     private mutating func end() throws {
+        defer {
+            let whole = storage.files.filter { $0.hasPrefix("checkpoint-") && !rotten.contains($0) }
+            if whole.count > 1, chance(20, &random), let newest = whole.last, let size = storage.contents(of: newest)?.count, size > 0 {
+                // in the header or the chunks, not in the room behind them
+                storage.flip(1, of: newest, at: chance(50, &random) ? Int.random(in: 0..<128, using: &random) : min(4096, size - 1))
+                rotten.insert(newest)
+            }
+        }
         if chance(50, &random) { storage = storage.kill() }
         if chance(60, &random) { storage = storage.crash(seed: random.next()) } else { storage = storage.kill() }
     }
@@ -333,8 +343,12 @@ struct SimulationTests {
             total.restored += simulation.counts.restored
             total.reclaimed += simulation.counts.reclaimed
             total.moves += simulation.counts.moves
+            total.damagedCheckpoints += simulation.counts.damagedCheckpoints
         }
-        #expect(total.checkpoints > 50 && total.restored > 30 && total.reclaimed > 10 && total.moves > 3, "\(total)")
+        #expect(
+            total.checkpoints > 50 && total.restored > 30 && total.reclaimed > 10 && total.moves > 3 && total.damagedCheckpoints > 3,
+            "\(total)"
+        )
     }
 
     @Test("the simulation notices when syncs are left out")
