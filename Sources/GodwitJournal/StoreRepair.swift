@@ -178,7 +178,7 @@ struct Rescue {
             } else {
                 parts.append(Part(segment: segment, range: range, group: group, nextRecord: nextRecord))
             }
-            nextRecord = group.firstRecord + UInt64(group.records)
+            nextRecord = group.firstRecord &+ UInt64(group.records)
         case .damaged(let range, let lost):
             if firstDamage == nil { firstDamage = end }
             parts.append(Part(segment: segment, range: range, group: nil, nextRecord: nextRecord, lost: lost))
