@@ -77,7 +77,6 @@ func replayRecords(
                 body: UnsafeRawBufferPointer(rebasing: group[bodyStart..<bodyStart + Int(record.bodyLength)])
             )
         )
-        // a header that counts may say any number
-        number &+= 1
+        number += 1
     }
 }

@@ -6,10 +6,10 @@ import Testing
 
 /// Commands and steps for a core without threads, so that a test decides when a sync happens.
 enum Core {
-    static func open(_ storage: MemoryStorage, _ clock: ManualClock) throws -> EngineCore {
+    static func open(_ storage: any Storage, _ clock: ManualClock, segmentBytes: Int = 1 << 20) throws -> EngineCore {
         var options = EngineOptions()
         options.clock = clock
-        options.segmentBytes = 1 << 20
+        options.segmentBytes = segmentBytes
         return try EngineCore.open(storage, options: options, at: clock.now())
     }
 
@@ -26,6 +26,37 @@ enum Core {
             let result = maintenance.run()
             core.journal.endMaintenance(result)
             if result.failure != nil { return }
+        }
+    }
+
+    /// Takes a checkpoint, as the engine's thread would; answers whether it counts.
+    @discardableResult
+    static func checkpoint(_ core: inout EngineCore) -> Bool {
+        guard let work = core.beginCheckpoint() else { return false }
+        do throws(JournalError) {
+            try work.run()
+            core.endCheckpoint(work, failure: nil)
+        } catch {
+            core.endCheckpoint(work, failure: error)
+        }
+        if let sync = core.beginSync() {
+            do throws(JournalError) {
+                try sync.run()
+                core.endSync(sync, failure: nil)
+            } catch {
+                core.endSync(sync, failure: error)
+            }
+        }
+        maintain(&core)
+        return !core.journal.isCheckpointing
+    }
+
+    /// Gives back what is dead, and empties what is worth it, up to so many parts.
+    static func move(_ core: inout EngineCore, scans: Int = .max) {
+        core.reclaimDead()
+        for _ in 0..<scans {
+            guard let scan = core.beginScan() else { return }
+            core.endScan(scan.run())
         }
     }
 

@@ -106,7 +106,7 @@ final class Fixture: Sendable {
         try await eventually("segments are prepared") {
             // A turn takes up what was prepared, and has the next made.
             try await engine.check()
-            return storage.files.count { $0.hasPrefix("spare-") } >= 2
+            return storage.files.count { $0.hasPrefix("spare-") || $0.hasPrefix("segment-") } >= 4
         }
     }
 

@@ -7,6 +7,7 @@ extension EngineCore {
         if !options.restoresBackup { try StoreRestoration.refuseUnfinished(in: storage) }
         var state = EngineState()
         let journal = try replay(storage, options, into: &state)
+        try check(journal, state, in: storage)
         var core = EngineCore(journal, state, options: options, at: instant)
         do throws(JournalError) {
             try core.start()
@@ -22,15 +23,21 @@ extension EngineCore {
         _ options: EngineOptions,
         into state: inout EngineState
     ) throws(BrokerError) -> Journal {
+        var restore = CheckpointRestore()
         let journalOptions = JournalOptions(segmentBytes: options.segmentBytes, random: options.random)
         do {
-            return try Journal.open(
+            let journal = try Journal.open(
                 storage,
                 options: journalOptions,
-                restore: { section, _ in
-                    throw JournalError.newerFormat(file: storage.name, what: "a checkpoint with section \(section)")
+                restore: { section, bytes in
+                    do throws(RecordError) {
+                        try restore.take(section, bytes, into: &state)
+                    } catch {
+                        throw BrokerError(error, inCheckpointOf: storage.name)
+                    }
                 },
                 replay: { record in
+                    try endRestore(&restore, &state, storage)
                     do throws(RecordError) {
                         try state.replay(record)
                     } catch {
@@ -38,6 +45,8 @@ extension EngineCore {
                     }
                 }
             )
+            try endRestore(&restore, &state, storage)
+            return journal
         } catch let error as JournalError {
             throw BrokerError(error)
         } catch let error as BrokerError {
@@ -45,6 +54,27 @@ extension EngineCore {
         } catch {
             throw BrokerError(.storeFailed, "the store could not be opened: \(error)", cause: error)
         }
+    }
+
+    /// What is needed must be there: a segment whose file is missing is damage, not an end.
+    private static func check(_ journal: borrowing Journal, _ state: borrowing EngineState, in storage: any Storage) throws(BrokerError) {
+        // A repair said what is lost.
+        guard !state.hasLosses else { return }
+        let there = Set(journal.segments)
+        guard let missing = state.use.segments.first(where: { !there.contains($0) }) else { return }
+        let what = "segment \(missing) is missing, and \(state.use[missing].things) records in it are needed"
+        throw BrokerError(.storeCorrupt, "\(storage.name): \(what). Put the file back, or restore the store from a backup")
+    }
+
+    /// The checkpoint, if there is one, is read.
+    private static func endRestore(
+        _ restore: inout CheckpointRestore,
+        _ state: inout EngineState,
+        _ storage: any Storage
+    ) throws(BrokerError) {
+        guard restore.hasBegun else { return }
+        do throws(RecordError) { try restore.end(&state) } catch { throw BrokerError(error, inCheckpointOf: storage.name) }
+        restore = CheckpointRestore()
     }
 
     /// Takes up time where the store left it, and makes the opening durable.
@@ -111,6 +141,7 @@ extension EngineCore {
             do {
                 try record(.clock, for: .settle)
             } catch { note(error) }
+            settleSpace()
         }
         do {
             try journal.close()

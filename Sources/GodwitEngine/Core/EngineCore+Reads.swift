@@ -8,7 +8,8 @@ extension EngineCore {
             queue: state.queues.at(job.queue).pointee.name,
             state: job.state,
             change: job.change,
-            message: job.message
+            message: job.message,
+            pin: pin
         )
         switch job {
         case .unfinished(let entry):
@@ -45,13 +46,13 @@ extension EngineCore {
 
     mutating func payload(_ ticket: Ticket, _ id: JobID) {
         guard let job = find(ticket, id) else { return }
-        hold(ticket, .content(.message(job.message)), until: job.change)
+        hold(ticket, .content(.message(job.message, pin)), until: job.change)
     }
 
     mutating func result(_ ticket: Ticket, _ id: JobID) {
         guard let job = find(ticket, id) else { return }
         var content: StoredContent?
-        if case .finished(let entry) = job, entry.pointee.state == .succeeded { content = .result(entry.pointee.final) }
+        if case .finished(let entry) = job, entry.pointee.state == .succeeded { content = .result(entry.pointee.final, pin) }
         hold(ticket, .content(content), until: job.change)
     }
 
@@ -110,7 +111,7 @@ extension EngineCore {
     func lookUp(_ key: RecordKey) -> (RecordView?, until: UInt64) {
         // One that is not there may have been deleted by what is not durable yet.
         guard let record = state.records[key] else { return (nil, state.change) }
-        return (RecordView(location: record.location, version: Version(record.change)), record.change)
+        return (RecordView(location: record.location, version: Version(record.change), pin: pin), record.change)
     }
 
     // MARK: Queues

@@ -72,6 +72,7 @@ extension EngineCore {
         if !state.stirredQueues.isEmpty { within(Self.noSpaceDelay) }
         if case .later(let time) = syncNeed { within(time) }
         if journal.needsMark { within(lastRecorded + Self.idleBeforeMark - instant.boot) }
+        if victim != nil, !isScanning { within(noScanBefore - instant.boot) }
         guard dueBlockedUntil <= instant.boot else {
             within(dueBlockedUntil - instant.boot)
             return rest

@@ -39,6 +39,17 @@ struct EngineCore: ~Copyable {
     var lastRecorded: Int64
     var lastClockRecord: Int64
 
+    /// Keeps what answers point to readable: those given out since segments were last given back share it.
+    var pin: JournalPin
+    /// The segment that is being emptied, and up to where it is.
+    var victim: (segment: UInt32, offset: Int)?
+    var isScanning = false
+    /// Segments that could not be emptied.
+    var unmovable: Set<UInt32> = []
+    /// Times since boot.
+    var noScanBefore: Int64 = .min
+    var noCheckpointBefore: Int64 = .min
+
     var held: [Held] = []
     var answers: [(Ticket, Answer)] = []
     /// Why nothing is confirmed any more.
@@ -76,6 +87,7 @@ struct EngineCore: ~Copyable {
 
     init(_ journal: consuming Journal, _ state: consuming EngineState, options: EngineOptions, at instant: EngineInstant) {
         syncedChange = state.change
+        pin = journal.pin()
         self.journal = journal
         self.state = state
         self.options = options

@@ -15,6 +15,17 @@ extension BrokerError {
         self.init(code, error.description, retryAfter: code == .diskFull ? .seconds(5) : nil, cause: error)
     }
 
+    /// How a checkpoint looks to callers whose checksums are right and whose content is not.
+    init(_ error: RecordError, inCheckpointOf folder: String) {
+        let what =
+            switch error {
+            case .truncated: "a part of it ends too early"
+            case .malformed(let what), .contradiction(let what): "it is malformed: \(what)"
+            case .newer(let what): "a newer version of Godwit wrote \(what): open the store with that version"
+            }
+        self.init(.storeCorrupt, "the checkpoint in \(folder): \(what). Keep a copy of the folder before anything else", cause: error)
+    }
+
     /// How a record looks to callers whose checksum is right and whose content is not.
     init(_ error: RecordError, at location: RecordLocation, in folder: String) {
         self.init(.storeCorrupt, "\(folder)/\(location): \(error.text). Keep a copy of the folder before anything else", cause: error)

@@ -64,9 +64,9 @@ struct ViewResolver: Sendable {
     /// The payload of a job, or its result; nil when it has none.
     func content(_ content: StoredContent) throws(BrokerError) -> Content? {
         switch content {
-        case .message(let location):
+        case .message(let location, _):
             return try message(.success(try read(location)), at: location).payload
-        case .result(let location):
+        case .result(let location, _):
             let record = try read(location)
             guard case .completed(let completion) = try change(record, at: location)?.1 else { throw Self.unexpected("a result") }
             return completion.result.map { Content(Bytes(record.body), type: $0.type) }
@@ -145,7 +145,12 @@ struct ViewResolver: Sendable {
     }
 
     private func found(_ record: ReadRecord) throws(BrokerError) -> JournalReader.Record {
-        do { return try record.get() } catch { throw BrokerError(error) }
+        do throws(JournalError) { return original(try record.get()) } catch { throw BrokerError(error) }
+    }
+
+    /// A record as it was written first. One that is moved and malformed stays as it is: then it is not what is expected.
+    private func original(_ record: JournalReader.Record) -> JournalReader.Record {
+        do throws(RecordError) { return try record.original() } catch { return record }
     }
 
     // MARK: Jobs
@@ -259,7 +264,7 @@ struct ViewResolver: Sendable {
     }
 
     private func read(_ location: RecordLocation) throws(BrokerError) -> JournalReader.Record {
-        do { return try reader.record(at: location) } catch { throw BrokerError(error) }
+        do throws(JournalError) { return original(try reader.record(at: location)) } catch { throw BrokerError(error) }
     }
 
     private func decode<T>(_ location: RecordLocation, _ body: () throws(RecordError) -> T) throws(BrokerError) -> T {

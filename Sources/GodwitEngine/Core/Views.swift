@@ -22,6 +22,8 @@ struct JobView: Sendable {
     var runAt: Int64?
     var end: End?
     var extra: Extra?
+    /// Keeps its records readable.
+    var pin: JournalPin
 }
 
 enum LookupView: Sendable {
@@ -40,14 +42,16 @@ struct LeasedJob: Sendable {
 
 /// Where a payload or a result is.
 enum StoredContent: Sendable {
-    case message(RecordLocation)
+    case message(RecordLocation, JournalPin)
     /// The record that completed the job: it may have no result.
-    case result(RecordLocation)
+    case result(RecordLocation, JournalPin)
 }
 
 struct RecordView: Sendable {
     var location: RecordLocation
     var version: Version
+    /// Keeps it readable.
+    var pin: JournalPin
 }
 
 enum WatchView: Sendable {

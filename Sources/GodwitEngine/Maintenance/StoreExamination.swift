@@ -70,6 +70,7 @@ private final class Examiner {
     /// Whether the state is that of an opening up to here.
     private var isWhole = true
     private var nextRecord: UInt64?
+    private var checkpoint = CheckpointRestore()
 
     static func run(_ storage: any Storage) throws -> StoreExamination {
         let inspection = try StoreInspection(storage)
@@ -78,14 +79,25 @@ private final class Examiner {
             restore: { try examiner.restore($0, $1) },
             record: { try examiner.take($0, isReplayed: $1) }
         )
+        try examiner.endRestore()
         return examiner.conclude(report)
     }
 
     private func restore(_ section: UInt8, _ bytes: UnsafeRawBufferPointer) throws {
-        isWhole = false
+        do throws(RecordError) { try checkpoint.take(section, bytes, into: &state) } catch {
+            throw BrokerError(error, inCheckpointOf: "the store")
+        }
+    }
+
+    /// The checkpoint, if there is one, is read.
+    private func endRestore() throws {
+        guard checkpoint.hasBegun else { return }
+        do throws(RecordError) { try checkpoint.end(&state) } catch { throw BrokerError(error, inCheckpointOf: "the store") }
+        checkpoint = CheckpointRestore()
     }
 
     private func take(_ record: borrowing ReplayedRecord, isReplayed: Bool) throws {
+        try endRestore()
         do throws(RecordError) {
             guard isReplayed else {
                 _ = try Change.decode(kind: record.kind, header: record.header, bodyBytes: record.body.count)
@@ -213,6 +225,7 @@ extension Change {
         case .expired: "expiry"
         case .progressed: "progress"
         case .put, .deleted: "a record"
+        case .moved(let move): move.thing.isMessage ? "payload" : "a record"
         }
     }
 
@@ -230,6 +243,7 @@ extension Change {
         case .due(let jobs): jobs.map(\.sequence)
         case .expired(let sequences): sequences
         case .swept(let sweep): sweep.sequences
+        case .moved(let move): move.thing.jobs
         case .store, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted: []
         }
     }

@@ -13,6 +13,15 @@ extension Change {
         return (stamp, try decode(kind, stamp, bodyBytes, &reader))
     }
 
+    /// The kind of a moved record, and where its own header begins in that of the move.
+    static func movedKind(_ header: some RandomAccessCollection<UInt8>) throws(RecordError) -> (kind: UInt8, start: Int) {
+        let start = 1 + 16 + 8
+        guard header.count > start else { throw .truncated }
+        return (header[header.index(header.startIndex, offsetBy: start)], start + 1)
+    }
+
+    static func skipStamp(_ reader: inout RecordReader) throws(RecordError) { _ = try stamp(&reader) }
+
     /// What every record begins with.
     private static func stamp(_ reader: inout RecordReader) throws(RecordError) -> Stamp {
         let layout: UInt8 = try reader.get()
@@ -34,16 +43,13 @@ extension Change {
             guard restoration.epoch < .max else { throw .malformed("a number out of range") }
             return .restored(restoration)
         case .opened:
-            let epoch: UInt32 = try reader.get(), boot = try reader.time(), withheld = try reader.time()
-            guard epoch < .max else { throw .malformed("a number out of range") }
-            return .opened(Opening(epoch: epoch, bootID: try reader.text(), boot: boot, withheld: withheld))
+            return .opened(try opening(&reader))
         case .clock:
             return .clock
         case .queue:
             let queue: UInt32 = try reader.get(), name = try reader.text()
             guard let name = try? QueueName(name) else { throw .malformed("a queue name that is none") }
             let settings = try settings(&reader)
-            do throws(BrokerError) { try settings.validate() } catch { throw .malformed("settings that are none: \(error.message)") }
             return .queue(QueueChange(queue: queue, name: name, settings: settings))
         case .paused:
             return .paused(queue: try reader.get(), try reader.get(UInt8.self) != 0)
@@ -121,6 +127,11 @@ extension Change {
             sweep.keys = keys
             sweep.sequences = try reader.sequences()
             return .swept(sweep)
+        case .moved:
+            let from = RecordLocation(segment: try reader.get(), offset: try reader.get()), kind: UInt8 = try reader.get()
+            let header = reader.rest
+            guard let thing = try MovedThing(kind: kind, header: header) else { throw .malformed("a record that is never moved") }
+            return .moved(Move(from: from, thing: thing, kind: kind, header: Array(header), body: Bytes()))
         }
     }
 
@@ -172,6 +183,12 @@ extension Change {
         return grant
     }
 
+    static func opening(_ reader: inout RecordReader) throws(RecordError) -> Opening {
+        let epoch: UInt32 = try reader.get(), boot = try reader.time(), withheld = try reader.time()
+        guard epoch < .max else { throw .malformed("a number out of range") }
+        return Opening(epoch: epoch, bootID: try reader.text(), boot: boot, withheld: withheld)
+    }
+
     private static func attempts(_ stamp: Stamp, _ reader: inout RecordReader) throws(RecordError) -> Attempts {
         func count() throws(RecordError) -> UInt16 {
             guard let count = UInt16(exactly: try reader.variable()) else { throw .malformed("a count out of range") }
@@ -215,7 +232,7 @@ extension Change {
         return attempt
     }
 
-    private static func recordKey(_ reader: inout RecordReader) throws(RecordError) -> RecordKey {
+    static func recordKey(_ reader: inout RecordReader) throws(RecordError) -> RecordKey {
         let home: RecordKey.Home
         switch try reader.get(UInt8.self) {
         case 0: home = .own
@@ -228,7 +245,19 @@ extension Change {
         return RecordKey(try reader.text(), home: home)
     }
 
+    /// Settings by themselves, as a checkpoint has them.
+    static func settings(_ bytes: UnsafeRawBufferPointer) throws(RecordError) -> QueueSettings {
+        var reader = RecordReader(bytes)
+        return try settings(&reader)
+    }
+
     private static func settings(_ reader: inout RecordReader) throws(RecordError) -> QueueSettings {
+        let settings = try plainSettings(&reader)
+        do throws(BrokerError) { try settings.validate() } catch { throw .malformed("settings that are none: \(error.message)") }
+        return settings
+    }
+
+    private static func plainSettings(_ reader: inout RecordReader) throws(RecordError) -> QueueSettings {
         var settings = QueueSettings()
         func int() throws(RecordError) -> Int { Int(try reader.time()) }
         settings.maxJobs = try int()

@@ -6,6 +6,7 @@ enum RecordKind: UInt8 {
     case store = 1, opened, clock, queue, paused, purged, queueDeleted, restored
     case published = 16, leased, completed, failed, released, cancelled, retried, forgotten, due, expired, progressed
     case put = 40, deleted, swept
+    case moved = 48
 }
 
 extension Change {
@@ -36,6 +37,7 @@ extension Change {
         case .put: .put
         case .deleted: .deleted
         case .swept: .swept
+        case .moved: .moved
         }
     }
 
@@ -46,6 +48,7 @@ extension Change {
         case .completed(let completion): completion.result?.bytes ?? Bytes()
         case .failed(let attempt): Bytes(attempt.failure.message)
         case .put(let record): record.value
+        case .moved(let move): move.body
         default: Bytes()
         }
     }
@@ -62,10 +65,7 @@ extension Change {
             writer.put(restoration.incarnation)
             writer.put(restoration.epoch)
         case .opened(let opening):
-            writer.put(opening.epoch)
-            writer.put(opening.boot)
-            writer.put(opening.withheld)
-            writer.putText(opening.bootID)
+            Self.encode(opening, into: &writer)
         case .clock:
             break
         case .queue(let change):
@@ -139,7 +139,26 @@ extension Change {
             writer.put(sweep.queue)
             writer.putVariable(UInt64(sweep.keys))
             writer.putSequences(sweep.sequences)
+        case .moved(let move):
+            writer.put(move.from.segment)
+            writer.put(move.from.offset)
+            writer.put(move.kind)
+            move.header.withUnsafeBytes { writer.put(raw: $0) }
         }
+    }
+
+    static func encode(_ opening: Opening, into writer: inout RecordWriter) {
+        writer.put(opening.epoch)
+        writer.put(opening.boot)
+        writer.put(opening.withheld)
+        writer.putText(opening.bootID)
+    }
+
+    /// Settings by themselves, for a checkpoint.
+    static func encoded(_ settings: QueueSettings) -> [UInt8] {
+        var writer = RecordWriter()
+        encode(settings, into: &writer)
+        return writer.bytes
     }
 
     private static func encode(_ attempts: Attempts, _ stamp: Stamp, into writer: inout RecordWriter) {
@@ -172,7 +191,7 @@ extension Change {
         if let fingerprint = job.fingerprint { writer.field(.fingerprint, fingerprint) }
     }
 
-    private static func encode(_ key: RecordKey, into writer: inout RecordWriter) {
+    static func encode(_ key: RecordKey, into writer: inout RecordWriter) {
         switch key.home {
         case .own:
             writer.put(UInt8(0))

@@ -33,6 +33,7 @@ enum Change {
     case put(StoredValue)
     case deleted(key: RecordKey)
     case swept(Sweep)
+    case moved(Move)
 }
 
 /// The store was opened: leases get their full time again, and fencing numbers start above all earlier ones.

@@ -17,6 +17,8 @@ struct RecordReader {
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     var isAtEnd: Bool { at == bytes.count }
+    /// What is not read yet.
+    var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[at...]) }
 
     mutating func get<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(RecordError) -> T {
         let size = MemoryLayout<T>.size
@@ -68,6 +70,18 @@ struct RecordReader {
         guard count <= UInt64(bytes.count - at) else { throw .truncated }
         defer { at += Int(count) }
         return UnsafeRawBufferPointer(rebasing: bytes[at..<at + Int(count)])
+    }
+
+    /// So many bytes as they are.
+    mutating func raw(_ count: Int) throws(RecordError) -> UnsafeRawBufferPointer {
+        guard count <= bytes.count - at else { throw .truncated }
+        defer { at += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[at..<at + count])
+    }
+
+    /// A number as ``RecordWriter/put(optional:)`` writes it.
+    mutating func optional<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(RecordError) -> T? {
+        try get(UInt8.self) == 0 ? nil : try get(T.self)
     }
 
     mutating func text() throws(RecordError) -> String {

@@ -35,6 +35,21 @@ struct RecordWriter {
         }
     }
 
+    /// Bytes as they are.
+    mutating func put(raw value: UnsafeRawBufferPointer) { bytes.append(contentsOf: value) }
+
+    /// Bytes with their length before them.
+    mutating func putBytes(_ value: some Collection<UInt8>) {
+        putVariable(UInt64(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    /// A number that may be missing.
+    mutating func put<T: FixedWidthInteger>(optional value: T?) {
+        put(UInt8(value == nil ? 0 : 1))
+        if let value { put(value) }
+    }
+
     /// A text with its length before it.
     mutating func putText(_ text: String) {
         var text = text
@@ -99,6 +114,11 @@ struct RecordTag: RawRepresentable, Hashable {
     static let code = RecordTag(rawValue: 11)
     static let note = RecordTag(rawValue: 12)
     static let holder = RecordTag(rawValue: 13)
+    // In checkpoints alone.
+    static let started = RecordTag(rawValue: 20)
+    static let fraction = RecordTag(rawValue: 21)
+    static let failure = RecordTag(rawValue: 22)
+    static let attempts = RecordTag(rawValue: 23)
     // Taken for what is to come, so that no later version needs another format: 32 group, 33 fairness key, 34 claim, 35 first-enqueue time,
     // 36 origin queue, 37 death history, 38 deliveries, 39 attempts, 40 transient, 41 parent, 42 trace context, 43 session, 44 number.
 }

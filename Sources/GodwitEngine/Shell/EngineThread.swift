@@ -12,8 +12,15 @@ struct EngineThread: ~Copyable {
     private var replies: [Ticket: CheckedContinuation<Answer, Never>] = [:]
     private var syncer: WorkThread?
     private var maintainer: WorkThread?
+    private var checkpointer: WorkThread?
+    private var mover: WorkThread?
     private var isSyncing = false
     private var isMaintaining = false
+    private var isCheckpointing = false
+    private var isScanning = false
+    /// Time since boot at which it is looked next whether a segment can be given back.
+    private var looksForSpaceAt: Int64 = .min
+    private static let spaceInterval: Int64 = 50
     /// Time since boot before which no file is made: not just after the opening, for who only looks in needs none, and not just after a
     /// failure, on a full disk, say.
     private var createsFrom: Int64
@@ -41,7 +48,7 @@ struct EngineThread: ~Copyable {
     consuming func run() {
         var isClosing = false
         maintain()
-        while !isClosing || isSyncing || isMaintaining {
+        while !isClosing || isSyncing || isMaintaining || isCheckpointing || isScanning {
             inbox.wait(milliseconds: isClosing ? nil : waitTime)
             var batch = inbox.take()
             isClosing = isClosing || batch.isClosing
@@ -55,16 +62,29 @@ struct EngineThread: ~Copyable {
                 core.journal.endMaintenance(maintenance)
                 if maintenance.failure != nil { createsFrom = clock.now().boot + Self.creationDelay }
             }
+            if let (work, failure) = batch.checkpoint {
+                isCheckpointing = false
+                core.endCheckpoint(work, failure: failure)
+            }
+            if let scan = batch.scan {
+                isScanning = false
+                core.endScan(scan)
+            }
             turn(&batch.messages)
             sync(isLoad: batch.messages.count >= Self.messagesUnderLoad)
             answer()
-            if !isClosing { maintain() }
+            if !isClosing {
+                seeToSpace()
+                maintain()
+            }
         }
         core.close()
         answer()
         for reply in replies.values { reply.resume(returning: .refused(core.failure ?? .closed)) }
         syncer?.stop()
         maintainer?.stop()
+        checkpointer?.stop()
+        mover?.stop()
     }
 
     private var waitTime: Int64? {
@@ -134,6 +154,32 @@ struct EngineThread: ~Copyable {
         for (ticket, answer) in core.takeAnswers() {
             replies.removeValue(forKey: ticket)?.resume(returning: answer)
         }
+    }
+
+    /// Has checkpoints written and segments emptied when it is time, away from this thread.
+    private mutating func seeToSpace() {
+        let inbox = inbox
+        if !isCheckpointing, core.isCheckpointDue, let work = core.beginCheckpoint() {
+            isCheckpointing = true
+            if checkpointer == nil { checkpointer = WorkThread(name: "godwit-checkpoint") }
+            checkpointer?.run {
+                do throws(JournalError) {
+                    try work.run()
+                    inbox.post(checkpoint: work, failure: nil)
+                } catch {
+                    inbox.post(checkpoint: work, failure: error)
+                }
+            }
+        }
+        guard !isScanning else { return }
+        let now = clock.now().boot
+        guard core.isMoving || now >= looksForSpaceAt else { return }
+        looksForSpaceAt = now + (clock.runsByItself ? Self.spaceInterval : 0)
+        core.reclaimDead()
+        guard let scan = core.beginScan() else { return }
+        isScanning = true
+        if mover == nil { mover = WorkThread(name: "godwit-mover") }
+        mover?.run { inbox.post(scan.run()) }
     }
 
     /// Has the journal's files seen to, away from this thread.

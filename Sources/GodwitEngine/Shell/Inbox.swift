@@ -17,9 +17,14 @@ final class Inbox: Sendable {
         var sync: (JournalSync, JournalError?)?
         /// Work on the journal's files that ended, and how.
         var maintenance: JournalMaintenance.Result?
+        /// A checkpoint that is written, and how that ended.
+        var checkpoint: (CheckpointWork, JournalError?)?
+        var scan: MoveScan.Result?
         var isClosing = false
 
-        var isEmpty: Bool { messages.isEmpty && sync == nil && maintenance == nil && !isClosing }
+        var isEmpty: Bool {
+            messages.isEmpty && sync == nil && maintenance == nil && checkpoint == nil && scan == nil && !isClosing
+        }
     }
 
     private struct State {
@@ -48,6 +53,16 @@ final class Inbox: Sendable {
 
     func post(_ maintenance: JournalMaintenance.Result) {
         state.withLock { $0.batch.maintenance = maintenance }
+        signal.raise()
+    }
+
+    func post(checkpoint: CheckpointWork, failure: JournalError?) {
+        state.withLock { $0.batch.checkpoint = (checkpoint, failure) }
+        signal.raise()
+    }
+
+    func post(_ scan: MoveScan.Result) {
+        state.withLock { $0.batch.scan = scan }
         signal.raise()
     }
 

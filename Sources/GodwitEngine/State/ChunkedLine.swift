@@ -50,3 +50,5 @@ struct ChunkedLine<Element> {
         self = kept
     }
 }
+
+extension ChunkedLine: Sendable where Element: Sendable {}

@@ -31,6 +31,19 @@ struct Endings {
         if ending.jobs == 1 { endings[name.offset] = nil } else { endings[name.offset] = Ending(at: ending.at, jobs: ending.jobs - 1) }
     }
 
+    /// Visits all, in the order of their names.
+    func forEach(_ body: (_ name: UInt32, _ at: Int64, _ jobs: Int) throws -> Void) rethrows {
+        for (name, ending) in endings.sorted(by: { $0.key < $1.key }) { try body(name, ending.at, ending.jobs) }
+    }
+
+    /// Takes an ending up as ``forEach(_:)`` gave it.
+    mutating func restore(_ name: UInt32, at time: Int64, jobs: Int) {
+        endings[name] = Ending(at: time, jobs: jobs)
+        newest = max(newest, name)
+    }
+
+    var count: Int { endings.count }
+
     /// The wall time of an ending; nil when the location is that of a record.
     func time(of name: RecordLocation) -> Int64? { name.isEnding ? endings[name.offset]?.at : nil }
 }

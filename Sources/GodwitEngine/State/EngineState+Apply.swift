@@ -81,6 +81,8 @@ extension EngineState {
             noteChanged(key)
         case .swept(let sweep):
             try apply(sweep)
+        case .moved(let move):
+            try apply(move, at: location)
         }
     }
 

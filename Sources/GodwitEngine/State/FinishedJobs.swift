@@ -121,6 +121,33 @@ struct FinishedJobs {
         return min(front ?? .max, back)
     }
 
+    /// Visits all that are kept, those in line in their order, then the belated ones, whose `began` is nil.
+    func forEach(_ body: (_ job: FinishedJob, _ began: Int64?) throws -> Void) rethrows {
+        try forEachInLine { job, began in
+            try body(job, began)
+            return true
+        }
+        for job in belated.unordered.sorted() where !leftBelated.contains(job.sequence) { try body(job, nil) }
+    }
+
+    /// Takes a job up as ``forEach(_:)`` gave it.
+    mutating func restore(_ job: FinishedJob, began: Int64?) {
+        if let began { extend(job, began) } else { belated.insert(job) }
+    }
+
+    /// Puts a job at the end of the line, into the last chunk when that is the one in which it stood.
+    private mutating func extend(_ job: FinishedJob, _ began: Int64) {
+        lineCount += 1
+        if let last = chunks.last, last.began == began, last.ended == job.ended,
+            chunks[chunks.count - 1].numbers.append(job.sequence)
+        {
+            return
+        }
+        var chunk = Chunk(began: began, ended: job.ended, numbers: NumberChunk(near: job.sequence))
+        _ = chunk.numbers.append(job.sequence)
+        chunks.append(chunk)
+    }
+
     private var first: UInt64? { lineCount == 0 ? nil : chunks[0].numbers[taken] }
 
     private mutating func takeFirst() {
@@ -150,19 +177,12 @@ struct FinishedJobs {
     private mutating func compact() {
         var kept = FinishedJobs()
         forEachInLine { job, began in
-            if let last = kept.chunks.last, last.began == began, last.ended == job.ended,
-                kept.chunks[kept.chunks.count - 1].numbers.append(job.sequence)
-            {
-                return true
-            }
-            var chunk = Chunk(began: began, ended: job.ended, numbers: NumberChunk(near: job.sequence))
-            _ = chunk.numbers.append(job.sequence)
-            kept.chunks.append(chunk)
+            kept.extend(job, began)
             return true
         }
         chunks = kept.chunks
         taken = 0
-        lineCount = chunks.reduce(0) { $0 + $1.numbers.count }
+        lineCount = kept.lineCount
         left = [:]
         leftCount = 0
     }

@@ -22,6 +22,21 @@ struct Lease: BitwiseCopyable {
     /// The time of its element in the queue of deadlines; `Int64.max` for none.
     var timerAt: Int64
 
+    /// A place without a lease.
+    static let free = Lease(
+        sequence: 0,
+        fencing: 0,
+        started: 0,
+        deadline: .max,
+        attemptDeadline: .max,
+        term: 0,
+        holder: 0,
+        previous: 0,
+        next: 0,
+        endsWithProcess: false,
+        timerAt: .max
+    )
+
     /// When somebody must look at it.
     var due: Int64 { min(deadline, attemptDeadline) }
 }
@@ -101,6 +116,34 @@ struct LeaseTable {
         leases[Int(place)].next = free
         free = place + 1
         count -= 1
+    }
+
+    func hasHolder(_ place: UInt32) -> Bool { place < UInt32(holders.count) && holders[Int(place)] != nil }
+    /// Whether there is a lease at a place.
+    func isOut(_ place: UInt32) -> Bool { place < UInt32(leases.count) && leases[Int(place)].fencing != 0 }
+
+    /// Takes a holder up at the place where it was.
+    mutating func restore(_ holder: HolderEntry, at place: UInt32) {
+        while holders.count <= Int(place) { holders.append(nil) }
+        holders[Int(place)] = holder
+        holdersByID[holder.id] = place
+    }
+
+    /// Takes a lease up at the place where it was; its holder must be there.
+    mutating func restore(_ lease: Lease, at place: UInt32) {
+        while leases.count <= Int(place) { leases.append(Lease.free) }
+        leases[Int(place)] = lease
+        count += 1
+    }
+
+    /// All holders and leases are taken up: what is between them is free.
+    mutating func endRestore() {
+        freeHolders = holders.indices.reversed().filter { holders[$0] == nil }.map(UInt32.init)
+        free = 0
+        for place in leases.indices.reversed() where leases[place].fencing == 0 {
+            leases[place].next = free
+            free = UInt32(place) + 1
+        }
     }
 
     /// Forgets a holder that holds nothing.

@@ -219,6 +219,22 @@ struct PagedTable<Entry: TableEntry>: ~Copyable {
         firstSpan += UInt64(empty)
     }
 
+    /// Adds a page whose entries were taken from a ``TableSnapshot``.
+    /// - Parameters:
+    ///   - slots: numbers below 512 that grow, 16 bits each.
+    ///   - entries: as many, none of them free.
+    /// - Returns: whether it is one; false with nothing changed when the page is there already.
+    mutating func insertPage(_ number: UInt64, slots: UnsafeRawBufferPointer, entries: UnsafeRawBufferPointer) -> Bool {
+        guard let (page, span) = place(number), page.pointee.base == nil else { return false }
+        guard let restored = Page(slots: slots, entries: entries) else { return false }
+        page.pointee = restored
+        page.pointee.generation = generation
+        used[span] += 1
+        bytes += restored.bytes
+        count += Int(restored.live)
+        return true
+    }
+
     // MARK: Tidying
 
     /// Whether the pages take so much more than their entries need that it is time to ``tidy(pages:)``. Pages that fill and pages that empty

@@ -1,7 +1,7 @@
 import GodwitCore
 
 /// A queue in memory: its settings, the jobs in line, and numbers that are kept, never counted.
-struct QueueState {
+struct QueueState: Sendable {
     /// Jobs that waited before its change were ended.
     struct Purge {
         var stamp: Stamp

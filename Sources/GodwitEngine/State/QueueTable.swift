@@ -44,6 +44,17 @@ struct QueueTable: ~Copyable {
         places.append(place)
     }
 
+    /// Takes a queue up as it was, one that is deleted among them; nil for one of which nothing was left.
+    mutating func restore(_ queue: QueueState?) {
+        guard let queue else { return places.append(gone) }
+        let name = queue.name, number = UInt32(places.count)
+        append(queue)
+        if queue.isDeleted, numbers[name] == number { numbers[name] = nil }
+    }
+
+    /// All queues as they are; nil for those of which nothing is left.
+    var states: [QueueState?] { places.map { $0 == gone ? nil : $0.pointee } }
+
     /// Takes a queue's name away and gives back what it held; its number stays taken.
     mutating func delete(_ number: UInt32, change: UInt64) {
         let place = places[Int(number)]

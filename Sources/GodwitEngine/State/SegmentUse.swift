@@ -20,6 +20,16 @@ struct SegmentUse {
         return uses[Int(segment - first)]
     }
 
+    /// The segments in which something is live.
+    var segments: [UInt32] { uses.indices.filter { uses[$0].things > 0 }.map { first + UInt32($0) } }
+
+    /// Whether a segment is near enough to the others for a table of all between them.
+    func isNear(_ segment: UInt32) -> Bool {
+        uses.isEmpty || Int(segment) > Int(first) - Self.longestGap && Int(segment) < Int(first) + uses.count + Self.longestGap
+    }
+
+    private static let longestGap = 1 << 20
+
     @inline(__always)
     mutating func add(_ location: RecordLocation, _ size: SizeClass) {
         let index = Int(location.segment) - Int(first)

@@ -38,6 +38,25 @@ struct TablePage<Entry: TableEntry>: BitwiseCopyable {
         return page
     }
 
+    /// A page of entries as they lay in another one; nil when they are none. The kind is the one that suits them.
+    init?(slots: UnsafeRawBufferPointer, entries: UnsafeRawBufferPointer) {
+        let count = slots.count / 2
+        guard count > 0, count <= Self.size, entries.count == count * MemoryLayout<Entry>.stride else { return nil }
+        func slot(_ index: Int) -> UInt16 { UInt16(littleEndian: slots.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)) }
+        func entry(_ index: Int) -> Entry {
+            entries.loadUnaligned(fromByteOffset: index * MemoryLayout<Entry>.stride, as: Entry.self)
+        }
+        var previous = -1
+        for index in 0..<count {
+            guard Int(slot(index)) > previous, Int(slot(index)) < Self.size, !entry(index).isFree else { return nil }
+            previous = Int(slot(index))
+        }
+        let compactBytes = count * (MemoryLayout<Entry>.stride + MemoryLayout<UInt16>.stride)
+        var page = compactBytes < Self.denseBytes ? Self.compact(capacity: count) : Self.dense()
+        for index in 0..<count { _ = page.insert(slot(index), entry(index)) }
+        self = page
+    }
+
     /// The bytes of its allocation.
     var bytes: Int {
         Int(capacity) * (isDense ? MemoryLayout<Entry>.stride : MemoryLayout<Entry>.stride + MemoryLayout<UInt16>.stride)

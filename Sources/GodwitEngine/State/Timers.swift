@@ -14,6 +14,9 @@ struct Timers {
     private var heap = Heap<Timer>()
     private var stale = 0
 
+    init() {}
+    init(_ timers: [Timer]) { heap = Heap(timers) }
+
     var count: Int { heap.count }
     var first: Timer? { heap.min }
 

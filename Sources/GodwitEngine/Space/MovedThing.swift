@@ -1,0 +1,132 @@
+import GodwitCore
+import GodwitJournal
+
+/// What a record in the journal may still be needed for.
+enum MovedThing: Sendable, Equatable {
+    /// A job's message.
+    case message(UInt64)
+    /// A failed attempt of a job, or its end.
+    case attempt(UInt64)
+    /// The end of jobs.
+    case end([UInt64])
+    /// A small record's value.
+    case record(RecordKey)
+
+    var isMessage: Bool { if case .message = self { true } else { false } }
+
+    /// The jobs that it is of.
+    var jobs: [UInt64] {
+        switch self {
+        case .message(let sequence), .attempt(let sequence): [sequence]
+        case .end(let sequences): sequences
+        case .record: []
+        }
+    }
+
+    /// - Returns: nil for a kind that nobody needs once it is applied.
+    init?(kind: UInt8, header: UnsafeRawBufferPointer) throws(RecordError) {
+        guard let kind = RecordKind(rawValue: kind) else { return nil }
+        var reader = RecordReader(header)
+        switch kind {
+        case .published:
+            try Change.skipStamp(&reader)
+            self = .message(try reader.sequence())
+        case .failed:
+            try Change.skipStamp(&reader)
+            self = .attempt(try reader.sequence())
+        case .completed, .cancelled:
+            try Change.skipStamp(&reader)
+            self = .end([try reader.sequence()])
+        case .expired:
+            try Change.skipStamp(&reader)
+            self = .end(try reader.sequences())
+        case .put:
+            try Change.skipStamp(&reader)
+            self = .record(try Change.recordKey(&reader))
+        default:
+            return nil
+        }
+    }
+}
+
+/// A record was written again at another place, so that the segment in which it lay can be used again.
+struct Move: Sendable {
+    /// Where it lay.
+    var from: RecordLocation
+    var thing: MovedThing
+    /// The kind, the header and the body that it had.
+    var kind: UInt8
+    var header: [UInt8]
+    /// Empty when it is replayed.
+    var body: Bytes
+}
+
+extension EngineState {
+    /// Whether something still points to a record.
+    func isLive(_ thing: MovedThing, at location: RecordLocation) -> Bool {
+        switch thing {
+        case .message(let sequence):
+            return jobs.find(sequence)?.pointee.message == location || finished.find(sequence)?.pointee.message == location
+        case .attempt(let sequence):
+            if finished.find(sequence)?.pointee.final == location { return true }
+            return extras[sequence]?.failures.contains { $0.location == location } ?? false
+        case .end(let sequences):
+            return sequences.contains { finished.find($0)?.pointee.final == location }
+        case .record(let key):
+            return records[key]?.location == location
+        }
+    }
+
+    /// Lets all that points to a record point to its new place. No version changes.
+    mutating func apply(_ move: Move, at location: RecordLocation) throws(RecordError) {
+        guard isLive(move.thing, at: move.from) else { throw .contradiction("nothing needs the record that was moved from \(move.from)") }
+        switch move.thing {
+        case .message(let sequence):
+            if let entry = jobs.find(sequence), entry.pointee.message == move.from {
+                relocate(from: move.from, to: location, entry.pointee.messageClass)
+                jobs.edit(sequence)?.pointee.message = location
+            } else if let entry = finished.find(sequence) {
+                relocate(from: move.from, to: location, entry.pointee.messageClass)
+                finished.edit(sequence)?.pointee.message = location
+            }
+        case .attempt(let sequence):
+            relocateFinal(of: sequence, from: move.from, to: location)
+            guard let index = extras[sequence]?.failures.firstIndex(where: { $0.location == move.from }) else { return }
+            let size = extras.change(sequence, from: Extra()) { extra in
+                extra.failures[index].location = location
+                return extra.failures[index].size
+            }
+            relocate(from: move.from, to: location, size)
+        case .end(let sequences):
+            for sequence in sequences { relocateFinal(of: sequence, from: move.from, to: location) }
+        case .record(let key):
+            guard var record = records[key] else { return }
+            relocate(from: move.from, to: location, record.size)
+            record.location = location
+            records[key] = record
+        }
+    }
+
+    private mutating func relocateFinal(of sequence: UInt64, from: RecordLocation, to: RecordLocation) {
+        guard let entry = finished.find(sequence), entry.pointee.final == from else { return }
+        relocate(from: from, to: to, entry.pointee.finalClass)
+        finished.edit(sequence)?.pointee.final = to
+    }
+
+    private mutating func relocate(from: RecordLocation, to: RecordLocation, _ size: SizeClass) {
+        use.remove(from, size)
+        use.add(to, size)
+    }
+}
+
+extension JournalReader.Record {
+    /// The record as it was written first: what is in a moved one, else itself.
+    func original() throws(RecordError) -> JournalReader.Record {
+        guard kind == RecordKind.moved.rawValue else { return self }
+        let (kind, start) = try Change.movedKind(header)
+        var record = self
+        record.kind = kind
+        record.header = Array(header[start...])
+        return record
+    }
+}

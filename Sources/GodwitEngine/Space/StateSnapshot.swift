@@ -1,0 +1,60 @@
+import GodwitCore
+import GodwitJournal
+
+/// The engine's state as it was at one moment, for another thread to write into a checkpoint while the engine goes on. Taking it copies no
+/// job: pages of tables and parts of dictionaries are copied before they change.
+struct StateSnapshot: Sendable {
+    let identity: StoreIdentity
+    let opening: (change: Opening, stamp: Stamp)?
+    let stamp: Stamp
+    let change: UInt64
+    let removal: UInt64
+    let nextSequence: UInt64
+    let nextFencing: UInt64
+    let hasLosses: Bool
+    let passedOver: Int
+
+    let jobs: TableSnapshot<JobEntry>
+    let finished: TableSnapshot<FinishedEntry>
+    let extras: ShardedDictionary<UInt64, Extra>
+    let endings: Endings
+    /// By number; nil for those of which nothing is left.
+    let queues: [QueueState?]
+    let leases: LeaseTable
+    /// With the milliseconds that are left.
+    let cancelRequests: [UInt64: Int64]
+    let records: ShardedDictionary<RecordKey, EngineState.StoredRecord>
+    let cleanings: [EngineState.Cleaning]
+}
+
+extension EngineState {
+    /// The state as it is now; one at a time, until ``endSnapshot()``.
+    mutating func snapshot() -> StateSnapshot {
+        StateSnapshot(
+            identity: identity,
+            opening: opening,
+            stamp: stamp,
+            change: change,
+            removal: removal,
+            nextSequence: nextSequence,
+            nextFencing: nextFencing,
+            hasLosses: hasLosses,
+            passedOver: passedOver,
+            jobs: jobs.snapshot(),
+            finished: finished.snapshot(),
+            extras: extras,
+            endings: endings,
+            queues: queues.states,
+            leases: leases,
+            cancelRequests: cancelRequests.mapValues { $0 - leaseNow },
+            records: records,
+            cleanings: Array(cleanings)
+        )
+    }
+
+    /// Nobody reads the snapshot any more.
+    mutating func endSnapshot() {
+        jobs.endSnapshot()
+        finished.endSnapshot()
+    }
+}

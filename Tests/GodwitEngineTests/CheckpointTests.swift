@@ -1,0 +1,117 @@
+import GodwitCore
+import GodwitJournal
+import Testing
+
+@testable import GodwitEngine
+
+@Suite("Checkpoints of the engine", .timeLimit(.minutes(3)))
+struct CheckpointTests {
+    private let clock = ManualClock(start: Fixture.start)
+
+    /// Applies all records of a store that come after what the state has.
+    private func replay(_ storage: MemoryStorage, _ state: inout EngineState) throws {
+        let known = state.change
+        var change: UInt64 = 0
+        var journal = try Journal.open(
+            storage,
+            options: JournalOptions(segmentBytes: 1 << 20),
+            restore: { _, _ in },
+            replay: { record in
+                let bytes = record.body.count, location = record.location
+                guard let (stamp, recorded) = try Change.decode(kind: record.kind, header: record.header, bodyBytes: bytes) else { return }
+                change += 1
+                if case .opened = recorded { change += 1 << 24 }
+                if change > known { try state.apply(recorded, stamp, at: location) }
+            }
+        )
+        try journal.close()
+    }
+
+    private func restore(_ chunks: [(section: CheckpointSection, bytes: [UInt8])]) throws -> EngineState {
+        var state = EngineState(), restore = CheckpointRestore()
+        for (section, bytes) in chunks {
+            try bytes.withUnsafeBytes { try restore.take(section.rawValue, $0, into: &state) }
+        }
+        try restore.end(&state)
+        return state
+    }
+
+    private func settle(_ core: inout EngineCore) throws {
+        guard let sync = core.beginSync() else { return }
+        try sync.run()
+        core.endSync(sync, failure: nil)
+    }
+
+    @Test("a state that is restored and goes on says what one says that replays everything", arguments: UInt64(1)...5)
+    func equality(seed: UInt64) throws {
+        let storage = MemoryStorage()
+        var core = try Core.open(storage, clock, segmentBytes: 1 << 20), work = RandomWork(seed: seed)
+        var checkpoints: [[(section: CheckpointSection, bytes: [UInt8])]] = []
+        for step in 0..<400 {
+            work.turn(&core, clock)
+            try settle(&core)
+            guard step % 90 == 89 else { continue }
+            // The engine goes on while the snapshot is out, and it is written only then.
+            let snapshot = core.state.snapshot()
+            for _ in 0..<20 { work.turn(&core, clock) }
+            try settle(&core)
+            checkpoints.append(try snapshot.chunks())
+            core.state.endSnapshot()
+        }
+        // A mark, so that nothing is copied when it is opened.
+        try core.journal.close()
+        var whole = EngineState()
+        try replay(storage.kill(), &whole)
+        let expected = whole.dump(), live = core.state.dump()
+        let lived = live.difference(from: expected)
+        #expect(lived.isEmpty, "seed \(seed), live: \(lived)")
+        for (number, chunks) in checkpoints.enumerated() {
+            var restored = try restore(chunks)
+            try replay(storage.kill(), &restored)
+            let difference = restored.dump().difference(from: expected)
+            #expect(difference.isEmpty, "seed \(seed), checkpoint \(number): \(difference)")
+        }
+    }
+
+    @Test("a checkpoint whose content is not what was written is an error, never a trap", arguments: UInt64(1)...60)
+    func garbage(seed: UInt64) throws {
+        var core = try Core.open(MemoryStorage(), clock), work = RandomWork(seed: 3)
+        for _ in 0..<60 { work.turn(&core, clock) }
+        var chunks = try core.state.snapshot().chunks()
+        core.state.endSnapshot()
+        var random = SplitMix64(seed: seed)
+        let index = Int(random.next() % UInt64(chunks.count))
+        for _ in 0...Int(random.next() % 4) {
+            let place = Int(random.next() % UInt64(max(chunks[index].bytes.count, 1)))
+            switch random.next() % 4 {
+            case 0, 1: if place < chunks[index].bytes.count { chunks[index].bytes[place] = UInt8(truncatingIfNeeded: random.next()) }
+            case 2: chunks[index].bytes = Array(chunks[index].bytes.prefix(place))
+            default: chunks[index].bytes.append(UInt8(truncatingIfNeeded: random.next()))
+            }
+        }
+        guard let state = try? restore(chunks) else { return }
+        // What passes for a state can be lived with.
+        _ = state.firstJob(from: 0)
+    }
+
+    @Test("a part that is missing or unknown, and another layout, are refused")
+    func refused() throws {
+        var core = try Core.open(MemoryStorage(), clock), work = RandomWork(seed: 4)
+        for _ in 0..<200 { work.turn(&core, clock) }
+        let chunks = try core.state.snapshot().chunks()
+        core.state.endSnapshot()
+        #expect(throws: Never.self) { _ = try restore(chunks) }
+        for index in chunks.indices where chunks[index].section != .retention && chunks[index].section != .holders {
+            var without = chunks
+            without.remove(at: index)
+            #expect(throws: RecordError.self, "\(chunks[index].section)") { _ = try restore(without) }
+        }
+        var other = chunks
+        other[0].bytes[0] = 9
+        #expect(throws: RecordError.newer("checkpoint layout 9")) { _ = try restore(other) }
+        var part = CheckpointRestore(), state = EngineState()
+        #expect(throws: RecordError.newer("part 200 of a checkpoint")) {
+            try part.take(200, UnsafeRawBufferPointer(start: nil, count: 0), into: &state)
+        }
+    }
+}
