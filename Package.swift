@@ -147,7 +147,16 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(name: "simulate", dependencies: ["GodwitSimulation"], path: "Tests/SimulationCommand", swiftSettings: settings),
-        .testTarget(name: "SimulationTests", dependencies: ["GodwitSimulation"], swiftSettings: settings),
+        .executableTarget(
+            name: "stress",
+            dependencies: [
+                "GodwitCore", "GodwitEngine", "GodwitJournal",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Stress",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "SimulationTests", dependencies: ["GodwitSimulation", "GodwitEngine", "GodwitJournal"], swiftSettings: settings),
         .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
         .testTarget(
             name: "GodwitJournalTests",

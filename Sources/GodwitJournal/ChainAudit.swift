@@ -80,7 +80,7 @@ struct ChainAudit {
             // it is written when all before it is synced
             guard let expected = chain, group.number >= expected.nextGroup else { return }
             try missing(before: offset, in: segment, next: group.firstRecord, expected, body)
-            chain = ChainState(nextGroup: group.number + 1, nextRecord: group.firstRecord, previous: group.previous)
+            chain = ChainState(nextGroup: group.number &+ 1, nextRecord: group.firstRecord, previous: group.previous)
             end = max(end, RecordLocation(segment: segment.number, offset: UInt32(offset)))
         case .unknown:
             suspect(segment, offset..<offset + Block.size, "bytes that are no group", mayBeStale: !segment.header.isFresh)

@@ -152,7 +152,7 @@ struct ChainWalk {
 extension ChainState {
     /// Whether a group is only a mark behind the last link.
     func isRepeated(by group: GroupHeader) -> Bool {
-        group.isMark && group.number + 1 == nextGroup && group.firstRecord == nextRecord && group.previous == previous
+        group.isMark && group.number &+ 1 == nextGroup && group.firstRecord == nextRecord && group.previous == previous
     }
 
     /// Whether a group is the next link.

@@ -275,7 +275,7 @@ extension Journal {
         recovery = JournalRecovery()
         position = Block.size
         end = mark
-        syncedGroup = chain.nextGroup - 1
+        syncedGroup = chain.nextGroup &- 1
         markedGroup = syncedGroup
     }
 }

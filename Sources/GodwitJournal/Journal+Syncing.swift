@@ -117,7 +117,7 @@ extension GroupHeader {
             flags: markFlag,
             length: Block.size,
             records: 0,
-            number: chain.nextGroup - 1,
+            number: chain.nextGroup &- 1,
             firstRecord: chain.nextRecord,
             generation: generation,
             mark: mark,

@@ -100,7 +100,7 @@ package struct Journal: ~Copyable, Sendable {
     }
 
     /// The number of the last group that was written; 0 before the first.
-    package var writtenGroup: UInt64 { chain.nextGroup - 1 }
+    package var writtenGroup: UInt64 { chain.nextGroup &- 1 }
 
     /// The number of the group in memory, in which the next record will lie unless a reservation closes it first.
     package var currentGroup: UInt64 { chain.nextGroup }
@@ -120,8 +120,8 @@ struct ChainState: Equatable, Sendable {
     var previous: UInt32 = 0
 
     mutating func advance(over group: GroupHeader, checksum: UInt32) {
-        nextGroup = group.number + 1
-        nextRecord = group.firstRecord + UInt64(group.records)
+        nextGroup = group.number &+ 1
+        nextRecord = group.firstRecord &+ UInt64(group.records)
         previous = checksum
     }
 }

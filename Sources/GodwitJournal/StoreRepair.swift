@@ -178,7 +178,7 @@ struct Rescue {
             } else {
                 parts.append(Part(segment: segment, range: range, group: group, nextRecord: nextRecord))
             }
-            nextRecord = group.firstRecord + UInt64(group.records)
+            nextRecord = group.firstRecord &+ UInt64(group.records)
         case .damaged(let range, let lost):
             if firstDamage == nil { firstDamage = end }
             parts.append(Part(segment: segment, range: range, group: nil, nextRecord: nextRecord, lost: lost))
@@ -253,7 +253,9 @@ extension Journal {
         var contents: UInt32 = 0
         var start = GroupHeader.size
         for (index, (record, content)) in records.enumerated() {
-            content.withUnsafeBytes { (base + start).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+            // without the padding behind it, which may be what was damaged
+            let count = min(RecordHeader.size + Int(record.headerLength) + Int(record.bodyLength), content.count)
+            content.withUnsafeBytes { (base + start).copyMemory(from: $0.baseAddress!, byteCount: count) }
             if index == 0 {
                 (base + start).store(part.nextRecord, at: RecordHeader.size)
                 (base + start).store(part.lost, at: RecordHeader.size + 8)

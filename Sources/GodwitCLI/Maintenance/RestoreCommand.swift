@@ -97,6 +97,7 @@ struct RestoreCommand: StoreCommand {
 /// The file that an archive is read from, or standard input.
 final class ArchiveInput {
     private let handle: FileHandle
+    private var buffer = [UInt8](repeating: 0, count: 1 << 18)
     private let name: String
     private let total: Int?
     private var done = 0
@@ -120,12 +121,14 @@ final class ArchiveInput {
 
     /// The next bytes; nil at the end.
     func read() throws(CommandFailure) -> [UInt8]? {
-        do {
-            guard let data = try handle.read(upToCount: 1 << 18), !data.isEmpty else { return nil }
-            done += data.count
-            return Array(data)
-        } catch {
-            throw .failed("cannot read \(name): \(error.localizedDescription)", code: "input_failed")
+        while true {
+            // What has come is taken, however little: a pipe may be slow.
+            let count = readOnce(handle.fileDescriptor, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .failed("cannot read \(name): \(String(cString: strerror(errno)))", code: "input_failed") }
+            guard count > 0 else { return nil }
+            done += count
+            return Array(buffer[..<count])
         }
     }
 
@@ -135,3 +138,6 @@ final class ArchiveInput {
         Output.progress(ByteText.text(done) + (total.map { ", \(ByteText.share(done, of: $0))" } ?? ""))
     }
 }
+
+/// `read`, which the input's own method hides.
+private func readOnce(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer, _ count: Int) -> Int { read(descriptor, buffer, count) }

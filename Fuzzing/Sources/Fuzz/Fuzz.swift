@@ -1,0 +1,38 @@
+import Foundation
+import GodwitEngine
+import GodwitJournal
+
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runFuzzer(
+    _ count: UnsafeMutablePointer<CInt>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+    _ test: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+/// What the fuzzer library itself wants to find, wherever its driver is called from.
+@_cdecl("LLVMFuzzerTestOneInput")
+func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    Fuzz.decode(UnsafeRawBufferPointer(start: bytes, count: count))
+    return 0
+}
+
+/// `fuzz`: libFuzzer on one decoder, which the variable GODWIT_FUZZ names: record, group, checkpoint or segment.
+@main
+enum Fuzz {
+    static let decode: @Sendable (UnsafeRawBufferPointer) -> Void = {
+        switch ProcessInfo.processInfo.environment["GODWIT_FUZZ"] {
+        case "record": return { RecordDecoding.record($0) }
+        case "group": return { JournalDecoding.group($0) }
+        case "checkpoint": return { JournalDecoding.checkpoint($0) }
+        case "segment": return { JournalDecoding.segment($0) }
+        default:
+            FileHandle.standardError.write(Data("fuzz: set GODWIT_FUZZ to record, group, checkpoint or segment\n".utf8))
+            exit(64)
+        }
+    }()
+
+    static func main() {
+        var count = CommandLine.argc, arguments = CommandLine.unsafeArgv
+        exit(runFuzzer(&count, &arguments, testOneInput))
+    }
+}

@@ -1,0 +1,425 @@
+"""What keeps a store over the years: backup and restore, check and repair, inspect, export and import; with damage and SIGKILL."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from support import Client, EndToEndTest, Unreachable, end, eventually
+
+OK, FAILED, USAGE, DAMAGED, UNREACHABLE, CANNOT_CREATE = 0, 1, 64, 65, 69, 73
+
+
+def digest(folder):
+    """What every file of a folder holds."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path(folder).iterdir() if path.is_file()}
+
+
+def resident(process):
+    """Bytes of memory that a process takes."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) << 10
+    raise AssertionError("no VmRSS")
+
+
+class ToolsTest(EndToEndTest):
+    def godwit(self, *arguments, expect=OK, **options):
+        done = self.run_godwit(*[str(argument) for argument in arguments], **options)
+        self.assertEqual(done.returncode, expect, f"godwit {' '.join(map(str, arguments))}: {done.stdout!r} {done.stderr!r}")
+        return done
+
+    def fill(self, data, jobs=200, queue="q"):
+        """A store that was closed, with jobs in it; their ids."""
+        lines = "".join(f'{{"n": {number}}}\n' for number in range(jobs))
+        return self.godwit("publish", queue, "--lines", "--data", data, stdin=lines).stdout.split()
+
+    def queues(self, data):
+        lines = self.godwit("queues", "--data", data, "--json").stdout.splitlines()
+        return {queue["name"]: queue for queue in map(json.loads, lines)}
+
+
+class BackupTest(ToolsTest):
+    def test_a_backup_under_load_has_all_that_was_confirmed_before_it(self):
+        server = self.serve()
+        confirmed, stop = [], threading.Event()
+        lock = threading.Lock()
+
+        def publish(number):
+            client = Client(server.port)
+            count = 0
+            while not stop.is_set():
+                count += 1
+                answer = client.post("/v1/queues/load/jobs", {"publisher": number, "count": count})
+                self.assertEqual(answer.status, 202)
+                with lock:
+                    confirmed.append(answer.json["id"])
+            client.close()
+
+        publishers = [threading.Thread(target=publish, args=(number,)) for number in range(4)]
+        for publisher in publishers:
+            publisher.start()
+        self.addCleanup(stop.set)
+        eventually(lambda: len(confirmed) > 300, what="load")
+        with lock:
+            before = list(confirmed)
+        archive = self.folder / "backup.tar"
+        told = json.loads(self.godwit("backup", archive, "--json", server=server).stdout)
+        self.assertEqual(told["bytes"], archive.stat().st_size)
+        # The store goes on, and what comes now is not in the backup.
+        with lock:
+            after_backup = len(confirmed)
+        eventually(lambda: len(confirmed) > after_backup + 100, what="load after the backup")
+        stop.set()
+        for publisher in publishers:
+            publisher.join()
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(list(self.folder.glob("*.partial")), [])
+        with tarfile.open(archive) as tar:
+            names = tar.getnames()
+        self.assertEqual((names[0], names[-1]), ("godwit-backup/backup.json", "godwit-backup/backup-sums.json"))
+        self.assertIn("is sound", self.godwit("check", archive).stdout)
+
+        restored = self.folder / "restored"
+        told = json.loads(self.godwit("restore", archive, restored, "--json").stdout)
+        there = self.serve("restored")
+        client = self.client(there)
+        held = {job["id"] for job in client.jobs("load")}
+        self.assertEqual(told["unfinished_jobs"], len(held))
+        self.assertEqual([job for job in before if job not in held], [])
+        self.assertTrue(held <= set(confirmed))
+        lost = [job for job in confirmed if job not in held]
+        self.assertGreater(len(lost), 50)
+        # No id that was given out after the backup comes again.
+        made = [client.post("/v1/queues/load/jobs", {"new": number}).json["id"] for number in range(len(lost) + 10)]
+        self.assertEqual(set(made) & set(lost), set())
+        for job in lost[:20]:
+            self.assertEqual(client.get(f"/v1/jobs/{job}").status, 404)
+        self.assertEqual(client.get(f"/v1/jobs/{before[0]}/payload").json["count"], 1)
+
+    def test_leases_of_the_old_store_settle_nothing_in_the_restored_one(self):
+        server = self.serve()
+        client = self.client(server)
+        job = client.post("/v1/queues/q/jobs", {"a": 1}).json["id"]
+        lease = client.post("/v1/queues/q/leases?lease=1h").json["leases"][0]["lease"]
+        self.godwit("backup", self.folder / "b.tar", server=server)
+        server.stop()
+        self.godwit("restore", self.folder / "b.tar", self.folder / "new")
+        there = self.client(self.serve("new"))
+        self.assertEqual(there.post(f"/v1/leases/{lease}/complete").status, 409)
+        state = there.get(f"/v1/jobs/{job}").json
+        self.assertEqual((state["state"], state["error"]["code"]), ("queued", "lease_expired"))
+
+    def test_nothing_is_overwritten(self):
+        data = self.folder / "data"
+        self.fill(data)
+        target = self.folder / "b.tar"
+        target.write_text("precious")
+        self.godwit("backup", target, "--data", data, expect=CANNOT_CREATE)
+        self.assertEqual(target.read_text(), "precious")
+        target.unlink()
+        partial = self.folder / "b.tar.partial"
+        partial.write_text("another's")
+        self.godwit("backup", target, "--data", data, expect=CANNOT_CREATE)
+        self.assertEqual(partial.read_text(), "another's")
+        partial.unlink()
+        self.godwit("backup", target, "--data", data)
+        self.godwit("restore", target, data, expect=CANNOT_CREATE)
+        self.assertEqual(self.queues(data)["q"]["counts"]["queued"], 200)
+
+    def test_an_archive_that_was_cut_or_changed_is_refused_and_leaves_an_empty_folder(self):
+        data, archive = self.folder / "data", self.folder / "b.tar"
+        self.fill(data)
+        self.godwit("backup", archive, "--data", data)
+        whole = archive.read_bytes()
+        generator = random.Random(7)
+        spoiled = [whole[:generator.randrange(len(whole) - 1024)] for _ in range(2)]
+        spoiled += [b"", b"no archive", whole[:512]]
+        with tarfile.open(archive) as tar:
+            contents = [(member.offset_data, member.size) for member in tar.getmembers()]
+        for offset, size in contents:
+            at = offset + generator.randrange(size)
+            spoiled.append(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1:])
+        for number, content in enumerate(spoiled):
+            bad = self.folder / f"bad-{number}.tar"
+            bad.write_bytes(content)
+            self.godwit("check", bad, expect=DAMAGED)
+            folder = self.folder / f"new-{number}"
+            self.godwit("restore", bad, folder, expect=DAMAGED)
+            self.assertEqual([name for name in os.listdir(folder) if name != "lock"], [])
+            self.godwit("restore", archive, folder)
+            self.assertEqual(self.queues(folder)["q"]["counts"]["queued"], 200)
+
+    def test_a_restore_that_was_killed_is_refused_and_can_be_repeated(self):
+        data, archive, folder = self.folder / "data", self.folder / "b.tar", self.folder / "new"
+        ids = self.fill(data, 3_000)
+        self.godwit("backup", archive, "--data", data)
+        whole = archive.read_bytes()
+        process = self.start_godwit("restore", "-", str(folder), stdin=subprocess.PIPE, text=False)
+        process.stdin.write(whole[:len(whole) - 2048])
+        process.stdin.flush()
+        eventually(lambda: (folder / "segment-00000001").exists(), what="the first file of the restored store")
+        process.kill()
+        process.wait(20)
+        done = self.godwit("queues", "--data", folder, expect=UNREACHABLE)
+        self.assertIn("godwit restore", done.stderr)
+        self.godwit("check", folder, expect=UNREACHABLE)
+        self.godwit("restore", archive, folder)
+        self.assertEqual(self.godwit("payload", ids[-1], "--data", folder).stdout, '{"n": 2999}')
+
+    def test_a_backup_whose_server_or_client_is_killed_leaves_no_backup(self):
+        server = self.serve()
+        client = self.client(server)
+        for _ in range(40):
+            self.assertEqual(client.post("/v1/queues/big/jobs", os.urandom(1 << 20)).status, 202)
+        target = self.folder / "b.tar"
+        # A reader that stops reading holds the backup up: standard output is a pipe.
+        process = self.start_godwit("backup", "-", server=server, text=False)
+        process.stdout.read(1 << 20)
+        server.kill()
+        rest = process.stdout.read()
+        self.assertLess(len(rest), 40 << 20)
+        self.assertEqual(process.wait(30), UNREACHABLE)
+        server = self.serve(port=server.port)
+        # Nobody reads what this one writes: it is in the midst of it when it is killed.
+        fifo = self.folder / "slow"
+        process = self.start_godwit("backup", "-", server=server, text=False)
+        process.stdout.read(1 << 20)
+        process.kill()
+        process.wait(20)
+        self.godwit("backup", target, server=server)
+        self.assertIn("is sound", self.godwit("check", target).stdout)
+        self.assertFalse(fifo.exists())
+
+    def test_a_client_that_does_not_read_costs_no_memory_and_one_that_is_gone_holds_nothing(self):
+        server = self.serve()
+        client = self.client(server)
+        for _ in range(64):
+            self.assertEqual(client.post("/v1/queues/big/jobs", os.urandom(1 << 20)).status, 202)
+        before = resident(server.process)
+        lazy = []
+        for _ in range(4):
+            peer = socket.create_connection(("127.0.0.1", server.port))
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            peer.sendall(b"GET /v1/backup HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertIn(b"200 OK", peer.recv(1_000))
+            lazy.append(peer)
+        self.assertEqual(client.get("/v1/backup").status, 503)
+        # Nothing tells that the server has written all that it will: it must not grow for a while.
+        time.sleep(1)
+        self.assertLess(resident(server.process) - before, 40 << 20)
+        for peer in lazy:
+            peer.close()
+
+        def succeeds():
+            try:
+                return self.run_godwit("backup", str(self.folder / "b.tar"), server=server).returncode == OK
+            except Unreachable:
+                return False
+
+        eventually(succeeds, 30, 0.2, "a backup after the others are gone")
+
+
+class CheckTest(ToolsTest):
+    def test_a_sound_store_is_left_as_it_is_and_one_in_use_is_not_looked_into(self):
+        data = self.folder / "data"
+        self.fill(data)
+        before = digest(data)
+        self.assertIn("is sound", self.godwit("check", data).stdout)
+        told = json.loads(self.godwit("check", data, "--json").stdout)
+        self.assertEqual((told["sound"], told["damages"]), (True, []))
+        self.godwit("repair", data, "--yes")
+        shown = json.loads(self.godwit("inspect", data, "--json").stdout)
+        self.assertEqual(shown["queues"][0]["counts"]["queued"], 200)
+        self.assertGreater(shown["live_bytes"], 200 * 8)
+        self.assertEqual(digest(data), before)
+        server = self.serve()
+        for command in ("check", "inspect", "repair"):
+            done = self.godwit(command, data, expect=UNREACHABLE)
+            self.assertIn(str(server.process.pid), done.stderr)
+        self.godwit("check", self.folder / "nowhere", expect=UNREACHABLE)
+
+    def test_damage_anywhere_is_found_named_and_repaired(self):
+        data = self.folder / "data"
+        jobs = self.fill(data, 400)
+        done = self.godwit("publish", "done", "{}", "--data", data).stdout.strip()
+        self.godwit("cancel", done, "--data", data)
+        segment = data / "segment-00000001"
+        used = max(offset for offset in range(0, segment.stat().st_size, 4096) if any(segment.read_bytes()[offset:offset + 4096]))
+        generator = random.Random(3)
+        found = 0
+        for number in range(12):
+            offset = generator.randrange(used)
+            copy = self.folder / f"copy-{number}"
+            shutil.copytree(data, copy)
+            with open(copy / segment.name, "r+b") as file:
+                file.seek(offset)
+                byte = file.read(1)[0]
+                file.seek(offset)
+                file.write(bytes([byte ^ (1 << generator.randrange(8))]))
+            before = digest(copy)
+            checked = self.run_godwit("check", str(copy), "--json")
+            self.assertEqual(digest(copy), before)
+            report = json.loads(checked.stdout.splitlines()[0])
+            self.assertEqual(checked.returncode, OK if report["sound"] else DAMAGED)
+            if report["sound"]:
+                # Nothing that counts was hit: all of it is there.
+                self.assertEqual(self.queues(copy)["q"]["counts"]["queued"], len(jobs), f"offset {offset}")
+                continue
+            found += 1
+            self.assertTrue(all(damage["file"] == segment.name for damage in report["damages"]), report)
+            refused = self.godwit("repair", copy, expect=DAMAGED)
+            self.assertIn("--yes", refused.stderr)
+            self.assertEqual(digest(copy), before)
+            told = json.loads(self.godwit("repair", copy, "--yes", "--json").stdout)
+            self.assertIn("is sound", self.godwit("check", copy).stdout)
+            counts = self.queues(copy)
+            left = sum(queue["counts"]["queued"] for queue in counts.values())
+            self.assertGreaterEqual(left + told["lost_records"] + told["without_effect"], len(jobs), f"offset {offset}: {told}")
+            self.assertGreaterEqual(left, len(jobs) - 1_000)
+            # It is a store as any other: what it gives out now it never gave out before.
+            fresh = self.godwit("publish", "q", "new", "--data", copy).stdout.strip()
+            self.assertNotIn(fresh, jobs)
+        self.assertGreater(found, 5)
+
+    def test_a_damaged_payload_names_its_job(self):
+        data = self.folder / "data"
+        self.fill(data, 5)
+        self.godwit("publish", "letters", "another", "--data", data)
+        job = self.godwit("publish", "letters", "a payload to be found", "--data", data).stdout.strip()
+        self.fill(data, 5)
+        segment = data / "segment-00000001"
+        content = segment.read_bytes()
+        at = content.index(b"a payload to be found")
+        segment.write_bytes(content[:at] + b"A" + content[at + 1:])
+        damage = json.loads(self.godwit("check", data, "--json", expect=DAMAGED).stdout)["damages"][0]
+        self.assertEqual(damage["affects"], [{"what": "payload", "job": job, "queue": "letters"}])
+        self.assertEqual(damage["lost_records"], 1)
+        self.godwit("repair", data, "--yes")
+        counts = {name: queue["counts"]["queued"] for name, queue in self.queues(data).items()}
+        self.assertEqual(counts, {"q": 10, "letters": 1})
+        self.godwit("status", job, "--data", data, expect=FAILED)
+
+    def test_a_lost_queue_and_a_lost_completion_leave_a_store_that_opens(self):
+        data = self.folder / "data"
+        server = self.serve()
+        client = self.client(server)
+        for number in range(30):
+            client.post(f"/v1/queues/queue-{number}/jobs", {"n": number})
+            lease = client.post(f"/v1/queues/queue-{number}/leases").json["leases"][0]["lease"]
+            self.assertEqual(client.post(f"/v1/leases/{lease}/complete", {"done": number}).status, 200)
+            client.post(f"/v1/queues/queue-{number}/jobs", {"left": number})
+        self.assertEqual(server.stop(), 0)
+        segment = data / "segment-00000001"
+        content = bytearray(segment.read_bytes())
+        used = max(offset for offset in range(0, len(content), 4096) if any(content[offset:offset + 4096]))
+        # Whole blocks, headers and all.
+        for offset in range(used // 3, used // 3 + 5 * 4096, 4096):
+            start = offset & ~4095
+            content[start:start + 4096] = os.urandom(4096)
+        segment.write_bytes(content)
+        self.godwit("check", data, expect=DAMAGED)
+        self.godwit("repair", data, "--yes")
+        self.assertIn("is sound", self.godwit("check", data).stdout)
+        again = self.client(self.serve())
+        queues = again.get("/v1/queues").json["queues"]
+        self.assertGreater(sum(queue["counts"]["queued"] for queue in queues), 15)
+        for queue in queues:
+            if queue["counts"]["queued"]:
+                self.assertEqual(len(again.post(f"/v1/queues/{queue['name']}/leases?max=10").json["leases"]), queue["counts"]["queued"])
+
+
+class ExportTest(ToolsTest):
+    def test_everything_a_publisher_says_comes_over_once_however_often_it_is_imported(self):
+        server = self.serve()
+        client = self.client(server)
+        client.request("PUT", "/v1/queues/mail", {"max_jobs": 77, "lease": "5s"})
+        client.post("/v1/queues/mail/pause")
+        published = [
+            client.post(
+                "/v1/queues/mail/jobs?name=welcome&priority=9&expires=2h&timeout=90s&max-attempts=4", '{"to":"ada"}',
+                {"Content-Type": "application/json", "Idempotency-Key": "first", "Godwit-Header-Color": "blue"}),
+            client.post("/v1/queues/mail/jobs?run-at=2050-01-01T00:00:00Z", b"\xff\x00", {"Content-Type": "image/png"}),
+            client.post("/v1/queues/mail/jobs", "plain", {"Content-Type": "text/plain"}),
+        ]
+        self.assertEqual([answer.status for answer in published], [202] * 3)
+        for number in range(1_500):
+            client.post("/v1/queues/many/jobs", {"n": number})
+        running = client.post("/v1/queues/many/leases?lease=1h&max=2").json["leases"]
+        done = client.post(f"/v1/leases/{running[0]['lease']}/complete")
+        self.assertLess(done.status, 300)
+        file = self.folder / "jobs.jsonl"
+        self.godwit("export", file, server=server)
+        self.godwit("export", file, server=server, expect=CANNOT_CREATE)
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        self.assertEqual((lines[0]["type"], lines[-1]), ("export", {"type": "end", "queues": 2, "jobs": 1_502}))
+
+        other = self.serve("other")
+        for count in (1_502, 0):
+            told = json.loads(self.godwit("import", file, "--key-prefix", "moved-", "--json", server=other).stdout)
+            self.assertEqual((told["jobs_published"], told["jobs_there_already"]), (count, 1_502 - count))
+        there = self.client(other)
+        queue = there.get("/v1/queues/mail").json
+        self.assertEqual((queue["paused"], queue["settings"]["max_jobs"], queue["settings"]["lease"]), (True, 77, "5s"))
+        again = self.folder / "again.jsonl"
+        self.godwit("export", again, server=other)
+        exported = [json.loads(line) for line in again.read_text().splitlines()]
+
+        def jobs(lines, queue):
+            found = [dict(line["job"]) for line in lines if line["type"] == "job" and line["queue"] == queue]
+            for job in found:
+                if job.get("key", "").startswith("moved-"):
+                    del job["key"]
+                # What is left of it shrinks meanwhile.
+                job.pop("expires", None)
+            return found
+
+        self.assertEqual(jobs(exported, "mail"), jobs(lines, "mail"))
+        self.assertEqual(jobs(exported, "many"), jobs(lines, "many"))
+        first = jobs(exported, "mail")[0]
+        self.assertEqual(
+            (first["name"], first["priority"], first["timeout"], first["max_attempts"], first["key"], first["payload"], first["headers"]),
+            ("welcome", 9, "90s", 4, "first", {"to": "ada"}, {"color": "blue"}))
+
+    def test_what_is_wrong_is_said_with_its_line_and_what_came_before_is_there(self):
+        data, file = self.folder / "data", self.folder / "jobs.jsonl"
+        self.fill(data, 300)
+        self.godwit("export", file, "--data", data)
+        lines = file.read_text().splitlines(keepends=True)
+        for number, (spoil, expect) in enumerate([
+            (lambda all: all[:150] + ["nonsense\n"] + all[150:], USAGE),
+            (lambda all: all[:150] + [all[150].replace('"max_attempts":20', '"max_attempts":0')] + all[151:], USAGE),
+            (lambda all: all[:151], DAMAGED),
+        ]):
+            folder = self.folder / f"new-{number}"
+            done = self.godwit("import", "--data", folder, stdin="".join(spoil(lines)), expect=expect)
+            if expect == USAGE:
+                self.assertIn("line 151", done.stderr)
+            queued = self.queues(folder)["q"]["counts"]["queued"]
+            self.assertEqual(queued, {0: 148, 1: 0, 2: 149}[number])
+            self.godwit("import", "--data", folder, "--from-line", str(queued + 3), stdin="".join(lines))
+            self.assertEqual(self.queues(folder)["q"]["counts"]["queued"], 300)
+
+    def test_an_export_that_breaks_off_is_none(self):
+        server = self.serve()
+        client = self.client(server)
+        for _ in range(40):
+            client.post("/v1/queues/big/jobs", os.urandom(1 << 20))
+        process = self.start_godwit("export", "-", server=server, text=False)
+        process.stdout.read(1 << 20)
+        server.kill()
+        process.stdout.read()
+        self.assertEqual(process.wait(30), UNREACHABLE)
+
+
+if __name__ == "__main__":
+    unittest.main()
