@@ -166,6 +166,24 @@ package struct SteppedEngine: ~Copyable {
     /// When the journal has been idle for a second, says on disk what is durable.
     package mutating func markIfIdle() { core.markIfIdle() }
 
+    /// Whether it is time for a checkpoint.
+    package var isCheckpointDue: Bool { core.isCheckpointDue }
+
+    /// Begins a checkpoint of the state as it is now, between turns; nil while one is under way, or when the store has failed.
+    package mutating func beginCheckpoint() -> CheckpointWork? { core.beginCheckpoint() }
+
+    /// Notes how writing a checkpoint ended.
+    package mutating func endCheckpoint(_ work: CheckpointWork, failure: JournalError?) { core.endCheckpoint(work, failure: failure) }
+
+    /// Gives segments back in which nothing is needed, and begins to look for what is to be moved out of others; nil when there is nothing.
+    package mutating func beginMoves() -> MoveScan? {
+        core.reclaimDead()
+        return core.beginScan()
+    }
+
+    /// Moves what was found and is still needed.
+    package mutating func endMoves(_ result: MoveScan.Result) { core.endScan(result) }
+
     /// Begins work on files that takes long: `run()` it, then ``endMaintenance(_:)``. Nil when there is nothing to do.
     package mutating func beginMaintenance() -> JournalMaintenance? { core.journal.beginMaintenance() }
     package mutating func endMaintenance(_ result: JournalMaintenance.Result) { core.journal.endMaintenance(result) }

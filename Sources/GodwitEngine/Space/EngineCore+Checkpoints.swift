@@ -1,14 +1,14 @@
 import GodwitCore
-import GodwitJournal
+package import GodwitJournal
 import Logging
 
 /// A checkpoint that is to be written: ``run()`` it on any thread, then give it to ``EngineCore/endCheckpoint(_:failure:)``.
-struct CheckpointWork: Sendable {
+package struct CheckpointWork: Sendable {
     let writer: CheckpointWriter
     let snapshot: StateSnapshot
 
     /// Writes the file, and returns when it is on disk.
-    func run() throws(JournalError) {
+    package func run() throws(JournalError) {
         do {
             try snapshot.encode { section, bytes in try writer.append(section.rawValue, bytes) }
             try writer.finish()

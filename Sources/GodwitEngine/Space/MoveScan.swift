@@ -3,9 +3,9 @@ import GodwitJournal
 
 /// A look at a part of a segment for what may have to be moved out of it: ``run()`` it on any thread, then give the result to
 /// ``EngineCore/endScan(_:)``.
-struct MoveScan: Sendable {
+package struct MoveScan: Sendable {
     /// Records that somebody may still need, in the order in which they lie.
-    struct Result: Sendable {
+    package struct Result: Sendable {
         let segment: UInt32
         var moves: [Move] = []
         /// Where the next scan goes on; nil at the end of the segment.
@@ -21,7 +21,7 @@ struct MoveScan: Sendable {
 
     static let bytes = 1 << 20
 
-    func run() -> Result {
+    package func run() -> Result {
         var result = Result(segment: segment)
         do {
             result.next = try reader.forEachRecord(of: segment, from: offset, atMost: Self.bytes) { record in
