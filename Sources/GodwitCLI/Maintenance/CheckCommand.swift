@@ -40,6 +40,8 @@ struct CheckCommand: StoreCommand {
                         json.member("created_at", files.manifest?.created)
                         json.key("damages")
                         json.findings(examination.findings)
+                        json.key("harmless")
+                        json.findings(examination.harmless)
                         json.key("unconfirmed_tails")
                         json.array { json in
                             for tail in examination.report.tails {
@@ -66,6 +68,9 @@ struct CheckCommand: StoreCommand {
     private func show(_ examination: StoreExamination, _ files: StoreFiles) throws {
         for finding in examination.findings {
             for line in ExaminationText.lines(finding) { try Output.line(line) }
+        }
+        for finding in examination.harmless {
+            try Output.line("\(finding.file) at offset \(finding.offset): \(finding.what) (harmless: nothing there is needed any more)")
         }
         for tail in examination.report.tails {
             try Output.line(

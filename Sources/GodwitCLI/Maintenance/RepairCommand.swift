@@ -58,7 +58,10 @@ struct RepairCommand: StoreCommand {
     private func opens(_ examination: StoreExamination) -> Bool {
         guard let cut = examination.report.cut else { return examination.isSound }
         return examination.findings.allSatisfy { finding in
-            guard let segment = examination.segments.first(where: { $0.file.file == finding.file }) else { return true }
+            // Checkpoints that are damaged are not used; a segment that is missing is.
+            guard let segment = examination.segments.first(where: { $0.file.file == finding.file }) else {
+                return finding.file.hasPrefix("checkpoint-")
+            }
             return RecordLocation(segment: segment.file.number, offset: UInt32(clamping: finding.offset)) < cut
         }
     }

@@ -37,6 +37,8 @@ package struct StoreExamination: Sendable {
     package var store: String?
     package var report: StoreReport
     package var findings: [Finding] = []
+    /// Damages that affect nothing: what lay there is needed no more, and is given back with its segment.
+    package var harmless: [Finding] = []
     package var segments: [Segment] = []
     /// As an opening would find them; up to the first damage, if there is one.
     package var queues: [QueueStatus] = []
@@ -131,21 +133,26 @@ private final class Examiner {
         var examination = StoreExamination(report: report)
         examination.findings = findings
         for damage in report.damages {
-            var affects: [StoreExamination.Effect] = []
-            for record in damage.records {
-                affects += record.header.withUnsafeBytes { effects(kind: record.kind, header: $0, at: record.location) }
-            }
-            examination.findings.append(
-                StoreExamination.Finding(
-                    file: damage.file,
-                    offset: damage.offset,
-                    bytes: damage.bytes,
-                    what: damage.what,
-                    lostRecords: damage.lostRecords,
-                    affects: affects
-                )
+            var finding = StoreExamination.Finding(
+                file: damage.file,
+                offset: damage.offset,
+                bytes: damage.bytes,
+                what: damage.what,
+                lostRecords: damage.lostRecords,
+                affects: []
             )
+            if let segment = segmentBeforeCut(damage, report) {
+                // The checkpoint says what of it is needed, whatever can be read.
+                finding.affects = state.needs(in: segment, damage.offset..<damage.offset + UInt64(max(damage.bytes, 1)))
+                if finding.affects.isEmpty { examination.harmless.append(finding) } else { examination.findings.append(finding) }
+            } else {
+                for record in damage.records {
+                    finding.affects += record.header.withUnsafeBytes { effects(kind: record.kind, header: $0, at: record.location) }
+                }
+                examination.findings.append(finding)
+            }
         }
+        examination.findings += missingSegments(report)
         examination.segments = report.segments.map { segment in
             let use = state.use[segment.number]
             return StoreExamination.Segment(file: segment, liveRecords: use.things, liveBytes: use.bytes)
@@ -157,6 +164,31 @@ private final class Examiner {
         examination.queues.sort { $0.name < $1.name }
         examination.passedOver = state.passedOver
         return examination
+    }
+
+    /// The segment of a damage that lies in what the newest checkpoint stands for; nil behind its cut.
+    private func segmentBeforeCut(_ damage: StoreDamage, _ report: StoreReport) -> UInt32? {
+        // A header, and a file that is too short, keep the store from opening wherever they are; they are said without an extent.
+        guard isWhole, damage.bytes > 0, let cut = report.cut, let segment = report.segments.first(where: { $0.file == damage.file }),
+            RecordLocation(segment: segment.number, offset: UInt32(clamping: damage.offset)) < cut
+        else { return nil }
+        return segment.number
+    }
+
+    /// Segments that are needed and not there.
+    private func missingSegments(_ report: StoreReport) -> [StoreExamination.Finding] {
+        guard isWhole, !state.hasLosses else { return [] }
+        let there = Set(report.segments.map(\.number))
+        return state.use.segments.filter { !there.contains($0) }.map { number in
+            StoreExamination.Finding(
+                file: RecordLocation(segment: number, offset: 0).file,
+                offset: 0,
+                bytes: 0,
+                what: "the file is missing, and \(state.use[number].things) records in it are needed",
+                lostRecords: UInt64(state.use[number].things),
+                affects: state.needs(in: number, 0..<UInt64(UInt32.max))
+            )
+        }
     }
 
     /// What a record was about whose header can be read.
