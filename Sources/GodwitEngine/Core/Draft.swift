@@ -1,4 +1,5 @@
 import GodwitCore
+import GodwitJournal
 
 /// A transaction while it is decided: what it will record, and what its later operations must know of its earlier ones.
 struct Draft {
@@ -69,5 +70,16 @@ struct Draft {
         added[index].jobs += 1
         added[index].bytes += bytes
         if hasKey { added[index].keys += 1 }
+    }
+}
+
+extension Draft {
+    /// The most that a settle may bring along, results and follow-ups together, when a full disk has room for nothing else.
+    static let smallPayload = 4 << 10
+
+    /// What its records are for: it decides whether they may use what is kept for a full disk.
+    var purpose: Journal.Purpose {
+        if onlyPublishes { return .publish }
+        return changes.reduce(0) { $0 + $1.body.count } > Self.smallPayload ? .settleWithPayload : .settle
     }
 }

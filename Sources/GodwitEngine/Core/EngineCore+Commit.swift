@@ -32,7 +32,7 @@ extension EngineCore {
         }
         if !draft.changes.isEmpty {
             do {
-                try record(draft.changes, for: draft.onlyPublishes ? .publish : .settle)
+                try record(draft.changes, for: draft.purpose)
             } catch {
                 guard error.changedNothing else { throw error }
                 return .aborted(operation: 0, BrokerError(error))
