@@ -7,7 +7,7 @@ extension EngineCore {
         if !options.restoresBackup { try StoreRestoration.refuseUnfinished(in: storage) }
         var state = EngineState()
         let journal = try replay(storage, options, into: &state)
-        try check(journal, state, in: storage)
+        try check(journal, &state, in: storage)
         var core = EngineCore(journal, state, options: options, at: instant)
         do throws(JournalError) {
             try core.start()
@@ -57,10 +57,13 @@ extension EngineCore {
     }
 
     /// What is needed must be there: a segment whose file is missing is damage, not an end.
-    private static func check(_ journal: borrowing Journal, _ state: borrowing EngineState, in storage: any Storage) throws(BrokerError) {
+    private static func check(_ journal: borrowing Journal, _ state: inout EngineState, in storage: any Storage) throws(BrokerError) {
         // A repair said what is lost.
         guard !state.hasLosses else { return }
         let there = Set(journal.segments)
+        guard state.use.segments.contains(where: { !there.contains($0) }) else { return }
+        // Jobs that a purge or a deletion ended are met one by one: those that were met before the segment was given back need it no more.
+        state.clean(limit: .max)
         guard let missing = state.use.segments.first(where: { !there.contains($0) }) else { return }
         let what = "segment \(missing) is missing, and \(state.use[missing].things) records in it are needed"
         throw BrokerError(.storeCorrupt, "\(storage.name): \(what). Put the file back, or restore the store from a backup")
