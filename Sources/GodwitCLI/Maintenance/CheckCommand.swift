@@ -70,7 +70,7 @@ struct CheckCommand: StoreCommand {
             for line in ExaminationText.lines(finding) { try Output.line(line) }
         }
         for finding in examination.harmless {
-            try Output.line("\(finding.file) at offset \(finding.offset): \(finding.what) (harmless: nothing there is needed any more)")
+            try Output.line("\(finding.file) at offset \(finding.offset): \(finding.what) (harmless: nothing that is needed is lost)")
         }
         for tail in examination.report.tails {
             try Output.line(

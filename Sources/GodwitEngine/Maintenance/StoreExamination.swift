@@ -82,7 +82,7 @@ private final class Examiner {
             record: { try examiner.take($0, isReplayed: $1) }
         )
         try examiner.endRestore()
-        return examiner.conclude(report)
+        return examiner.conclude(report, inspection.reader)
     }
 
     private func restore(_ section: UInt8, _ bytes: UnsafeRawBufferPointer) throws {
@@ -129,7 +129,7 @@ private final class Examiner {
         }
     }
 
-    private func conclude(_ report: StoreReport) -> StoreExamination {
+    private func conclude(_ report: StoreReport, _ reader: JournalReader) -> StoreExamination {
         var examination = StoreExamination(report: report)
         examination.findings = findings
         for damage in report.damages {
@@ -142,8 +142,10 @@ private final class Examiner {
                 affects: []
             )
             if let segment = segmentBeforeCut(damage, report) {
-                // The checkpoint says what of it is needed, whatever can be read.
-                finding.affects = state.needs(in: segment, damage.offset..<damage.offset + UInt64(max(damage.bytes, 1)))
+                // The checkpoint says what of it is needed; each record is read for itself, whatever became of those beside it.
+                let needs = state.needs(in: segment, damage.offset..<damage.offset + UInt64(max(damage.bytes, 1)))
+                finding.affects = needs.filter { (try? reader.record(at: $0.location)) == nil }.map(\.effect)
+                finding.lostRecords = UInt64(finding.affects.count)
                 if finding.affects.isEmpty { examination.harmless.append(finding) } else { examination.findings.append(finding) }
             } else {
                 for record in damage.records {
@@ -186,7 +188,7 @@ private final class Examiner {
                 bytes: 0,
                 what: "the file is missing, and \(state.use[number].things) records in it are needed",
                 lostRecords: UInt64(state.use[number].things),
-                affects: state.needs(in: number, 0..<UInt64(UInt32.max))
+                affects: state.needs(in: number, 0..<UInt64(UInt32.max)).map(\.effect)
             )
         }
     }
