@@ -21,6 +21,7 @@ final class Meter: Sendable {
     init(expected: Int) { self.expected = expected }
 
     var count: Int { state.withLock { $0.count } }
+    var isComplete: Bool { count >= expected }
 
     /// - Parameter times: when each of them began, by ``MonotonicTime``; equal ones side by side are cheap.
     /// - Returns: whether these were the last ones.

@@ -18,6 +18,13 @@ final class Pace: Sendable {
     /// given out.
     func take(_ most: Int) async throws -> Range<Int>? {
         try Task.checkCancellation()
+        guard let (range, wait) = takeAtOnce(most) else { return nil }
+        if wait > 0 { try await Task.sleep(for: .nanoseconds(wait)) }
+        return range
+    }
+
+    /// The next jobs, and the nanoseconds until the first of them is due.
+    func takeAtOnce(_ most: Int) -> (range: Range<Int>, wait: UInt64)? {
         let now = interval == nil ? 0 : MonotonicTime.now
         let range: Range<Int>? = next.withLock { next in
             guard next < jobs else { return nil }
@@ -29,11 +36,9 @@ final class Pace: Sendable {
             defer { next = min(jobs, next + count) }
             return next..<min(jobs, next + count)
         }
-        if let range, interval != nil {
-            let due = time(of: range.lowerBound, now: now)
-            if due > now { try await Task.sleep(for: .nanoseconds(due - now)) }
-        }
-        return range
+        guard let range else { return nil }
+        let due = time(of: range.lowerBound, now: now)
+        return (range, due > now ? due - now : 0)
     }
 
     /// When a job is to be published: being late counts as latency, so that a slow store does not hide behind the producers that wait for it

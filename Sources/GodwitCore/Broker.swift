@@ -9,6 +9,10 @@ package protocol Broker: Sendable {
     /// Commits independent transactions, one outcome each, in order, given when they are durable.
     func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome]
 
+    /// Commits a transaction of one operation.
+    /// - Throws: what aborted it, or kept the broker from committing anything.
+    func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult
+
     /// A holder of leases. The same id again is the same holder; it costs nothing until it leases.
     func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder
 
@@ -46,6 +50,15 @@ package protocol Broker: Sendable {
     func check() async throws(BrokerError)
     /// Syncs what is under way and closes the store; every later call throws `closed`.
     func close() async
+}
+
+extension Broker {
+    package func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult {
+        guard let result = try await commit([Transaction(operation)]).first?.get().first else {
+            throw BrokerError(.outcomeUnknown, "the broker answered nothing: look whether the change is there before it is tried again")
+        }
+        return result
+    }
 }
 
 /// Who leases from what.

@@ -2,13 +2,21 @@
 ///
 /// Nobody but the broker that made an id reads anything into it; ids do not sort.
 public struct JobID: Hashable, Sendable, Codable, CustomStringConvertible {
+    private let text: WordText
+
     /// The id as text, as it stands in URLs and JSON.
-    public let description: String
+    public var description: String { text.description }
 
     /// Takes any text as an id; a broker answers `unknown` for one that it did not make.
-    public init(_ text: String) { description = text }
+    public init(_ text: String) { self.text = WordText(text) }
 
-    public init(from decoder: any Decoder) throws { description = try decoder.singleValueContainer().decode(String.self) }
+    /// An id that is two words, written in base 32.
+    package init(_ a: UInt64, _ b: UInt64) { text = .two(a, b) }
+
+    /// The words, if it is two.
+    package var words: (UInt64, UInt64)? { if case .two(let a, let b) = text { (a, b) } else { nil } }
+
+    public init(from decoder: any Decoder) throws { self.init(try decoder.singleValueContainer().decode(String.self)) }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
@@ -21,8 +29,16 @@ public struct JobID: Hashable, Sendable, Codable, CustomStringConvertible {
 /// Tokens are compared for equality alone. One that was superseded (the lease expired, the job was cancelled or settled) is stale,
 /// and nothing can be done with it.
 package struct LeaseToken: Hashable, Sendable, CustomStringConvertible {
-    package let description: String
-    package init(_ text: String) { description = text }
+    private let text: WordText
+
+    package var description: String { text.description }
+    package init(_ text: String) { self.text = WordText(text) }
+
+    /// A token that is three words, written in base 32.
+    package init(_ a: UInt64, _ b: UInt64, _ c: UInt64) { text = .three(a, b, c) }
+
+    /// The words, if it is three.
+    package var words: (UInt64, UInt64, UInt64)? { if case .three(let a, let b, let c) = text { (a, b, c) } else { nil } }
 }
 
 /// Whoever holds leases: a random incarnation, never a host name; at most ``Limits/holderName`` bytes.
@@ -44,7 +60,9 @@ package struct QueueName: Hashable, Sendable, Comparable, CustomStringConvertibl
         guard text.utf8.count <= Limits.queueName else {
             throw .invalidArgument("queue", "this queue name has \(text.utf8.count) bytes: use at most \(Limits.queueName)")
         }
-        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+        // Mostly ASCII: there the control characters are known without a table.
+        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
+        guard isPlain || !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             throw .invalidArgument("queue", "a queue name cannot contain control characters")
         }
         description = text

@@ -83,7 +83,7 @@ package struct JournalReader: Sendable {
     /// Enough for the header of a record as the engine writes them, and a small body.
     private static let firstRead = 1 << 10
 
-    private static func endOfRun(_ locations: [RecordLocation], from start: Int) -> Int {
+    static func endOfRun(_ locations: [RecordLocation], from start: Int) -> Int {
         var end = start + 1
         while end < locations.count, locations[end].segment == locations[start].segment, locations[end] > locations[end - 1],
             Int(locations[end].offset - locations[end - 1].offset) <= nearby,
@@ -115,7 +115,7 @@ package struct JournalReader: Sendable {
 
     // MARK: Single records
 
-    private func segment(of location: RecordLocation) throws(JournalError) -> Segment {
+    func segment(of location: RecordLocation) throws(JournalError) -> Segment {
         guard let segment = try table.segment(location.segment) else {
             throw .corrupt(file: FileName.segment(location.segment), offset: UInt64(location.offset), what: "the segment is missing")
         }
@@ -165,7 +165,7 @@ package struct JournalReader: Sendable {
     }
 
     /// Up to `count` bytes; fewer at the end of the file.
-    private func read(_ segment: Segment, at offset: Int, count: Int) throws(JournalError) -> [UInt8] {
+    func read(_ segment: Segment, at offset: Int, count: Int) throws(JournalError) -> [UInt8] {
         var failure: JournalError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             do throws(JournalError) {
@@ -179,7 +179,7 @@ package struct JournalReader: Sendable {
         return bytes
     }
 
-    private func damage(_ segment: Segment, _ location: RecordLocation, _ what: String) -> JournalError {
+    func damage(_ segment: Segment, _ location: RecordLocation, _ what: String) -> JournalError {
         .corrupt(file: segment.name, offset: UInt64(location.offset), what: what)
     }
 }

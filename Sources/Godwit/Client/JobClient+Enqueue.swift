@@ -30,8 +30,7 @@ extension JobClient {
     ) async throws -> JobHandle<J> {
         try await traced(J.self) {
             let message = try NewMessage(job, key: key, delay: delay, at: date, priority: priority, headers: headers)
-            let results = try await commit([.enqueue(message)], patience: patience ?? .zero)
-            return try handles(results, for: J.self)[0]
+            return try handle(try await commit(.enqueue(message), patience: patience ?? .zero), for: J.self)
         }
     }
 
@@ -74,16 +73,19 @@ extension JobClient {
     }
 
     private func handles<J: Job>(_ results: [OperationResult], for type: J.Type) throws(BrokerError) -> [JobHandle<J>] {
-        try results.map { result throws(BrokerError) in
-            guard let id = result.jobID else {
-                throw BrokerError(.outcomeUnknown, "the broker gave no job id: look whether the job is there before it is enqueued again")
-            }
-            return JobHandle(id: id, client: self)
+        try results.map { result throws(BrokerError) in try handle(result, for: type) }
+    }
+
+    private func handle<J: Job>(_ result: OperationResult, for type: J.Type) throws(BrokerError) -> JobHandle<J> {
+        guard let id = result.jobID else {
+            throw BrokerError(.outcomeUnknown, "the broker gave no job id: look whether the job is there before it is enqueued again")
         }
+        return JobHandle(id: id, client: self)
     }
 
     private func traced<J: Job, Result>(_ type: J.Type, _ body: () async throws -> Result) async throws -> Result {
-        try await withSpan("enqueue \(J.name)", ofKind: .producer) { span in
+        guard TraceHeaders.areUsed else { return try await body() }
+        return try await withSpan("enqueue \(J.name)", ofKind: .producer) { span in
             span.attributes["messaging.system"] = "godwit"
             span.attributes["messaging.operation.type"] = "send"
             span.attributes["messaging.destination.name"] = J.queue
@@ -125,13 +127,11 @@ extension NewMessage {
         let delay = delay ?? J.delay
         guard delay >= .zero else { throw BrokerError.invalidArgument("delay", "a delay cannot be negative") }
         let start: Start = if let date { .at(Timestamp(date)) } else { delay > .zero ? .after(delay) : .now }
-        var named = Dictionary(headers.map { ($0.key.lowercased(), $0.value) }, uniquingKeysWith: { $1 })
-        TraceHeaders.inject(into: &named)
         self.init(
             queue: try QueueName(J.queue),
             payload: try JobCoding.encode(job),
             name: J.name,
-            headers: named.map { Header(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name },
+            headers: Self.headers(headers),
             start: start,
             priority: priority ?? J.priority,
             expires: J.expires == .zero ? nil : J.expires,
@@ -139,6 +139,13 @@ extension NewMessage {
             maxAttempts: J.maxAttempts == 0 ? nil : J.maxAttempts
         )
         if let key { deduplication = Deduplication(key: key, fingerprint: fingerprint) }
+    }
+
+    private static func headers(_ headers: [String: String]) -> [Header] {
+        if headers.isEmpty, !TraceHeaders.areUsed { return [] }
+        var named = Dictionary(headers.map { ($0.key.lowercased(), $0.value) }, uniquingKeysWith: { $1 })
+        TraceHeaders.inject(into: &named)
+        return named.map { Header(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
     }
 }
 

@@ -7,6 +7,22 @@ extension JobClient {
     /// Commits one transaction; while the broker is busy it comes back, for at most `patience`.
     /// - Throws: ``BrokerError``; the last `busy` or `diskFull` when patience is at its end. `CancellationError`.
     func commit(_ operations: [Operation], patience: Duration) async throws -> [OperationResult] {
+        try await insisting(for: patience) { () async throws(BrokerError) in try await broker.commit(Transaction(operations)) }
+    }
+
+    /// The same for a transaction of one operation.
+    func commit(_ operation: Operation, patience: Duration) async throws -> OperationResult {
+        try await insisting(for: patience) { () async throws(BrokerError) in try await broker.commit(operation) }
+    }
+
+    private func insisting<Value: Sendable>(
+        for patience: Duration,
+        _ commit: () async throws(BrokerError) -> Value
+    ) async throws -> Value {
+        guard patience > .zero else {
+            try Task.checkCancellation()
+            return try await commit()
+        }
         let deadline = clock.uptime + patience
         var random = RandomFunction(function: self.random)
         var attempt = 0
@@ -14,7 +30,7 @@ extension JobClient {
             try Task.checkCancellation()
             let refusal: BrokerError
             do throws(BrokerError) {
-                return try await broker.commit(Transaction(operations))
+                return try await commit()
             } catch {
                 refusal = error
             }

@@ -8,6 +8,10 @@ enum TraceHeaders {
         func extract(key: String, from headers: [String: String]) -> String? { headers[key.lowercased()] }
     }
 
+    /// Whether the program has bootstrapped any tracer or other instrument. Without one spans and contexts are work for nobody: more than
+    /// all the rest that enqueuing and running a job cost in this process.
+    static var areUsed: Bool { !(InstrumentationSystem.instrument is NoOpInstrument) }
+
     /// Adds the current task's context.
     static func inject(into headers: inout [String: String]) {
         guard let context = ServiceContext.current else { return }

@@ -21,6 +21,7 @@ final class Attempt: Sendable {
         var ending: Ending?
         var followUps: [Result<NewMessage, any Error>] = []
         var progress: JobProgress?
+        var hasReported = false
     }
 
     let delivery: Delivery
@@ -33,7 +34,7 @@ final class Attempt: Sendable {
 
     init(_ delivery: Delivery, handler: Handler?, logger: Logger, sendProgress: @escaping @Sendable (Attempt) async throws -> Void) {
         self.delivery = delivery
-        headers = Dictionary(delivery.headers.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+        headers = delivery.headers.isEmpty ? [:] : Dictionary(delivery.headers.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
         maxAttempts = handler?.retry.attempts(of: delivery.job.maxAttempts) ?? delivery.job.maxAttempts
         workerLogger = logger
         self.sendProgress = sendProgress
@@ -79,10 +80,19 @@ final class Attempt: Sendable {
 
     /// What the handler collected.
     /// - Throws: why the first one that could not be encoded could not.
-    func followUps() throws -> [NewMessage] { try state.withLock { $0.followUps }.map { try $0.get() } }
+    func followUps() throws -> [NewMessage] {
+        let followUps = state.withLock { $0.followUps }
+        return followUps.isEmpty ? [] : try followUps.map { try $0.get() }
+    }
+
+    /// Whether the handler said anything of its progress.
+    var hasReported: Bool { state.withLock { $0.hasReported } }
 
     func report(_ progress: JobProgress) async throws {
-        state.withLock { $0.progress = progress }
+        state.withLock { state in
+            state.progress = progress
+            state.hasReported = true
+        }
         try await sendProgress(self)
     }
 

@@ -99,6 +99,7 @@ struct AttemptRunner: Sendable {
     }
 
     private func traced(_ attempt: Attempt, _ body: () async throws -> Content?) async throws -> Content? {
+        guard TraceHeaders.areUsed else { return try await body() }
         let job = attempt.delivery.job
         return try await withSpan(
             "run \(job.name ?? "job")",

@@ -27,9 +27,15 @@ final class Guarded<State: Sendable>: Sendable {
     func withLock<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
         let (result, ready) = contents.withLock { contents in
             let result = body(&contents.state)
-            guard !contents.waiters.isEmpty else { return (result, [Waiter]()) }
-            let ready = contents.waiters.filter { $0.isReady(contents.state) }
-            if !ready.isEmpty { contents.waiters.removeAll { waiter in ready.contains { $0.id == waiter.id } } }
+            var ready: [Waiter] = []
+            var index = 0
+            while index < contents.waiters.count {
+                if contents.waiters[index].isReady(contents.state) {
+                    ready.append(contents.waiters.remove(at: index))
+                } else {
+                    index += 1
+                }
+            }
             return (result, ready)
         }
         for waiter in ready { waiter.continuation.resume(returning: true) }

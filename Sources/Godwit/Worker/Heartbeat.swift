@@ -30,8 +30,14 @@ final class Heartbeat: Sendable {
         thread.stop()
     }
 
-    func hold(_ attempt: Attempt) {
-        if state.withLock({ $0.table.hold(attempt, now: .now) }) { thread.wake() }
+    func hold(_ attempts: [Attempt]) {
+        let isEarlier = state.withLock { state in
+            let now = ContinuousClock.now
+            var isEarlier = false
+            for attempt in attempts where state.table.hold(attempt, now: now) { isEarlier = true }
+            return isEarlier
+        }
+        if isEarlier { thread.wake() }
     }
 
     /// The attempt has begun and may take so long.
@@ -39,8 +45,12 @@ final class Heartbeat: Sendable {
         if state.withLock({ $0.table.limit(attempt.token, to: timeout, now: .now) }) { thread.wake() }
     }
 
-    /// The attempt is settled.
-    func drop(_ attempt: Attempt) { state.withLock { $0.table.drop(attempt.token) } }
+    /// The attempts are settled.
+    func drop(_ attempts: [Attempt]) {
+        state.withLock { state in
+            for attempt in attempts { state.table.drop(attempt.token) }
+        }
+    }
 
     func noteProgress(of attempt: Attempt) {
         if state.withLock({ $0.table.noteProgress(of: attempt.token) }) { thread.wake() }

@@ -22,7 +22,9 @@ struct Settlement: Sendable {
     var transaction: Transaction? {
         switch outcome {
         case .succeeded(let result, let followUps):
-            Transaction([.complete(attempt.token, result: result)] + followUps.map(Operation.enqueue))
+            followUps.isEmpty
+                ? Transaction(.complete(attempt.token, result: result))
+                : Transaction([.complete(attempt.token, result: result)] + followUps.map(Operation.enqueue))
         case .failed(let failure, let retry): Transaction(.fail(attempt.token, failure, retry: retry))
         case .released: Transaction(.release(attempt.token, delay: nil, counted: false))
         case .dropped: nil

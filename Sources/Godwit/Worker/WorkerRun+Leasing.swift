@@ -37,16 +37,14 @@ extension WorkerRun {
         desk.withLock { desk in
             for attempt in attempts { desk.running[attempt.token] = attempt }
         }
-        for attempt in attempts {
-            heartbeat.hold(attempt)
-            attempt.start(Task { await self.execute(attempt) })
-        }
+        heartbeat.hold(attempts)
+        for attempt in attempts { attempt.start(Task { await self.execute(attempt) }) }
     }
 
     private func execute(_ attempt: Attempt) async {
         if let timeout = runner.timeout(of: attempt.delivery) { heartbeat.limit(attempt, to: timeout) }
         let settlement = await runner.run(attempt)
-        if case .succeeded = settlement.outcome { await heartbeat.flushProgress(of: attempt) }
+        if case .succeeded = settlement.outcome, attempt.hasReported { await heartbeat.flushProgress(of: attempt) }
         handOver(settlement)
     }
 }

@@ -6,7 +6,7 @@ extension WorkerRun {
 
     /// Frees the attempt's slot and has its completion confirmed. While one commit is in flight, what is handed over gathers for the next.
     func handOver(_ settlement: Settlement) {
-        if settlement.transaction == nil { heartbeat.drop(settlement.attempt) }
+        if settlement.transaction == nil { heartbeat.drop([settlement.attempt]) }
         desk.withLock { desk in
             desk.running[settlement.attempt.token] = nil
             guard settlement.transaction != nil else { return }
@@ -50,12 +50,13 @@ extension WorkerRun {
 
     /// - Returns: those that are to be tried again, and the error that asks for the longest wait.
     private func settled(_ batch: [Settlement], _ outcomes: [TransactionOutcome]) -> (refused: [Settlement], error: BrokerError)? {
-        var refused: [Settlement] = []
+        var confirmed: [Attempt] = [], refused: [Settlement] = []
+        confirmed.reserveCapacity(batch.count)
         var worst: BrokerError?
         for (index, settlement) in batch.enumerated() {
             let outcome = index < outcomes.count ? outcomes[index] : .aborted(operation: 0, .noAnswer)
             guard case .aborted(_, let error) = outcome else {
-                confirmed(settlement)
+                confirmed.append(settlement.attempt)
                 continue
             }
             switch error.code {
@@ -70,14 +71,14 @@ extension WorkerRun {
                         ? "an earlier try settled the job, or its lease was lost before"
                         : "the lease was lost before the job was settled: what was done here does not count"
                 )
-                confirmed(settlement)
+                confirmed.append(settlement.attempt)
             default:
                 guard let failed = settlement.refused(because: error) else {
                     settlement.attempt.logger.error(
                         "the broker refuses to settle the job: its lease expires",
                         metadata: ["error": "\(error)"]
                     )
-                    confirmed(settlement)
+                    confirmed.append(settlement.attempt)
                     continue
                 }
                 settlement.attempt.logger.error("the job's completion was refused: it fails", metadata: ["error": "\(error)"])
@@ -85,17 +86,16 @@ extension WorkerRun {
                 desk.withLock { $0.pending.append(failed) }
             }
         }
+        // Those that failed on the way are told once more, and stay as unconfirmed as they were.
+        let count = confirmed.count
+        heartbeat.drop(confirmed)
+        desk.withLock { $0.unconfirmed -= count }
         return worst.map { (refused, $0) }
     }
 
     private func tryAgain(_ refused: [Settlement], after error: BrokerError) async {
         await pause(refused.map(\.tries).max() ?? 1, error)
         desk.withLock { $0.pending.insert(contentsOf: refused, at: 0) }
-    }
-
-    private func confirmed(_ settlement: Settlement) {
-        heartbeat.drop(settlement.attempt)
-        desk.withLock { $0.unconfirmed -= 1 }
     }
 
     private func end(_ failure: BrokerError) {

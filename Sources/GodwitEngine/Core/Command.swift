@@ -7,7 +7,11 @@ typealias Ticket = UInt64
 /// What a caller wants of the core. Everything that needs no state is already checked or parsed.
 enum Command: Sendable {
     case commit([PreparedTransaction])
+    /// The same for one, without the arrays.
+    case commitOne(PreparedTransaction)
+    case publishBatch(MessageBatch)
     case lease(LeaseRequest)
+    case completeBatch(LeasedBatch)
     case renew([Renewal])
     case closeHolder(HolderID)
     case read([JobID])
@@ -38,12 +42,17 @@ struct LeaseRequest: Sendable {
     var term: LeaseTerm
     /// Milliseconds to wait for a job.
     var wait: Int64
+    /// Whether the answer is a ``LeasedBatch``.
+    var isBatch = false
 }
 
 /// What the core answers. What lies in the journal is read by the caller, not by the engine's thread.
 enum Answer: Sendable {
     case outcomes([OutcomeView])
+    case outcome(OutcomeView)
+    case published(PublishedRange)
     case deliveries([LeasedJob])
+    case batch(LeasedBatch)
     case renewals([RenewalOutcome])
     case lookups([LookupView])
     case content(StoredContent?)

@@ -10,7 +10,11 @@ extension EngineCore {
         hold(ticket, .outcomes(outcomes), until: state.change)
     }
 
-    private mutating func commit(_ transaction: PreparedTransaction) throws(JournalError) -> OutcomeView {
+    mutating func commit(_ ticket: Ticket, _ transaction: PreparedTransaction) throws(JournalError) {
+        hold(ticket, .outcome(try commit(transaction)), until: state.change)
+    }
+
+    mutating func commit(_ transaction: PreparedTransaction) throws(JournalError) -> OutcomeView {
         switch transaction {
         case .refused(let operation, let error):
             return .aborted(operation: operation, error)
@@ -54,7 +58,7 @@ extension EngineCore {
     }
 
     /// The number of a queue. Messages mostly come for the queue that the one before came for.
-    private mutating func queueNumber(_ name: QueueName) -> UInt32? {
+    mutating func queueNumber(_ name: QueueName) -> UInt32? {
         if let last = lastQueue, last.name == name, !state.queues.at(last.number).pointee.isDeleted { return last.number }
         guard let number = state.queues.numbers[name] else { return nil }
         lastQueue = (name, number)
@@ -194,7 +198,7 @@ extension EngineCore {
         return Self.tooLarge(queue)
     }
 
-    private static func tooLarge(_ queue: UnsafeMutablePointer<QueueState>) -> BrokerError {
+    static func tooLarge(_ queue: UnsafeMutablePointer<QueueState>) -> BrokerError {
         BrokerError(
             .tooLarge,
             "this is more than the queue \(queue.pointee.name) takes when it is empty (max_jobs \(queue.pointee.settings.maxJobs), "

@@ -40,7 +40,8 @@ extension EngineCore {
         let picks = pick(request, queues)
         guard !picks.isEmpty else { return false }
         var jobs: [LeasedJob] = [], until: UInt64 = 0, done = 0
-        jobs.reserveCapacity(picks.count)
+        var batch = LeasedBatch(firstFencing: state.nextFencing, items: [])
+        if request.isBatch { batch.items.reserveCapacity(picks.count) } else { jobs.reserveCapacity(picks.count) }
         while done < picks.count {
             let term = milliseconds(of: request.term, in: picks[done].queue)
             var end = done + 1
@@ -63,8 +64,16 @@ extension EngineCore {
                     guard let entry = state.unfinishedJob(pick.job.sequence) else { continue }
                     state.queues.at(pick.queue).pointee.ready.insert(pick.job, priority: entry.pointee.priority)
                 }
-                if jobs.isEmpty { throw error }
+                if jobs.isEmpty, batch.isEmpty { throw error }
                 break
+            }
+            done = end
+            if request.isBatch {
+                for sequence in sequences {
+                    guard let entry = state.jobs.find(sequence) else { continue }
+                    batch.items.append(LeasedBatch.Item(sequence: sequence, message: entry.pointee.message))
+                }
+                continue
             }
             for (offset, sequence) in sequences.enumerated() {
                 guard let entry = state.unfinishedJob(sequence) else { continue }
@@ -76,9 +85,8 @@ extension EngineCore {
                     )
                 )
             }
-            done = end
         }
-        hold(ticket, .deliveries(jobs), until: min(until, state.change))
+        hold(ticket, request.isBatch ? .batch(batch) : .deliveries(jobs), until: min(until, state.change))
         return true
     }
 

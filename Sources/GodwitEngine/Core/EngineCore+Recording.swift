@@ -42,6 +42,11 @@ extension EngineCore {
             // What is in the journal's memory must never reach the disk: the state that it was decided on is not the one that is there.
             preconditionFailure("the engine decided what does not fit its state: \(error)")
         }
+        noteRecorded()
+    }
+
+    /// Notes that the group in memory ends with the newest change.
+    mutating func noteRecorded() {
         let group = journal.currentGroup
         if let last = groups.last, last.group == group {
             groups[groups.count - 1].change = state.change

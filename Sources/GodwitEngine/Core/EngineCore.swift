@@ -155,7 +155,10 @@ struct EngineCore: ~Copyable {
     private mutating func carryOut(_ ticket: Ticket, _ command: Command) throws(JournalError) {
         switch command {
         case .commit(let transactions): try commit(ticket, transactions)
+        case .commitOne(let transaction): try commit(ticket, transaction)
+        case .publishBatch(let batch): try publish(ticket, batch)
         case .lease(let request): try lease(ticket, request)
+        case .completeBatch(let batch): try complete(ticket, batch)
         case .renew: break
         case .closeHolder(let id): try closeHolder(ticket, id)
         case .read(let ids): read(ticket, ids)

@@ -55,6 +55,17 @@ enum PreparedTransaction: Sendable {
     }
 }
 
+extension PreparedTransaction {
+    /// A transaction of one operation, without the array.
+    init(_ operation: GodwitCore.Operation, _ identity: StoreIdentity) {
+        if let error = operation.refusal {
+            self = .refused(operation: 0, error)
+        } else {
+            self = .one(PreparedOperation(operation, identity))
+        }
+    }
+}
+
 extension PreparedOperation {
     fileprivate init(_ operation: GodwitCore.Operation, _ identity: StoreIdentity) {
         func job(_ id: JobID) -> JobName { JobName(id: id, sequence: identity.sequence(of: id)) }

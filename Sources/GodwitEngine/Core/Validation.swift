@@ -13,14 +13,28 @@ extension Transaction {
         for (index, operation) in operations.enumerated() {
             do throws(BrokerError) { bytes += try operation.validate() } catch { return (index, error) }
             guard bytes <= Limits.transactionBytes else {
-                return (index, BrokerError(.tooLarge, "a transaction has at most \(Limits.transactionBytes) bytes: split it"))
+                return (index, Self.tooManyBytes)
             }
         }
         return nil
     }
+
+    fileprivate static var tooManyBytes: BrokerError {
+        BrokerError(.tooLarge, "a transaction has at most \(Limits.transactionBytes) bytes: split it")
+    }
 }
 
 extension GodwitCore.Operation {
+    /// What is wrong with a transaction of this operation alone.
+    var refusal: BrokerError? {
+        do throws(BrokerError) {
+            guard try validate() > Limits.transactionBytes else { return nil }
+            return Transaction.tooManyBytes
+        } catch {
+            return error
+        }
+    }
+
     /// - Returns: what it counts against a transaction's bytes.
     fileprivate func validate() throws(BrokerError) -> Int {
         switch self {

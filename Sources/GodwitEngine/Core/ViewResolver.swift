@@ -68,8 +68,11 @@ struct ViewResolver: Sendable {
             return try message(.success(try read(location)), at: location).payload
         case .result(let location, _):
             let record = try read(location)
-            guard case .completed(let completion) = try change(record, at: location)?.1 else { throw Self.unexpected("a result") }
-            return completion.result.map { Content(Bytes(record.body), type: $0.type) }
+            switch try change(record, at: location)?.1 {
+            case .completed(let completion): return completion.result.map { Content(Bytes(record.body), type: $0.type) }
+            case .completedTogether: return nil
+            default: throw Self.unexpected("a result")
+            }
         }
     }
 
@@ -168,7 +171,7 @@ struct ViewResolver: Sendable {
         switch change {
         case .completed(let completion): return End(at: stamp.wall, attempts: completion.attempts)
         case .cancelled(let cancellation): return End(at: stamp.wall, attempts: cancellation.attempts)
-        case .expired: return End(at: stamp.wall)
+        case .expired, .completedTogether: return End(at: stamp.wall)
         case .failed(let attempt): return End(at: stamp.wall, attempts: attempt.attempts, failure: failure(record, stamp, attempt))
         default: throw Self.unexpected("the end of a job")
         }

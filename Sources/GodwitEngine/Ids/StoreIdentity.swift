@@ -49,24 +49,24 @@ struct StoreIdentity: Sendable, Equatable {
         // A sequence number has 48 bits: nine years at a million jobs a second.
         let incarnation = incarnation(of: sequence)
         let word = UInt64(incarnation) << 48 | sequence
-        return JobID(Base32.text(word, secret.mac(Domain.job, UInt64(incarnation), sequence)))
+        return JobID(word, secret.mac(Domain.job, UInt64(incarnation), sequence))
     }
 
     /// The sequence number in an id that this store made; nil for all else. The MAC is compared in constant time: one word.
     func sequence(of id: JobID) -> UInt64? {
-        guard let (word, mac, _) = Base32.words(id.description, count: 2) else { return nil }
+        guard let (word, mac) = id.words else { return nil }
         let sequence = word & 0xffff_ffff_ffff, incarnation = incarnation(of: sequence)
         guard word >> 48 == UInt64(incarnation) else { return nil }
         return secret.mac(Domain.job, UInt64(incarnation), sequence) ^ mac == 0 ? sequence : nil
     }
 
     func token(sequence: UInt64, fencing: UInt64) -> LeaseToken {
-        LeaseToken(Base32.text(sequence, fencing, secret.mac(Domain.lease ^ UInt64(current.incarnation) << 32, sequence, fencing)))
+        LeaseToken(sequence, fencing, secret.mac(Domain.lease ^ UInt64(current.incarnation) << 32, sequence, fencing))
     }
 
     /// What a token names, if this store made it in its current life: restoring a backup ends all leases.
     func lease(of token: LeaseToken) -> LeaseName? {
-        guard let (sequence, fencing, mac) = Base32.words(token.description, count: 3) else { return nil }
+        guard let (sequence, fencing, mac) = token.words else { return nil }
         return secret.mac(Domain.lease ^ UInt64(current.incarnation) << 32, sequence, fencing) ^ mac == 0
             ? LeaseName(sequence: sequence, fencing: fencing) : nil
     }

@@ -249,7 +249,7 @@ extension Change {
         case .queueDeleted: "a queue's deletion"
         case .published: "payload"
         case .leased: "delivery"
-        case .completed: "completion"
+        case .completed, .completedTogether: "completion"
         case .failed: "failed attempt"
         case .released: "release"
         case .cancelled: "cancellation"
@@ -275,7 +275,7 @@ extension Change {
         case .retried(let retry): [retry.sequence]
         case .forgotten(let sequence), .progressed(let sequence, _): [sequence]
         case .due(let jobs): jobs.map(\.sequence)
-        case .expired(let sequences): sequences
+        case .expired(let sequences), .completedTogether(let sequences): sequences
         case .swept(let sweep): sweep.sequences
         case .moved(let move): move.thing.jobs
         case .store, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted: []

@@ -72,6 +72,8 @@ extension Change {
             }
             let result = hasResult == 0 ? nil : Content(Bytes(), type: type)
             return .completed(Completion(sequence: sequence, attempts: attempts, result: result, resultBytes: bodyBytes))
+        case .completedTogether:
+            return .completedTogether(try reader.sequences())
         case .failed:
             var attempt = try failedAttempt(stamp, &reader)
             attempt.messageBytes = bodyBytes

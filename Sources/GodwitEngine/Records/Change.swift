@@ -22,6 +22,8 @@ enum Change {
     case published(Publication)
     case leased(Grant)
     case completed(Completion)
+    /// Messages of which nothing is kept, without results.
+    case completedTogether([UInt64])
     case failed(FailedAttempt)
     case released(Release)
     case cancelled(Cancellation)

@@ -8,6 +8,17 @@ extension Engine {
         return views.map { $0.outcome(resolver.identity) }
     }
 
+    package func commit(_ operation: GodwitCore.Operation) async throws(BrokerError) -> OperationResult {
+        guard case .outcome(let view) = try await ask(.commitOne(PreparedTransaction(operation, resolver.identity))) else {
+            throw Self.mixedUp
+        }
+        switch view {
+        case .one(let result): return result.result(resolver.identity)
+        case .aborted(_, let error): throw error
+        case .many: throw Self.mixedUp
+        }
+    }
+
     package func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder {
         try options.validate()
         return EngineHolder(engine: self, options: options)

@@ -133,9 +133,8 @@ package final class Engine: Broker {
 
     /// Sends a command and waits for its answer.
     nonisolated(nonsending) func ask(_ command: Command) async throws(BrokerError) -> Answer {
-        let ticket = nextTicket()
-        let answer = await withCheckedContinuation { continuation in
-            if !inbox.post(Inbox.Message(ticket: ticket, command: command, reply: continuation)) {
+        let answer = await withUnsafeContinuation { continuation in
+            if !inbox.post(Inbox.Message(command: command, reply: .task(continuation))) {
                 continuation.resume(returning: .refused(.closed))
             }
         }
@@ -143,12 +142,19 @@ package final class Engine: Broker {
         return answer
     }
 
+    /// Sends a command whose answer goes to a function, on the engine's thread.
+    /// - Parameter mayWait: whether it may wait for long. Such a call has a number that no other one ever has, for its time-out names it.
+    func send(_ command: Command, mayWait: Bool = false, then: @escaping @Sendable (Answer) -> Void) {
+        let message = Inbox.Message(ticket: mayWait ? nextTicket() : 0, command: command, reply: .function(then))
+        if !inbox.post(message) { then(.refused(.closed)) }
+    }
+
     /// Sends a command that may wait for long; a cancelled task ends the wait at once.
     func askWaiting(_ command: Command) async throws(BrokerError) -> Answer {
         let ticket = nextTicket()
         let call = WaitingCall()
         let answer = await withTaskCancellationHandler {
-            await withCheckedContinuation { call.post(command, ticket, $0, to: inbox) }
+            await withUnsafeContinuation { call.post(command, ticket, $0, to: inbox) }
         } onCancel: {
             call.cancel(ticket, in: inbox)
         }

@@ -9,7 +9,7 @@ struct EngineThread: ~Copyable {
     private let inbox: Inbox
     private let clock: any EngineClock
     private let logger: Logger
-    private var replies: [Ticket: CheckedContinuation<Answer, Never>] = [:]
+    private var calls = OpenCalls()
     private var syncer: WorkThread?
     private var maintainer: WorkThread?
     private var checkpointer: WorkThread?
@@ -80,7 +80,7 @@ struct EngineThread: ~Copyable {
         }
         core.close()
         answer()
-        for reply in replies.values { reply.resume(returning: .refused(core.failure ?? .closed)) }
+        for reply in calls.removeAll() { reply.give(.refused(core.failure ?? .closed)) }
         syncer?.stop()
         maintainer?.stop()
         checkpointer?.stop()
@@ -98,8 +98,8 @@ struct EngineThread: ~Copyable {
         var commands: [(ticket: Ticket, command: Command)] = []
         commands.reserveCapacity(messages.count)
         for message in messages {
-            if let reply = message.reply { replies[message.ticket] = reply }
-            commands.append((message.ticket, message.command))
+            let ticket = if let reply = message.reply { calls.insert(reply, message.ticket) } else { message.ticket }
+            commands.append((ticket, message.command))
         }
         core.turn(commands, at: clock.now())
     }
@@ -152,7 +152,7 @@ struct EngineThread: ~Copyable {
 
     private mutating func answer() {
         for (ticket, answer) in core.takeAnswers() {
-            replies.removeValue(forKey: ticket)?.resume(returning: answer)
+            calls.remove(ticket)?.give(answer)
         }
     }
 

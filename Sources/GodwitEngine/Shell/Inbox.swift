@@ -5,9 +5,10 @@ import Synchronization
 final class Inbox: Sendable {
     /// A command with whoever waits for its answer.
     struct Message: Sendable {
-        var ticket: Ticket
+        /// Chosen by a caller who may have to name its call again; 0 where the engine's thread gives out the ticket.
+        var ticket: Ticket = 0
         var command: Command
-        var reply: CheckedContinuation<Answer, Never>?
+        var reply: Reply?
     }
 
     /// What came in since the last look.

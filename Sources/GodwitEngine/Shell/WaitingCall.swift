@@ -8,12 +8,12 @@ final class WaitingCall: Sendable {
     private let state = Mutex(State.new)
 
     /// Posts the command, unless the task was cancelled before.
-    func post(_ command: Command, _ ticket: Ticket, _ reply: CheckedContinuation<Answer, Never>, to inbox: Inbox) {
+    func post(_ command: Command, _ ticket: Ticket, _ reply: UnsafeContinuation<Answer, Never>, to inbox: Inbox) {
         let refusal: Answer? = state.withLock { state in
             guard state == .new else { return .abandoned }
             state = .posted
             // In the lock, so that no cancelling overtakes it.
-            return inbox.post(Inbox.Message(ticket: ticket, command: command, reply: reply)) ? nil : .refused(.closed)
+            return inbox.post(Inbox.Message(ticket: ticket, command: command, reply: .task(reply))) ? nil : .refused(.closed)
         }
         if let refusal { reply.resume(returning: refusal) }
     }

@@ -37,7 +37,7 @@ enum MovedThing: Sendable, Equatable {
         case .completed, .cancelled:
             try Change.skipStamp(&reader)
             self = .end([try reader.sequence()])
-        case .expired:
+        case .expired, .completedTogether:
             try Change.skipStamp(&reader)
             self = .end(try reader.sequences())
         case .put:

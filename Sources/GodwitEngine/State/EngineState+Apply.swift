@@ -37,6 +37,8 @@ extension EngineState {
             let (entry, queue) = try running(completion.sequence)
             queue.pointee.totals.succeeded += 1
             finish(completion.sequence, entry, queue, .succeeded, Final(location: location, size: SizeClass(of: completion.resultBytes)))
+        case .completedTogether(let sequences):
+            try complete(sequences, at: location)
         case .failed(let attempt):
             try apply(attempt, at: location)
         case .released(let release):
@@ -116,7 +118,7 @@ extension EngineState {
         }
     }
 
-    private mutating func apply(_ job: Publication, at location: RecordLocation) throws(RecordError) {
+    mutating func apply(_ job: borrowing Publication, at location: RecordLocation) throws(RecordError) {
         let queue = try queue(job.queue)
         let fresh = JobEntry(
             message: location,

@@ -77,6 +77,7 @@ extension Change {
             }
         case .due(let jobs): jobs.map { .due([$0]) }
         case .expired(let sequences): sequences.map { .expired([$0]) }
+        case .completedTogether(let sequences): sequences.map { .completedTogether([$0]) }
         case .swept(let sweep):
             sweep.sequences.map { .swept(Sweep(queue: sweep.queue, sequences: [$0])) }
                 + (sweep.keys > 0 ? [.swept(Sweep(queue: sweep.queue, keys: sweep.keys))] : [])

@@ -1,5 +1,5 @@
 /// Base 32 in Douglas Crockford's alphabet, lower case: no sign that a URL, a shell or an option parser would mind.
-enum Base32 {
+package enum Base32 {
     private static let alphabet: [UInt8] = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
     private static let values: [UInt8] = {
         var values = [UInt8](repeating: 0xff, count: 256)
@@ -8,7 +8,7 @@ enum Base32 {
     }()
 
     /// The text of a word, most significant bits first: 13 digits, of which the first holds four bits.
-    static func text(_ word: UInt64) -> String { text(word, 0, 0, count: 1) }
+    package static func text(_ word: UInt64) -> String { text(word, 0, 0, count: 1) }
     static func text(_ a: UInt64, _ b: UInt64) -> String { text(a, b, 0, count: 2) }
     static func text(_ a: UInt64, _ b: UInt64, _ c: UInt64) -> String { text(a, b, c, count: 3) }
 
@@ -28,7 +28,7 @@ enum Base32 {
     }
 
     /// Reads back `count` words; nil for anything that ``text(_:)`` does not write.
-    static func words(_ text: String, count: Int) -> (UInt64, UInt64, UInt64)? {
+    package static func words(_ text: String, count: Int) -> (UInt64, UInt64, UInt64)? {
         var text = text
         return text.withUTF8 { utf8 in
             guard utf8.count == 13 * count else { return nil }

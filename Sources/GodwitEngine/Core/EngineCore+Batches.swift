@@ -1,0 +1,147 @@
+import GodwitCore
+import GodwitJournal
+
+/// Many plain messages at a time: what one of them costs here is a table entry, a place in line, and a record.
+extension EngineCore {
+    // MARK: Publishing
+
+    mutating func publish(_ ticket: Ticket, _ batch: MessageBatch) throws(JournalError) {
+        var loads: [Load] = []
+        loads.reserveCapacity(batch.queues.count)
+        for name in batch.queues {
+            if queueNumber(name) == nil {
+                guard options.createsQueues else { return answerNow(ticket, .refused(.queueNotFound(name.description))) }
+                try createQueue(name)
+            }
+            guard let number = queueNumber(name) else { return answerNow(ticket, .refused(Engine.mixedUp)) }
+            loads.append(Load(queue: number, maxAttempts: UInt16(clamping: state.queues.at(number).pointee.settings.maxAttempts)))
+        }
+        let overhead = batch.overhead
+        var start = 0
+        for item in batch.items {
+            loads[Int(item.queue)].messages += 1
+            loads[Int(item.queue)].bytes += item.end - start + overhead
+            start = item.end
+        }
+        for load in loads where load.messages > 0 {
+            if let refusal = refusal(of: load) { return hold(ticket, .refused(refusal), until: state.change) }
+        }
+        let header = header(of: batch)
+        var bytes = 0
+        start = 0
+        for item in batch.items {
+            bytes += Journal.recordBytes(header: header.count, body: item.end - start)
+            start = item.end
+        }
+        do throws(JournalError) { try journal.reserve(bytes, for: .publish) } catch {
+            guard error.changedNothing else { throw error }
+            return hold(ticket, .refused(BrokerError(error)), until: state.change)
+        }
+        let first = state.nextSequence
+        append(batch, loads, header: header)
+        noteRecorded()
+        hold(ticket, .published(PublishedRange(first: first, count: batch.count)), until: state.change)
+    }
+
+    /// What a batch brings to one queue.
+    private struct Load {
+        var queue: UInt32
+        var maxAttempts: UInt16
+        var messages = 0
+        var bytes = 0
+    }
+
+    /// Why a queue does not take what a batch brings.
+    private func refusal(of load: Load) -> BrokerError? {
+        let queue = state.queues.at(load.queue)
+        let settings = queue.pointee.settings
+        guard load.messages <= settings.maxJobs, load.bytes <= settings.maxBytes else { return Self.tooLarge(queue) }
+        guard queue.pointee.counts.unfinished + load.messages > settings.maxJobs || queue.pointee.bytes + load.bytes > settings.maxBytes
+        else { return nil }
+        queue.pointee.totals.refused += 1
+        return .busy("the queue \(queue.pointee.name) is full: try again later", retryAfter: queue.pointee.retryAfter)
+    }
+
+    /// The header of all records of a batch, but for what differs.
+    private mutating func header(of batch: MessageBatch) -> [UInt8] {
+        let message = NewMessage(queue: batch.queues[0], payload: Content(Bytes(), type: batch.contentType))
+        writer.removeAll()
+        Change.published(Self.publication(batch, message: MessageBox(message))).encode(now, into: &writer)
+        return writer.bytes
+    }
+
+    private static func publication(_ batch: MessageBatch, message: MessageBox?) -> Publication {
+        Publication(sequence: 0, queue: 0, maxAttempts: 0, priority: batch.priority, size: 0, message: message)
+    }
+
+    /// Appends and applies a record for each message. Their room is reserved.
+    private mutating func append(_ batch: MessageBatch, _ loads: [Load], header: [UInt8]) {
+        var header = header
+        var job = Self.publication(batch, message: nil)
+        let overhead = batch.overhead
+        header.withUnsafeMutableBytes { header in
+            batch.bytes.withUnsafeBytes { bytes in
+                var start = 0
+                for item in batch.items {
+                    let load = loads[Int(item.queue)]
+                    job.sequence = state.nextSequence
+                    job.queue = load.queue
+                    job.maxAttempts = load.maxAttempts
+                    job.size = item.end - start + overhead
+                    header.write(job.sequence, at: Change.PublishedOffset.sequence)
+                    header.write(job.queue, at: Change.PublishedOffset.queue)
+                    header.write(job.maxAttempts, at: Change.PublishedOffset.maxAttempts)
+                    header.write(UInt32(job.size), at: Change.PublishedOffset.size)
+                    let location = journal.append(
+                        kind: RecordKind.published.rawValue,
+                        critical: true,
+                        header: UnsafeRawBufferPointer(header).bytes,
+                        body: UnsafeRawBufferPointer(rebasing: bytes[start..<item.end]).bytes,
+                        bodyChecksum: item.checksum
+                    )
+                    do throws(RecordError) { try state.publish(job, now, at: location) } catch {
+                        // As for single records: what is in the journal's memory must never reach the disk.
+                        preconditionFailure("the engine decided what does not fit its state: \(error)")
+                    }
+                    start = item.end
+                }
+            }
+        }
+    }
+
+    // MARK: Completing
+
+    mutating func complete(_ ticket: Ticket, _ batch: LeasedBatch) throws(JournalError) {
+        var together: [UInt64] = [], alone: [LeaseName] = []
+        together.reserveCapacity(batch.count)
+        for (offset, item) in batch.items.enumerated() {
+            let fencing = batch.firstFencing + UInt64(offset)
+            guard let (entry, _) = state.lease(item.sequence, fencing) else { continue }
+            if state.canBeCompletedTogether(entry.pointee) {
+                together.append(item.sequence)
+            } else {
+                alone.append(LeaseName(sequence: item.sequence, fencing: fencing))
+            }
+        }
+        var count = together.count
+        // A record's header has at most 64 KiB, and a number at most ten bytes.
+        var start = 0
+        while start < together.count {
+            let end = min(together.count, start + Self.mostTogether)
+            try record(.completedTogether(start == 0 && end == together.count ? together : Array(together[start..<end])), for: .settle)
+            start = end
+        }
+        for lease in alone {
+            if case .one = try commit(PreparedTransaction.one(.complete(lease, result: nil))) { count += 1 }
+        }
+        hold(ticket, .count(count), until: state.change)
+    }
+
+    private static let mostTogether = MessageBatch.mostLeased
+}
+
+extension UnsafeMutableRawBufferPointer {
+    fileprivate func write<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
+        storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
+    }
+}

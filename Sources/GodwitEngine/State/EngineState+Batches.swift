@@ -1,0 +1,27 @@
+import GodwitCore
+import GodwitJournal
+
+/// What happens to many plain messages at a time.
+extension EngineState {
+    /// Whether a completion of the job can share a record with others: nobody will ask that record for its attempts or its result.
+    func canBeCompletedTogether(_ entry: JobEntry) -> Bool {
+        !entry.flags.contains(.hasExtra) && !queues.at(entry.queue).pointee.keepsFinished
+    }
+
+    /// Jobs ended as succeeded, without results, in one record.
+    mutating func complete(_ sequences: [UInt64], at location: RecordLocation) throws(RecordError) {
+        let final = Final(location: location, size: .share, saysAttempts: false)
+        for sequence in sequences {
+            let (entry, queue) = try running(sequence)
+            queue.pointee.totals.succeeded += 1
+            finish(sequence, entry, queue, .succeeded, final)
+        }
+    }
+
+    /// Publishes the next of many messages that differ in number and size alone, as ``Change/published(_:)`` does.
+    mutating func publish(_ job: borrowing Publication, _ now: Stamp, at location: RecordLocation) throws(RecordError) {
+        change += 1
+        stamp = Stamp(engine: max(now.engine, stamp.engine), wall: now.wall)
+        try apply(job, at: location)
+    }
+}
