@@ -70,6 +70,8 @@ public final class TestJobs: Sendable {
         let manual = ManualClock(start: Timestamp(start))
         let numbers = Mutex(SplitMix64(seed: seed))
         let random: @Sendable () -> UInt64 = { numbers.withLock { $0.next() } }
+        // Numbers of its own: the journal draws some of the engine's whenever a segment is made ready beside.
+        let jitter = Mutex(SplitMix64(seed: ~seed))
         clock = TestClock(manual)
         var options = EngineOptions()
         options.clock = manual
@@ -77,7 +79,7 @@ public final class TestJobs: Sendable {
         options.segmentBytes = JobClient.memorySegmentBytes
         options.logger = logger
         let engine = try await Engine.open(storage: MemoryStorage(), options: options)
-        client = JobClient(broker: engine, clock: clock, logger: logger, random: random)
+        client = JobClient(broker: engine, clock: clock, logger: logger, random: { jitter.withLock { $0.next() } })
     }
 
     /// What the clock shows.
