@@ -148,6 +148,7 @@ struct CheckpointRestore {
         lease.fencing = try reader.fencing()
         lease.started = try reader.time()
         lease.term = try reader.time()
+        lease.grantedTerm = lease.term
         lease.holder = try reader.get()
         lease.previous = try reader.get()
         lease.next = try reader.get()

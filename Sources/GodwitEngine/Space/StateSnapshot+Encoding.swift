@@ -141,7 +141,7 @@ extension StateSnapshot {
                 writer.put(lease.sequence)
                 writer.put(lease.fencing)
                 writer.put(lease.started)
-                writer.put(lease.term)
+                writer.put(lease.grantedTerm)
                 writer.put(lease.holder)
                 writer.put(lease.previous)
                 writer.put(lease.next)

@@ -23,6 +23,7 @@ extension EngineState {
                 deadline: grant.term == 0 ? .max : leaseNow + grant.term,
                 attemptDeadline: attemptDeadline(extra(sequence, entry.pointee)?.timeout, term: grant.term, queue),
                 term: grant.term,
+                grantedTerm: grant.term,
                 holder: holder,
                 previous: 0,
                 next: 0,

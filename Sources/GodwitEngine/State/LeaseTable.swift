@@ -13,6 +13,8 @@ struct Lease: BitwiseCopyable {
     var attemptDeadline: Int64
     /// Milliseconds that a renewal gives; 0 for as long as the holder lives.
     var term: Int64
+    /// The term as it was recorded: a renewal with another one is not.
+    var grantedTerm: Int64
     /// Its holder's place in the table of holders.
     var holder: UInt32
     /// The holder's other leases, plus one; 0 at the ends. Of a free place, `next` is the next free one.
@@ -30,6 +32,7 @@ struct Lease: BitwiseCopyable {
         deadline: .max,
         attemptDeadline: .max,
         term: 0,
+        grantedTerm: 0,
         holder: 0,
         previous: 0,
         next: 0,
