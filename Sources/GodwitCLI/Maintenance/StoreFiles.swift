@@ -43,7 +43,7 @@ struct StoreFiles {
     func examine() throws -> StoreExamination {
         do {
             return try StoreExamination(of: storage)
-        } catch let error as BrokerError {
+        } catch {
             guard case .newerFormat? = error.cause as? JournalError else { throw error }
             throw CommandFailure(exit: .unreachable, message: error.message, code: "newer_format")
         }
