@@ -9,6 +9,8 @@ extension Reference {
     struct Shortage: Hashable {
         /// How much of what time brings about there was room for.
         var time: Int?
+        /// Some leases' ends were all that there was room for: these jobs'. In which order leases end within a turn is not said.
+        var leases: Set<Int>?
         /// The request that there was no room for.
         var refused: UInt64?
 
@@ -21,7 +23,7 @@ extension Reference {
         for (ticket, request) in requests {
             if case .renew(let renewals) = request { renew(ticket, renewals) }
         }
-        passTime(budget: shortage.time)
+        passTime(budget: shortage.time, leases: shortage.leases)
         for (ticket, request) in requests {
             if ticket == shortage.refused { refuse(ticket, request) } else { carryOut(ticket, request) }
         }
@@ -168,6 +170,7 @@ extension Reference {
                 continue
             }
             isAnyGood = true
+            if renewal.term != nil, let lease = job.lease, lease.recordedTerm > 0 { changedTerms[serial] = lease.recordedTerm }
             let term = live.renew(number, term: renewal.term?.inMilliseconds, at: leaseNow)
             outcomes.append(.good(term == 0 ? Limits.longestLease : .milliseconds(term)))
             if let progress = renewal.progress { record([.progressed(number, progress)]) }

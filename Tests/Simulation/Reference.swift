@@ -40,6 +40,8 @@ struct Reference {
     private var unvouched: [(unit: ModelUnit, confirmedAt: Int64)] = []
 
     var knowledge = Knowledge()
+    /// Leases that were renewed for another time than they were taken for, and what that was.
+    var changedTerms: [Int: Int64] = [:]
     var open: [UInt64: Open] = [:]
     private var lastUnit = 0
     private var lastSerial = 0
@@ -245,12 +247,17 @@ struct Reference {
 
     /// What time brings about at the beginning of a turn.
     /// - Parameter budget: how much of it there was room for on the disk; nil for all.
-    mutating func passTime(budget: Int? = nil) {
+    /// - Parameter leases: the jobs whose leases there was room to end; nothing else happened then.
+    mutating func passTime(budget: Int? = nil, leases: Set<Int>? = nil) {
         for wait in waits where wait.deadline <= engine {
             open[wait.ticket] = Open(expected: .deliveries([]), unit: 0)
         }
         waits.removeAll { $0.deadline <= engine }
         timeBudget = budget
+        if let leases {
+            for job in overdue where leases.contains(job.number) { record([expiry(of: job)]) }
+            return
+        }
         if expireLeases(), makeReady(), expireJobs(), expireRecords(), dropLapsed(), dropOverfull(),
             instant.boot - lastNoted >= 3_600_000
         {
@@ -275,20 +282,24 @@ struct Reference {
         return true
     }
 
-    private mutating func expireLeases() -> Bool {
-        let over = live.allJobs.filter { ($0.lease?.due ?? .max) <= leaseNow }
+    /// Jobs whose leases are over.
+    var overdue: [ModelJob] {
+        live.allJobs.filter { ($0.lease?.due ?? .max) <= leaseNow }
             .sorted { ($0.lease?.due ?? 0, $0.lease?.serial ?? 0) < ($1.lease?.due ?? 0, $1.lease?.serial ?? 0) }
-        for job in over {
-            guard let lease = job.lease else { continue }
-            let hasAttemptsLeft = job.attempt < job.maxAttempts
-            let event: ModelEvent
-            if lease.attemptDeadline < lease.deadline {
-                precondition(!hasAttemptsLeft, "the backoff of a job that took too long is the engine's to draw")
-                event = .failed(job.number, code: FailureCode.timeout, .final)
-            } else {
-                event = .failed(job.number, code: FailureCode.leaseExpired, hasAttemptsLeft ? .place : .final)
-            }
-            guard recordInTime([event]) else { return false }
+    }
+
+    private func expiry(of job: ModelJob) -> ModelEvent {
+        let hasAttemptsLeft = job.attempt < job.maxAttempts
+        if let lease = job.lease, lease.attemptDeadline < lease.deadline {
+            precondition(!hasAttemptsLeft, "the backoff of a job that took too long is the engine's to draw")
+            return .failed(job.number, code: FailureCode.timeout, .final)
+        }
+        return .failed(job.number, code: FailureCode.leaseExpired, hasAttemptsLeft ? .place : .final)
+    }
+
+    private mutating func expireLeases() -> Bool {
+        for job in overdue {
+            guard recordInTime([expiry(of: job)]) else { return false }
         }
         return true
     }

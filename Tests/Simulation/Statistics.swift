@@ -47,6 +47,8 @@ package struct Statistics: Sendable {
         require(.append, .writeError, .noSpace, .shortWrite, .shortRead, .stop, .kill, .powerFailure, .lostBlock, .tornBlock, .reordered)
         require(.sync, .syncError, .stop, .kill, .powerFailure, .lostBlock, .tornBlock)
         require(.preparation, .writeError, .syncError, .noSpace, .stop, .powerFailure, .lostEntry)
+        require(.checkpoint, .writeError, .syncError, .noSpace, .stop, .kill, .powerFailure)
+        require(.compaction, .stop, .powerFailure)
         require(.recovery, .readError, .writeError, .syncError, .noSpace, .otherError, .shortRead, .shortWrite, .stop)
         require(.recovery, .kill, .powerFailure, .lostBlock, .tornBlock, .lostEntry, .flip)
         return required

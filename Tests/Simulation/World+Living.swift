@@ -59,6 +59,7 @@ extension World {
         try turn(requests)
         try receive()
         if chance(20) { try maintain() }
+        if isAlive { try seeToSpace() }
         guard isAlive else { return }
         try sync()
         try idle()
@@ -213,12 +214,64 @@ extension World {
         storage.phase = .append
     }
 
+    /// Checkpoints and moves, which the engine's thread hands to others, too: they are under way while turns go on.
+    private func seeToSpace() throws {
+        if let checkpoint = checkpointUnderWay {
+            guard chance(50) else { return }
+            checkpointUnderWay = nil
+            storage.phase = .checkpoint
+            let isTroubled = armSpaceTrouble()
+            var failure: JournalError?
+            do throws(JournalError) { try checkpoint.run() } catch { failure = error }
+            if storage.isStopped { return }
+            if isTroubled { storage.heal() }
+            if let failure, !isTroubled, !mayFail, !isTight { throw Finding("a checkpoint fails for no reason: \(failure)") }
+            say(failure == nil ? "a checkpoint is written" : "a checkpoint fails")
+            engine?.endCheckpoint(checkpoint, failure: failure)
+        } else if engine?.isCheckpointDue == true || chance(3) {
+            storage.phase = .checkpoint
+            checkpointUnderWay = engine?.beginCheckpoint()
+        }
+        guard isAlive, chance(30) else {
+            storage.phase = .append
+            return
+        }
+        storage.phase = .compaction
+        if let moves = engine?.beginMoves() {
+            let isTroubled = armSpaceTrouble()
+            let found = moves.run()
+            if storage.isStopped { return }
+            if isTroubled { storage.heal() }
+            engine?.endMoves(found)
+            say("things were moved out of a segment")
+        }
+        if engine?.isSynced == false { lastDirty = boot }
+        storage.phase = .append
+        try checkFailure()
+    }
+
+    /// Whether something fails in what is now done.
+    private func armSpaceTrouble() -> Bool {
+        guard !isTight, chance(25) else { return false }
+        switch roll(4) {
+        case 0 where has(.errors): storage.fail(.write, at: 1 + roll(3), errno: chance(50) ? 5 : 28)
+        case 1 where has(.errors): storage.fail(.read, at: 1 + roll(3))
+        case 2 where has(.errors): storage.fail(.sync, at: 1)
+        case 3 where has(.kills) || has(.power):
+            storage.stop(at: 1 + roll(6))
+            mayFail = true
+        default: return false
+        }
+        return true
+    }
+
     // MARK: A full disk
 
     /// On a full disk each turn is one request, and everything is looked at after it: what there was no room for did not happen, and
     /// all else did.
     private func takeTightTurn() throws {
         if chance(20) { try maintain() }
+        if chance(50) { try seeToSpace() }
         if chance(10) { storage.capacity = storage.allocatedBytes + roll(2) * options.segmentBytes }
         let requests = makeRequests(most: 1)
         let looks: Tickets = [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.recordKeys))]
@@ -243,29 +296,44 @@ extension World {
         _ refusable: [UInt64]
     ) throws -> Reference {
         var first: String?
-        let refusals = [nil] + refusable.map { Optional($0) }
-        for time in [nil] + (0..<12).map({ Optional($0) }) {
-            for refused in refusals {
-                var trial = reference
-                trial.turn(requests, at: instant, Reference.Shortage(time: time, refused: refused))
-                var what: String?
-                for (ticket, reply) in replies where what == nil {
-                    guard let open = trial.open[ticket] else {
-                        what = "an answer that nobody waits for"
-                        continue
-                    }
-                    what = Comparison.difference(reply, open, trial.knowledge)
-                }
-                if let what {
-                    first = first ?? what
-                    say("  with room for \(time.map { "\($0) units of time" } ?? "all"), refused \(refused != nil): \(what)")
+        for shortage in shortages(refusable) {
+            var trial = reference
+            trial.turn(requests, at: instant, shortage)
+            var what: String?
+            for (ticket, reply) in replies where what == nil {
+                guard let open = trial.open[ticket] else {
+                    what = "an answer that nobody waits for"
                     continue
                 }
-                for (ticket, reply) in replies { try trial.receive(ticket, reply, mayFail: false) }
-                if let ticket = trial.open.keys.min() { throw Finding("request \(ticket) was not answered on a full disk") }
-                return trial
+                what = Comparison.difference(reply, open, trial.knowledge)
             }
+            if let what {
+                first = first ?? what
+                say("  \(shortage): \(what)")
+                continue
+            }
+            for (ticket, reply) in replies { try trial.receive(ticket, reply, mayFail: false) }
+            if let ticket = trial.open.keys.min() { throw Finding("request \(ticket) was not answered on a full disk") }
+            return trial
         }
         throw Finding("on a full disk something else happened than there was room for: \(first ?? "")")
+    }
+
+    /// What there may have been no room for.
+    private func shortages(_ refusable: [UInt64]) -> [Reference.Shortage] {
+        let refusals = [nil] + refusable.map { Optional($0) }
+        var shortages: [Reference.Shortage] = []
+        for time in [nil] + (0..<12).map({ Optional($0) }) {
+            shortages += refusals.map { Reference.Shortage(time: time, refused: $0) }
+        }
+        var trial = reference
+        trial.pass(to: instant)
+        let overdue = trial.overdue.map(\.number).prefix(7)
+        guard overdue.count > 1 else { return shortages }
+        for bits in 1..<(1 << overdue.count) - 1 {
+            let leases = Set(overdue.enumerated().filter { bits >> $0.offset & 1 == 1 }.map(\.element))
+            shortages += refusals.map { Reference.Shortage(leases: leases, refused: $0) }
+        }
+        return shortages
     }
 }

@@ -104,6 +104,15 @@ extension World {
         [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.recordKeys))]
     }
 
+    /// Leases that were renewed for another time than they were taken for: whether that outlives the process is not said, so their holders
+    /// say it again.
+    private func renewals() -> Tickets {
+        let changed = reference.changedTerms.sorted { $0.key < $1.key }.compactMap { serial, term in
+            reference.knowledge.tokens[serial].map { Renewal($0, term: .milliseconds(term)) }
+        }
+        return changed.isEmpty ? [] : [ticket(.renew(changed))]
+    }
+
     /// Takes a turn with requests and syncs until all are answered.
     private func ask(_ requests: Tickets) throws -> [(ticket: UInt64, reply: SteppedEngine.Reply)] {
         engine?.turn(requests, at: instant)
@@ -123,8 +132,26 @@ extension World {
         storage.phase = .append
     }
 
+    /// Nil when what flipped was noticed: a job without its name, or a record that is refused.
+    private func matchedUnlessDamaged(_ candidates: (base: Model, units: [ModelUnit])) throws -> Reference? {
+        do { return try matched(candidates) } catch {
+            for (_, reply) in try ask(observation()) {
+                switch reply {
+                case .refused(let error) where error.code == .storeCorrupt: return nil
+                case .page(let page):
+                    let isNoticed = page.jobs.contains { job in
+                        job.name == nil || job.errors.contains { $0.code == FailureCode.unreadable }
+                    }
+                    if isNoticed { return nil }
+                default: break
+                }
+            }
+            throw error
+        }
+    }
+
     private func matched(_ candidates: (base: Model, units: [ModelUnit])) throws -> Reference {
-        let requests = observation()
+        let requests = renewals() + observation()
         let replies = try ask(requests)
         guard let time = engine?.time, let isClockDoubtful = engine?.isClockDoubtful else { throw Finding("the store is not open") }
         var candidate = candidates.base, differences: [String] = []
@@ -170,7 +197,7 @@ extension World {
             engineOffset = engine - boot
             wasTight = false
         }
-        // What was refused on a full disk without anybody's seeing it left no time behind.
+        // What was refused on a full disk without anybody's seeing it, or is lost to a flip, left no time behind.
         if wasTight { return }
         guard engine >= candidate.engine else { throw Finding("engine time went back, from \(candidate.engine) to \(engine)") }
         if let engineOffset {
@@ -254,10 +281,16 @@ extension World {
             return
         }
         statistics.flipsHarmless += 1
-        let offset = engineOffset
-        defer { engineOffset = offset }
+        let offset = engineOffset, wasTight = wasTight
+        defer {
+            engineOffset = offset
+            self.wasTight = wasTight
+        }
+        // What was synced just before may be gone, and the time that it says with it.
+        self.wasTight = true
         do {
-            reference = try matched(reference.candidates(afterFlip: true))
+            guard let found = try matchedUnlessDamaged(reference.candidates(afterFlip: true)) else { return }
+            reference = found
             try readDamaged()
         } catch let finding as Finding {
             throw Finding("with bits flipped at \(places): \(finding)")

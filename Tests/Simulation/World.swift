@@ -30,6 +30,7 @@ final class World {
 
     var nextTicket: UInt64 = 1
     var syncUnderWay: JournalSync?
+    var checkpointUnderWay: CheckpointWork?
     /// Whether something was done to the storage that may make the engine fail.
     var mayFail = false
     /// Whether the disk is full in this life.
@@ -110,6 +111,12 @@ final class World {
         switch way {
         case "close":
             if let sync = syncUnderWay { try endSync(sync) }
+            if let checkpoint = checkpointUnderWay {
+                checkpointUnderWay = nil
+                var failure: JournalError?
+                do throws(JournalError) { try checkpoint.run() } catch { failure = error }
+                engine?.endCheckpoint(checkpoint, failure: failure)
+            }
             try close()
             replaceStorage(with: chance(50) && has(.power) ? storage.crash(seed: random.next()) : storage.kill())
         case "kill":
@@ -127,6 +134,7 @@ final class World {
     func replaceStorage(with next: MemoryStorage) {
         engine = nil
         syncUnderWay = nil
+        checkpointUnderWay = nil
         statistics.add(storage.hits)
         storage = next
         storage.capacity = nil
