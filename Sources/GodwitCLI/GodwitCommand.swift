@@ -26,7 +26,8 @@ struct GodwitCommand: AsyncParsableCommand {
         version: GodwitVersion.current,
         subcommands: [
             ServeCommand.self, PublishCommand.self, WorkCommand.self, StatusCommand.self, ResultCommand.self, PayloadCommand.self,
-            CancelCommand.self, RetryCommand.self, ForgetCommand.self, JobsCommand.self, QueuesCommand.self, QueueCommand.self,
+            CancelCommand.self, RetryCommand.self, RedriveCommand.self, ForgetCommand.self, JobsCommand.self, QueuesCommand.self,
+            QueueCommand.self,
             BackupCommand.self, RestoreCommand.self, CheckCommand.self, RepairCommand.self, InspectCommand.self,
             ExportCommand.self, ImportCommand.self, BenchCommand.self,
         ]

@@ -7,7 +7,9 @@ package protocol Broker: Sendable {
     var capabilities: Capabilities { get }
 
     /// Commits independent transactions, one outcome each, in order, given when they are durable.
-    func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome]
+    /// - Parameter session: numbers them, so that they can be committed again when the answer was lost. What cannot be known then is the outcome
+    ///   `outcomeUnknown`, and nothing is applied.
+    func commit(_ transactions: [Transaction], in session: SessionCommit?) async throws(BrokerError) -> [TransactionOutcome]
 
     /// Commits a transaction of one operation.
     /// - Throws: what aborted it, or kept the broker from committing anything.
@@ -24,7 +26,10 @@ package protocol Broker: Sendable {
     /// A succeeded job's result; nil when it has none, or the job is not succeeded.
     /// - Throws: `jobNotFound`, `jobForgotten`.
     func result(of job: JobID) async throws(BrokerError) -> Content?
-    /// Jobs, newest first, by keyset paging.
+    /// Jobs that wait in a queue with their payloads, oldest first, by keyset paging; nothing is leased.
+    /// - Throws: `queueNotFound`.
+    func browse(_ query: BrowseQuery) async throws(BrokerError) -> BrowsePage
+    /// Jobs by keyset paging.
     func list(_ query: JobQuery) async throws(BrokerError) -> JobPage
     func read(_ records: [RecordKey]) async throws(BrokerError) -> [Record?]
     /// Waits until something is not at the version that the caller knows, or for `wait`. One answer per item, at their current values;
@@ -113,4 +118,11 @@ package enum WatchAnswer: Sendable {
     case job(JobLookup)
     /// Nil when there is no such record (any more).
     case record(Record?)
+}
+
+extension Broker {
+    /// Commits independent transactions without a session.
+    package func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome] {
+        try await commit(transactions, in: nil)
+    }
 }

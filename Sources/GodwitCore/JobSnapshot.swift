@@ -18,6 +18,14 @@ package struct JobSnapshot: Sendable, Hashable {
     package var finishedAt: Timestamp?
     /// The failed attempts, oldest first, at most ``Limits/errorsKept``. A cancelled, purged or expired job's last one says so.
     package var errors: [AttemptFailure]
+    /// The ordered group that it belongs to.
+    package var group: String?
+    /// How often it was delivered, releases and crashes among it.
+    package var deliveries: Int
+    /// What a failed or expired job died of.
+    package var reason: DeathReason?
+    /// What the job that this is the dead letter of died of, newest first; at most ``Limits/deaths``.
+    package var deaths: [Death]
     /// Changes with every change of state or progress; compared for equality alone.
     package var version: Version
 
@@ -35,6 +43,10 @@ package struct JobSnapshot: Sendable, Hashable {
         startedAt: Timestamp? = nil,
         finishedAt: Timestamp? = nil,
         errors: [AttemptFailure] = [],
+        group: String? = nil,
+        deliveries: Int = 0,
+        reason: DeathReason? = nil,
+        deaths: [Death] = [],
         version: Version
     ) {
         self.id = id
@@ -50,6 +62,10 @@ package struct JobSnapshot: Sendable, Hashable {
         self.startedAt = startedAt
         self.finishedAt = finishedAt
         self.errors = errors
+        self.group = group
+        self.deliveries = deliveries
+        self.reason = reason
+        self.deaths = deaths
         self.version = version
     }
 }
@@ -74,18 +90,33 @@ package enum JobLookup: Sendable, Hashable {
     }
 }
 
-/// Which jobs a page lists, newest first.
+/// Which jobs a page lists, newest first unless it says otherwise.
 package struct JobQuery: Sendable {
     package var queue: QueueName?
     package var state: JobState?
+    package var name: String?
+    /// What a failed or expired job died of.
+    package var reason: DeathReason?
+    package var isOldestFirst = false
     /// 1 to ``Limits/page``.
     package var limit: Int
     /// Where the previous page ended; opaque.
     package var cursor: String?
 
-    package init(queue: QueueName? = nil, state: JobState? = nil, limit: Int = 100, cursor: String? = nil) {
+    package init(
+        queue: QueueName? = nil,
+        state: JobState? = nil,
+        name: String? = nil,
+        reason: DeathReason? = nil,
+        isOldestFirst: Bool = false,
+        limit: Int = 100,
+        cursor: String? = nil
+    ) {
         self.queue = queue
         self.state = state
+        self.name = name
+        self.reason = reason
+        self.isOldestFirst = isOldestFirst
         self.limit = limit
         self.cursor = cursor
     }

@@ -76,6 +76,11 @@ package enum FailureCode {
     package static let expired = "expired"
     package static let cancelled = "cancelled"
     package static let purged = "purged"
+    /// Its queue was full and dropped it for a newer one.
+    package static let dropped = "dropped"
+    /// Its worker gave it back, or said that it must not be tried again.
+    package static let released = "released"
+    package static let rejected = "rejected"
     /// What is stored of the job cannot be read any more.
     package static let unreadable = "unreadable"
 }

@@ -15,6 +15,14 @@ package enum Limits {
     package static let contentType = 200
     /// Bytes of an idempotency key.
     package static let key = 512
+    /// Bytes of a group's name and of a claim.
+    package static let group = 200
+    package static let claim = 512
+    /// Bytes of a session's id, outcomes that are kept of one, how long one lives after its last request, and how many there may be.
+    package static let sessionName = 64
+    package static let sessionOutcomes = 4_096
+    package static let sessionLife: Duration = .seconds(600)
+    package static let sessions = 10_000
     /// Headers of a job, and bytes of all their names and values.
     package static let headers = 64
     package static let headerBytes = 16 << 10
@@ -28,9 +36,13 @@ package enum Limits {
     package static let progressNote = 1_024
     /// Attempts whose errors are kept with a job.
     package static let errorsKept = 10
+    /// Lines of a dead letter's history.
+    package static let deaths = 16
     /// Attempts that a publisher or a queue can allow.
     package static let maxAttempts = 1_000
     package static let defaultMaxAttempts = 20
+    /// Jobs that one transaction can drop for its own.
+    package static let drops = 1_000
     /// Leases that one call can ask for, and jobs that one page can hold.
     package static let leases = 1_000
     /// Bytes of all payloads that one call for leases is answered with; one job is given whatever its size.

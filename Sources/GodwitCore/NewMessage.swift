@@ -47,6 +47,11 @@ package struct NewMessage: Sendable {
     /// 1 to ``Limits/maxAttempts``; nil takes the queue's setting.
     package var maxAttempts: Int?
     package var deduplication: Deduplication?
+    /// The ordered group of its queue that it belongs to, 1 to ``Limits/group`` bytes: one job of a group runs at a time, in the order in which
+    /// they were published, and one that waits for a retry or a time keeps the others waiting.
+    package var group: String?
+    /// Makes it unique in its queue, 1 to ``Limits/claim`` bytes: while a job with this claim is unfinished, there is no second one.
+    package var claim: String?
 
     package init(
         queue: QueueName,
@@ -58,7 +63,9 @@ package struct NewMessage: Sendable {
         expires: Duration? = nil,
         timeout: Duration? = nil,
         maxAttempts: Int? = nil,
-        deduplication: Deduplication? = nil
+        deduplication: Deduplication? = nil,
+        group: String? = nil,
+        claim: String? = nil
     ) {
         self.queue = queue
         self.payload = payload
@@ -70,6 +77,8 @@ package struct NewMessage: Sendable {
         self.timeout = timeout
         self.maxAttempts = maxAttempts
         self.deduplication = deduplication
+        self.group = group
+        self.claim = claim
     }
 
     /// What the payload and the headers count against a queue's bytes and a transaction's.
@@ -96,6 +105,14 @@ extension NewMessage {
         case .at(let time): digest.add(2, time.milliseconds)
         }
         digest.add(Int64(priority), expires?.inMilliseconds ?? -1, timeout?.inMilliseconds ?? -1, Int64(maxAttempts ?? -1))
+        if let group {
+            digest.add(3)
+            digest.add(group)
+        }
+        if let claim {
+            digest.add(4)
+            digest.add(claim)
+        }
         return digest.value
     }
 }

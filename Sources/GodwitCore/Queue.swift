@@ -10,12 +10,30 @@ public struct QueueSettings: Sendable, Hashable {
         public static let standard = Retention.keep(succeeded: .seconds(86_400), failed: .seconds(7 * 86_400), count: 1_000_000)
     }
 
+    /// What happens to a publish that a bound keeps out.
+    public enum Overflow: String, Sendable, Hashable, CaseIterable {
+        /// It is refused as busy.
+        case reject
+        /// The oldest queued job of the lowest priority ends as failed (`dropped`) for it, unless that priority is above the newcomer's.
+        case dropOldest = "drop_oldest"
+    }
+
     /// The most unfinished jobs.
     public var maxJobs = 1_000_000
     /// The most bytes of unfinished jobs (``NewMessage/size``).
     public var maxBytes = 1 << 30
+    /// The longest that a newcomer may be expected to wait: (queued + running) jobs, divided by how many end per second of busy time. Nil: any.
+    public var maxWait: Duration?
+    public var overflow = Overflow.reject
+    /// A job expires when it was not started for this long after it could first run. Nil: never.
+    public var ttl: Duration?
     /// Attempts of a job whose publisher said nothing.
     public var maxAttempts = Limits.defaultMaxAttempts
+    /// How often a job is delivered at most, crashes and releases among it. Nil: any number of times.
+    public var maxDeliveries: Int?
+    /// The queue that gets a message for every job that fails for good, expires or is dropped, with its history. Nil: they are kept in
+    /// place alone.
+    public var deadLetterQueue: String?
     /// How long a lease lasts when the one who takes it says nothing.
     public var lease: Duration = .seconds(30)
     public var retention = Retention.standard
@@ -26,14 +44,25 @@ public struct QueueSettings: Sendable, Hashable {
 
     public init() {}
 
+    /// - Parameter queue: whose settings they are to be.
     /// - Throws: ``BrokerError`` (`invalidArgument`) that names the setting and what it may be.
-    package func validate() throws(BrokerError) {
+    package func validate(for queue: QueueName? = nil) throws(BrokerError) {
         func check(_ field: String, _ good: Bool, _ range: String) throws(BrokerError) {
             guard good else { throw .invalidArgument(field, "\(field) must be \(range)") }
         }
         try check("max_jobs", (1...1_000_000_000).contains(maxJobs), "1 to 1,000,000,000")
         try check("max_bytes", (1...(1 << 50)).contains(maxBytes), "1 byte to 1 PiB")
         try check("max_attempts", (1...Limits.maxAttempts).contains(maxAttempts), "1 to \(Limits.maxAttempts)")
+        if let maxWait { try check("max_wait", (.milliseconds(1)...Limits.longestDuration).contains(maxWait), "1ms to 3650d") }
+        if let ttl { try check("ttl", (.milliseconds(1)...Limits.longestDuration).contains(ttl), "1ms to 3650d") }
+        if let maxDeliveries {
+            try check("max_deliveries", (1...Limits.maxAttempts).contains(maxDeliveries), "1 to \(Limits.maxAttempts)")
+        }
+        if let deadLetterQueue {
+            let name: QueueName
+            do { name = try QueueName(deadLetterQueue) } catch { throw .invalidArgument("dead_letter_queue", error.message) }
+            try check("dead_letter_queue", name != queue, "another queue: what failed here would come back for ever")
+        }
         try check("lease", (Limits.shortestLease...Limits.longestLease).contains(lease), "100ms to 12h")
         try check("dedup_window", (.milliseconds(1)...Limits.longestDuration).contains(dedupWindow), "1ms to 3650d")
         try check("dedup_max", (0...100_000_000).contains(dedupMax), "0 to 100,000,000")
@@ -91,6 +120,8 @@ public struct QueueStatus: Sendable, Hashable {
         public var published = 0, refused = 0, duplicates = 0
         /// Deliveries, and attempts by how they ended.
         public var delivered = 0, succeeded = 0, failedAttempts = 0, leasesExpired = 0
+        /// Jobs that were dropped for newer ones, and those whose dead letter went to another queue.
+        public var dropped = 0, deadLettered = 0
         package init() {}
     }
 

@@ -14,17 +14,32 @@ package enum Operation: Sendable {
     case complete(LeaseToken, result: Content?)
     /// Ends the attempt of a leased job as failed; with attempts left the job is retried as `retry` says.
     case fail(LeaseToken, Failure, retry: RetryDecision)
-    /// Gives a leased job back to its original place, after a delay if one is given. Uncounted, the attempt never was.
-    case release(LeaseToken, delay: Duration?, counted: Bool)
+    /// Gives a leased job back, after a delay if one is given. Uncounted, the attempt never was. Amended headers replace all of their name, for
+    /// this and all later deliveries.
+    case release(LeaseToken, delay: Duration?, counted: Bool, to: ReleasePlace = .original, amending: [Header] = [])
+    /// Ends a leased job as failed for good, for a reason that its worker gives. Its dead letter goes to `to`, else to the queue's
+    /// ``QueueSettings/deadLetterQueue``; without either it is kept in place.
+    case deadLetter(LeaseToken, Failure, to: QueueName?)
     /// Ends a job as cancelled, also while it runs (its lease is stale from then on). One that is final stays as it is.
     case cancel(JobID)
     /// Queues a failed, cancelled or expired job again under its id, with one more attempt allowed and without its `expires`; lets one that is
     /// retrying or scheduled run now.
     case retry(JobID)
+    /// Gives a dead letter another chance. One that failed or expired in its place is retried; one that came from another queue, and waits, goes
+    /// back there as a new job, and nothing is left of it here.
+    case redrive(JobID)
     /// Removes a final job with its result.
     case forget(JobID)
     case put(RecordKey, value: Bytes, expecting: Expectation, lifetime: Duration?)
     case delete(RecordKey, expecting: Expectation)
+}
+
+/// Where a job goes that its holder gives back.
+package enum ReleasePlace: Sendable, Hashable {
+    /// The place that it had: before all that came after it.
+    case original
+    /// Behind all others.
+    case back
 }
 
 /// What follows a failed attempt.

@@ -23,7 +23,7 @@ struct JSONMessage {
         }
         let payload = try Self.payload(&object, limit: limits.jobBytes)
         let key = try object.text("key", limit: Limits.key)
-        let headers = try Self.headers(&object)
+        let headers = try JobHeaders.read(&object)
         let options = try PublishOptions(&object)
         try object.finish()
         message = options.message(to: target, payload: payload, headers: headers, key: key)
@@ -62,17 +62,5 @@ struct JSONMessage {
         case (nil, nil): throw .invalid(object.path + "payload", "say the job's payload, any JSON value")
         case (_?, _?): throw .invalid(object.path + "payload_base64", "say payload or payload_base64, not both")
         }
-    }
-
-    private static func headers(_ object: inout ObjectReader) throws(Problem) -> [Header] {
-        guard let value = object.value("headers") else { return [] }
-        let path = object.path + "headers."
-        let reader = try ObjectReader(value, path: path)
-        var headers: [Header] = []
-        for (name, value) in reader.all {
-            guard let text = value.string else { throw .invalid(path + name.prefix(100), "a header's value must be a string") }
-            headers.append(Header(name: name.lowercased(), value: text))
-        }
-        return try JobHeaders.check(headers, field: object.path + "headers")
     }
 }

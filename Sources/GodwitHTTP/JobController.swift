@@ -15,9 +15,10 @@ struct JobController: Sendable {
             Route(.get, "jobs/:job/result", .watch, handler: result),
             Route(.get, "jobs/:job/events", .watch, handler: events),
             Route(.get, "jobs/:job/payload", .admin, handler: payload),
-            Route(.get, "jobs", .admin, options: ["queue", "state", "limit", "cursor"], handler: list),
+            Route(.get, "jobs", .admin, options: ["queue", "state", "name", "reason", "oldest", "limit", "cursor"], handler: list),
             Route(.post, "jobs/:job/cancel", .admin, handler: cancel),
             Route(.post, "jobs/:job/retry", .admin, handler: retry),
+            Route(.post, "jobs/:job/redrive", .admin, handler: redrive),
             Route(.delete, "jobs/:job", .admin, handler: forget),
         ]
     }
@@ -63,6 +64,9 @@ struct JobController: Sendable {
             }
             query.state = state
         }
+        query.name = try exchange.query.text("name", limit: Limits.jobName)
+        query.reason = try exchange.query.reason()
+        query.isOldestFirst = try exchange.query.flag("oldest")
         query.limit = try exchange.query.integer("limit", in: 1...Limits.page) ?? 100
         query.cursor = try exchange.query.text("cursor", limit: 1_024)
         let page = try await broker.list(query)
@@ -83,6 +87,13 @@ struct JobController: Sendable {
 
     @Sendable private func retry(_ exchange: Exchange) async throws -> Response {
         try await change(exchange.job, .retry(exchange.job))
+    }
+
+    /// Answers the job that lives on: itself, or the new one in the queue that it came from.
+    @Sendable private func redrive(_ exchange: Exchange) async throws -> Response {
+        let result = try await broker.commit([Transaction(.redrive(exchange.job))]).first?.get().first
+        let job = try await read(result?.jobID ?? exchange.job)
+        return .json(headers: [.location: exchange.location(of: job.id)]) { $0.job(job) }
     }
 
     @Sendable private func forget(_ exchange: Exchange) async throws -> Response {

@@ -21,6 +21,19 @@ enum JobHeaders {
         return try check(headers, field: "headers")
     }
 
+    /// The member `headers` of a job or a release in JSON.
+    static func read(_ object: inout ObjectReader) throws(Problem) -> [Header] {
+        guard let value = object.value("headers") else { return [] }
+        let path = object.path + "headers."
+        let reader = try ObjectReader(value, path: path)
+        var headers: [Header] = []
+        for (name, value) in reader.all {
+            guard let text = value.string else { throw .invalid(path + name.prefix(100), "a header's value must be a string") }
+            headers.append(Header(name: name.lowercased(), value: text))
+        }
+        return try check(headers, field: object.path + "headers")
+    }
+
     static func check(_ headers: [Header], field: String) throws(Problem) -> [Header] {
         guard headers.count <= Limits.headers else {
             throw .invalid(field, "the job has \(headers.count) headers: at most \(Limits.headers) are kept with one")

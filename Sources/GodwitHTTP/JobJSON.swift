@@ -22,7 +22,27 @@ extension JSONWriter {
             json.array { json in
                 for error in job.errors { json.failure(error) }
             }
+            json.member("group", job.group)
+            json.member("deliveries", job.deliveries)
+            json.member("reason", job.reason?.rawValue)
+            json.key("deaths")
+            json.array { json in
+                for death in job.deaths { json.death(death) }
+            }
             if replayed { json.member("replayed", true) }
+        }
+    }
+
+    private mutating func death(_ death: Death) {
+        object { json in
+            json.member("queue", death.queue.description)
+            json.member("reason", death.reason.rawValue)
+            json.member("count", death.count)
+            json.member("first_at", death.firstAt)
+            json.member("last_at", death.lastAt)
+            json.member("job", death.job.description)
+            json.member("attempt", death.attempt)
+            json.member("deliveries", death.deliveries)
         }
     }
 
@@ -37,6 +57,14 @@ extension JSONWriter {
                 json.null()
             }
             json.key("errors")
+            json.array { _ in }
+            json.key("group")
+            json.null()
+            json.key("deliveries")
+            json.null()
+            json.key("reason")
+            json.null()
+            json.key("deaths")
             json.array { _ in }
             if replayed { json.member("replayed", true) }
         }

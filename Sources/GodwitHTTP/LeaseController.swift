@@ -62,7 +62,7 @@ struct LeaseController: Sendable {
 }
 
 extension JSONWriter {
-    fileprivate mutating func delivery(_ delivery: Delivery, now: Timestamp) {
+    mutating func delivery(_ delivery: Delivery, now: Timestamp) {
         object { json in
             json.member("lease", delivery.token.description)
             json.member("expires_at", now + delivery.remaining)
@@ -73,6 +73,18 @@ extension JSONWriter {
             json.headers(delivery.headers)
             json.member("content_type", delivery.payload.type)
             json.payload(delivery.payload)
+        }
+    }
+
+    /// A job that waits, with what its worker will get; without a payload when that cannot be read back.
+    mutating func browsed(_ browsed: BrowsedJob) {
+        object { json in
+            json.key("job")
+            json.job(browsed.job)
+            json.key("headers")
+            json.headers(browsed.headers)
+            json.member("content_type", browsed.payload?.type)
+            if let payload = browsed.payload { json.payload(payload) }
         }
     }
 

@@ -27,6 +27,7 @@ extension HTTPField.Name {
     static var prefer: Self { Self("Prefer")! }  // a literal token
     static var preferenceApplied: Self { Self("Preference-Applied")! }  // a literal token
     static var idempotencyKey: Self { Self("Idempotency-Key")! }  // a literal token
+    static var godwitSession: Self { Self("Godwit-Session")! }  // a literal token
     static var idempotencyReplayed: Self { Self("Idempotency-Replayed")! }  // a literal token
     static var lastEventID: Self { Self("Last-Event-ID")! }  // a literal token
 }

@@ -24,11 +24,12 @@ struct PublishController: Sendable {
         let queue = try await QueueNames.creatable(try exchange.queue(), at: broker)
         let options = try PublishOptions(exchange.query)
         let key = try IdempotencyKey.of(exchange.headers)
+        let session = try SessionHeader.of(exchange.headers)
         let headers = try JobHeaders.of(exchange.headers)
         let body = try await exchange.body(limit: exchange.limits.jobBytes)
         let payload = try MediaType.content(body, type: exchange.headers[.contentType])
         let message = options.message(to: queue, payload: payload, headers: headers, key: key)
-        let result = try await commit(message)
+        let result = try await commit(message, in: session)
         guard let id = result.jobID else { throw Self.unknownOutcome }
         exchange.bodyIsDone()
         var fields: HTTPFields = [.location: exchange.location(of: id)]
@@ -55,9 +56,9 @@ struct PublishController: Sendable {
         }
     }
 
-    private func commit(_ message: NewMessage) async throws -> OperationResult {
+    private func commit(_ message: NewMessage, in session: SessionCommit?) async throws -> OperationResult {
         do throws(BrokerError) {
-            guard let result = try await broker.commit([Transaction(.enqueue(message))]).first?.get().first else {
+            guard let result = try await broker.commit([Transaction(.enqueue(message))], in: session).first?.get().first else {
                 throw Self.unknownOutcome
             }
             return result
@@ -87,7 +88,8 @@ struct PublishController: Sendable {
             throw Problem.invalid("body", "the batch has \(items.count) jobs: send 1 to \(Self.batchLimit)")
         }
         let messages = try items.enumerated().map { try JSONMessage($1, path: "[\($0)].", queue: queue, limits: exchange.limits).message }
-        guard let outcome = try await broker.commit([Transaction(messages.map { .enqueue($0) })]).first else {
+        let session = try SessionHeader.of(exchange.headers)
+        guard let outcome = try await broker.commit([Transaction(messages.map { .enqueue($0) })], in: session).first else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the batch: send it again with keys")
         }
         switch outcome {
@@ -136,6 +138,7 @@ extension JobSnapshot {
             priority: message.priority,
             createdAt: job.createdAt,
             runAt: job.runAt,
+            group: message.group,
             version: job.version
         )
     }

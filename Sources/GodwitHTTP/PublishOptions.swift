@@ -2,7 +2,7 @@ import GodwitCore
 
 /// What a publisher can say about a job, in a query or in JSON.
 struct PublishOptions {
-    static let queryItems = ["name", "delay", "run-at", "priority", "expires", "timeout", "max-attempts"]
+    static let queryItems = ["name", "delay", "run-at", "priority", "expires", "timeout", "max-attempts", "group", "claim"]
 
     var name: String?
     var start = NewMessage.Start.now
@@ -10,6 +10,8 @@ struct PublishOptions {
     var expires: Duration?
     var timeout: Duration?
     var maxAttempts: Int?
+    var group: String?
+    var claim: String?
 
     init(_ query: QueryItems) throws(Problem) {
         name = try query.text("name", limit: Limits.jobName)
@@ -18,6 +20,8 @@ struct PublishOptions {
         expires = try query.duration("expires", in: Self.positive)
         timeout = try query.duration("timeout", in: Self.positive)
         maxAttempts = try query.integer("max-attempts", in: 1...Limits.maxAttempts)
+        group = try query.text("group", limit: Limits.group)
+        claim = try query.text("claim", limit: Limits.claim)
     }
 
     init(_ object: inout ObjectReader) throws(Problem) {
@@ -27,6 +31,8 @@ struct PublishOptions {
         expires = try object.duration("expires", in: Self.positive)
         timeout = try object.duration("timeout", in: Self.positive)
         maxAttempts = try object.integer("max_attempts", in: 1...Limits.maxAttempts)
+        group = try object.text("group", limit: Limits.group)
+        claim = try object.text("claim", limit: Limits.claim)
     }
 
     private static let positive: ClosedRange<Duration> = .milliseconds(1)...Limits.longestDuration
@@ -50,7 +56,9 @@ struct PublishOptions {
             priority: priority,
             expires: expires,
             timeout: timeout,
-            maxAttempts: maxAttempts
+            maxAttempts: maxAttempts,
+            group: group,
+            claim: claim
         )
         if let key { message.deduplication = .init(key: key, fingerprint: message.fingerprint) }
         return message

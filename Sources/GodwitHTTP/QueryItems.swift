@@ -55,6 +55,15 @@ package struct QueryItems: Sendable {
         return try OptionText.integer(name, text, in: range)
     }
 
+    /// What a job died of.
+    func reason() throws(Problem) -> DeathReason? {
+        guard let text = self["reason"] else { return nil }
+        guard let reason = DeathReason(rawValue: text) else {
+            throw .invalid("reason", "reason must be one of \(DeathReason.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return reason
+    }
+
     func flag(_ name: String) throws(Problem) -> Bool {
         switch self[name] {
         case nil, "false": return false

@@ -19,6 +19,8 @@ struct QueueController: Sendable {
             Route(.put, "queues/:queue", .admin, handler: replace),
             Route(.patch, "queues/:queue", .admin, handler: merge),
             Route(.delete, "queues/:queue", .admin, options: ["purge"], handler: delete),
+            Route(.get, "queues/:queue/browse", .admin, options: ["limit", "cursor"], handler: browse),
+            Route(.post, "queues/:queue/redrive", .admin, options: ["name", "reason", "limit", "cursor"], handler: redrive),
             Route(.post, "queues/:queue/purge", .admin, handler: purge),
             Route(.post, "queues/:queue/pause", .admin, handler: pause),
             Route(.post, "queues/:queue/resume", .admin, handler: resume),
@@ -45,6 +47,7 @@ struct QueueController: Sendable {
     @Sendable private func replace(_ exchange: Exchange) async throws -> Response {
         let name = try await QueueNames.creatable(try exchange.queue(), at: broker)
         let settings = try QueueSettings().merging(try await object(exchange))
+        try await checkTarget(of: settings)
         let isNew = try await broker.queue(name) == nil
         let queue = try await broker.configure(name, settings, expecting: .anything)
         return .json(isNew ? .created : .ok) { $0.queue(queue) }
@@ -55,6 +58,7 @@ struct QueueController: Sendable {
         while true {
             let current = try await read(exchange)
             let settings = try current.settings.merging(patch)
+            try await checkTarget(of: settings)
             do throws(BrokerError) {
                 let queue = try await broker.configure(current.name, settings, expecting: .version(current.settingsVersion))
                 return .json { $0.queue(queue) }
@@ -80,6 +84,37 @@ struct QueueController: Sendable {
         return Response(status: .noContent)
     }
 
+    @Sendable private func browse(_ exchange: Exchange) async throws -> Response {
+        var query = BrowseQuery(queue: try exchange.queue())
+        query.limit = try exchange.query.integer("limit", in: 1...Limits.page) ?? 100
+        query.cursor = try exchange.query.text("cursor", limit: 1_024)
+        let page = try await broker.browse(query)
+        return .json { json in
+            json.object { json in
+                json.key("jobs")
+                json.array { json in
+                    for job in page.jobs { json.browsed(job) }
+                }
+                json.member("next_cursor", page.next)
+            }
+        }
+    }
+
+    @Sendable private func redrive(_ exchange: Exchange) async throws -> Response {
+        var query = RedriveQuery(queue: try exchange.queue())
+        query.name = try exchange.query.text("name", limit: Limits.jobName)
+        query.reason = try exchange.query.reason()
+        query.limit = try exchange.query.integer("limit", in: 1...Limits.operations) ?? Limits.operations
+        query.cursor = try exchange.query.text("cursor", limit: 1_024)
+        let page = try await broker.redrive(query)
+        return .json { json in
+            json.object { json in
+                json.member("redriven", page.redriven)
+                json.member("next_cursor", page.next)
+            }
+        }
+    }
+
     @Sendable private func purge(_ exchange: Exchange) async throws -> Response {
         let count = try await broker.purge(try exchange.queue())
         return .json { json in json.object { $0.member("purged", count) } }
@@ -93,6 +128,12 @@ struct QueueController: Sendable {
     @Sendable private func resume(_ exchange: Exchange) async throws -> Response {
         try await broker.resume(try exchange.queue())
         return try await show(exchange)
+    }
+
+    /// A queue for dead letters that comes into being by HTTP has a name that HTTP can say.
+    private func checkTarget(of settings: QueueSettings) async throws {
+        guard let name = settings.deadLetterQueue else { return }
+        _ = try await QueueNames.creatable(QueueName(name), at: broker, field: "dead_letter_queue")
     }
 
     private func read(_ exchange: Exchange) async throws -> QueueStatus {

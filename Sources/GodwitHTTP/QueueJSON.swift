@@ -39,6 +39,12 @@ extension JSONWriter {
             }
             json.member("dedup_window", settings.dedupWindow.text)
             json.member("dedup_max", settings.dedupMax)
+            json.member("max_wait", settings.maxWait?.text)
+            json.member("overflow", settings.overflow.rawValue)
+            json.member("ttl", settings.ttl?.text)
+            json.key("max_deliveries")
+            if let most = settings.maxDeliveries { json.integer(most) } else { json.null() }
+            json.member("dead_letter_queue", settings.deadLetterQueue)
         }
     }
 }
@@ -60,6 +66,13 @@ extension QueueSettings {
             settings.dedupWindow = try Self.duration("dedup_window", value, standard.dedupWindow)
         }
         if let value = object.raw("dedup_max") { settings.dedupMax = try Self.integer("dedup_max", value, standard.dedupMax) }
+        if let value = object.raw("max_wait") { settings.maxWait = try Self.optionalDuration("max_wait", value) }
+        if let value = object.raw("overflow") { settings.overflow = try Self.overflow(value) }
+        if let value = object.raw("ttl") { settings.ttl = try Self.optionalDuration("ttl", value) }
+        if let value = object.raw("max_deliveries") {
+            settings.maxDeliveries = value.isNull ? nil : try Self.integer("max_deliveries", value, 0)
+        }
+        if let value = object.raw("dead_letter_queue") { settings.deadLetterQueue = try Self.queue("dead_letter_queue", value) }
         try object.finish(refusing: "unknown_setting")
         do throws(BrokerError) { try settings.validate() } catch { throw Problem(error) }
         return settings
@@ -79,6 +92,24 @@ extension QueueSettings {
         if let value = object.raw("count") { most = try integer("retention.count", value, count) }
         try object.finish(refusing: "unknown_setting")
         return .keep(succeeded: time, failed: failedTime, count: most)
+    }
+
+    private static func overflow(_ value: JSONValue) throws(Problem) -> Overflow {
+        if value.isNull { return QueueSettings().overflow }
+        guard let overflow = value.string.flatMap(Overflow.init(rawValue:)) else {
+            throw .invalid("overflow", "overflow must be \(Overflow.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))")
+        }
+        return overflow
+    }
+
+    private static func queue(_ field: String, _ value: JSONValue) throws(Problem) -> String? {
+        if value.isNull { return nil }
+        guard let name = value.string else { throw .invalid(field, "\(field) must be a queue's name, or null for none") }
+        return try QueueNames.parse(name, field: field).description
+    }
+
+    private static func optionalDuration(_ field: String, _ value: JSONValue) throws(Problem) -> Duration? {
+        value.isNull ? nil : try OptionText.duration(field, value.string ?? "")
     }
 
     private static func integer(_ field: String, _ value: JSONValue, _ standard: Int) throws(Problem) -> Int {

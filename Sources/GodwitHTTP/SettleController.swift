@@ -18,6 +18,7 @@ struct SettleController: Sendable {
         [
             Route(.post, "leases/:lease/complete", .work, handler: complete),
             Route(.post, "leases/:lease/fail", .work, handler: fail),
+            Route(.post, "leases/:lease/dead-letter", .work, handler: deadLetter),
             Route(.post, "leases/:lease/release", .work, handler: release),
             Route(.post, "leases/:lease/extend", .work, options: ["lease"], handler: extend),
             Route(.post, "leases/:lease/progress", .work, handler: progress),
@@ -28,29 +29,36 @@ struct SettleController: Sendable {
     @Sendable private func complete(_ exchange: Exchange) async throws -> Response {
         let body = try await exchange.body(limit: exchange.limits.jobBytes)
         let result = body.isEmpty ? nil : try MediaType.content(body, type: exchange.headers[.contentType])
-        return try await answer(.complete(exchange.lease, result: result))
+        return try await answer(.complete(exchange.lease, result: result), exchange)
     }
 
     @Sendable private func fail(_ exchange: Exchange) async throws -> Response {
         guard let value = try await exchange.json(limit: Self.reportBytes) else {
             throw Problem.invalid("error", "say what failed: send a JSON object with the member error")
         }
-        return try await answer(.failure(of: exchange.lease, value))
+        return try await answer(.failure(of: exchange.lease, value), exchange)
+    }
+
+    @Sendable private func deadLetter(_ exchange: Exchange) async throws -> Response {
+        guard let value = try await exchange.json(limit: Self.reportBytes) else {
+            throw Problem.invalid("error", "say why: send a JSON object with the member error")
+        }
+        return try await answer(.deadLetter(of: exchange.lease, value), exchange)
     }
 
     @Sendable private func release(_ exchange: Exchange) async throws -> Response {
-        try await answer(.release(exchange.lease))
+        try await answer(.release(of: exchange.lease, try await exchange.json(limit: Self.reportBytes)), exchange)
     }
 
     @Sendable private func extend(_ exchange: Exchange) async throws -> Response {
-        try await answer(.renew(Renewal(exchange.lease, term: try exchange.query.duration("lease", in: Settlement.leaseRange))))
+        try await answer(.renew(Renewal(exchange.lease, term: try exchange.query.duration("lease", in: Settlement.leaseRange))), exchange)
     }
 
     @Sendable private func progress(_ exchange: Exchange) async throws -> Response {
         guard let value = try await exchange.json(limit: Self.reportBytes) else {
             throw Problem.invalid("fraction", "send a JSON object with the member fraction")
         }
-        return try await answer(.progress(of: exchange.lease, value))
+        return try await answer(.progress(of: exchange.lease, value), exchange)
     }
 
     @Sendable private func batch(_ exchange: Exchange) async throws -> Response {
@@ -66,7 +74,8 @@ struct SettleController: Sendable {
                 _ = try await QueueNames.creatable(message.queue, at: broker, field: "[\(index)].enqueue[\(number)].queue")
             }
         }
-        let results = try await carryOut(items.map(\.settlement))
+        for (index, item) in items.enumerated() { try await checkTargets(of: item.settlement, path: "[\(index)].dead_letter.") }
+        let results = try await carryOut(items.map(\.settlement), in: SessionHeader.of(exchange.headers))
         return .json { json in
             json.object { json in
                 json.key("results")
@@ -82,8 +91,9 @@ struct SettleController: Sendable {
         }
     }
 
-    private func answer(_ settlement: Settlement) async throws -> Response {
-        let result = try await carryOut([settlement]).first
+    private func answer(_ settlement: Settlement, _ exchange: Exchange) async throws -> Response {
+        try await checkTargets(of: settlement, path: "")
+        let result = try await carryOut([settlement], in: SessionHeader.of(exchange.headers)).first
         switch result {
         case .failed(_, let error): throw error
         case let result?: return .json { json in json.object { $0.settled(result) } }
@@ -91,8 +101,16 @@ struct SettleController: Sendable {
         }
     }
 
+    /// A queue for dead letters that comes into being by HTTP has a name that HTTP can say.
+    private func checkTargets(of settlement: Settlement, path: String) async throws {
+        guard case .settle(let transaction) = settlement else { return }
+        for case .deadLetter(_, _, let queue?) in transaction.operations {
+            _ = try await QueueNames.creatable(queue, at: broker, field: path + "to")
+        }
+    }
+
     /// All settles in one commit, all renewals in one call; one result each, in order.
-    private func carryOut(_ settlements: [Settlement]) async throws(BrokerError) -> [Settled] {
+    private func carryOut(_ settlements: [Settlement], in session: SessionCommit?) async throws(BrokerError) -> [Settled] {
         var transactions: [Transaction] = []
         var renewals: [Renewal] = []
         for settlement in settlements {
@@ -103,7 +121,7 @@ struct SettleController: Sendable {
         }
         // Renewals first: a lease is not to expire while the settles of others are synced.
         var renewed = try await renew(renewals)[...]
-        var outcomes = transactions.isEmpty ? [] : try await broker.commit(transactions)[...]
+        var outcomes = transactions.isEmpty ? [] : try await broker.commit(transactions, in: session)[...]
         return settlements.map { settlement in
             switch settlement {
             case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(operation: 0, .staleLease)

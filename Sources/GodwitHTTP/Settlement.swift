@@ -10,20 +10,7 @@ extension Settlement {
     /// `{"error": text or {message, code}, "retry"?: bool, "delay"?: "10s"}`
     static func failure(of lease: LeaseToken, _ value: JSONValue, path: String = "") throws(Problem) -> Settlement {
         var object = try ObjectReader(value, path: path)
-        guard let error = object.value("error") else {
-            throw .invalid(path + "error", "say what failed: a text, or an object with message and code")
-        }
-        let failure: Failure
-        if let text = error.string {
-            failure = Failure(message: text)
-        } else {
-            var details = try ObjectReader(error, path: path + "error.")
-            guard let message = details.value("message")?.string else {
-                throw .invalid(path + "error.message", "say what failed, as a string")
-            }
-            failure = Failure(message: message, code: try details.text("code", limit: Limits.errorCode))
-            try details.finish()
-        }
+        let failure = try error(&object)
         let retries = try object.bool("retry")
         let delay = try object.duration("delay")
         try object.finish()
@@ -35,6 +22,31 @@ extension Settlement {
         case (_, nil): decision = .standard
         }
         return .settle(Transaction(.fail(lease, failure, retry: decision)))
+    }
+
+    /// `{"error": text or {message, code}, "to"?: queue}`
+    static func deadLetter(of lease: LeaseToken, _ value: JSONValue, path: String = "") throws(Problem) -> Settlement {
+        var object = try ObjectReader(value, path: path)
+        let failure = try error(&object)
+        var queue: QueueName?
+        if let name = try object.text("to", limit: Limits.queueName) { queue = try QueueNames.parse(name, field: path + "to") }
+        try object.finish()
+        return .settle(Transaction(.deadLetter(lease, failure, to: queue)))
+    }
+
+    private static func error(_ object: inout ObjectReader) throws(Problem) -> Failure {
+        let path = object.path
+        guard let error = object.value("error") else {
+            throw .invalid(path + "error", "say what failed: a text, or an object with message and code")
+        }
+        if let text = error.string { return Failure(message: text) }
+        var details = try ObjectReader(error, path: path + "error.")
+        guard let message = details.value("message")?.string else {
+            throw .invalid(path + "error.message", "say what failed, as a string")
+        }
+        let failure = Failure(message: message, code: try details.text("code", limit: Limits.errorCode))
+        try details.finish()
+        return failure
     }
 
     /// `{"fraction": 0 to 1, "note"?: text}`
@@ -52,8 +64,21 @@ extension Settlement {
         .settle(Transaction([.complete(lease, result: result)] + messages.map { .enqueue($0) }))
     }
 
-    static func release(_ lease: LeaseToken) -> Settlement {
-        .settle(Transaction(.release(lease, delay: nil, counted: false)))
+    /// `{"to"?: "original" or "back", "delay"?: "10s", "counted"?: bool, "headers"?: {}}`, or nothing.
+    static func release(of lease: LeaseToken, _ value: JSONValue?, path: String = "") throws(Problem) -> Settlement {
+        guard let value else { return .settle(Transaction(.release(lease, delay: nil, counted: false))) }
+        var object = try ObjectReader(value, path: path)
+        let place: ReleasePlace
+        switch try object.text("to", limit: 20) {
+        case nil, "original": place = .original
+        case "back": place = .back
+        default: throw .invalid(path + "to", "to must be \"original\" or \"back\"")
+        }
+        let delay = try object.duration("delay", in: .zero...Limits.longestDuration)
+        let isCounted = try object.bool("counted") ?? false
+        let headers = try JobHeaders.read(&object)
+        try object.finish()
+        return .settle(Transaction(.release(lease, delay: delay, counted: isCounted, to: place, amending: headers)))
     }
 
     static let leaseRange: ClosedRange<Duration> = Limits.shortestLease...Limits.longestLease
@@ -61,7 +86,7 @@ extension Settlement {
 
 /// One item of `POST leases/batch`.
 struct BatchItem {
-    static let verbs = ["complete", "fail", "release", "extend", "progress"]
+    static let verbs = ["complete", "fail", "dead_letter", "release", "extend", "progress"]
 
     let lease: LeaseToken
     let settlement: Settlement
@@ -88,11 +113,16 @@ struct BatchItem {
         case "complete":
             settlement = .complete(lease, result: try Self.result(detail, path: path, limit: limits.jobBytes), enqueueing: followUps)
         case "fail": settlement = try .failure(of: lease, detail, path: path + "fail.")
+        case "dead_letter": settlement = try .deadLetter(of: lease, detail, path: path + "dead_letter.")
         case "progress": settlement = try .progress(of: lease, detail, path: path + "progress.")
         case "extend": settlement = .renew(Renewal(lease, term: try Self.term(detail, path: path)))
         default:
-            guard detail.bool == true || detail.bytes.text == "{}" else { throw .invalid(path + "release", "release must be true") }
-            settlement = .release(lease)
+            if detail.bool == true {
+                settlement = try .release(of: lease, nil)
+            } else {
+                guard detail.kind == .object else { throw .invalid(path + "release", "release must be true, or an object") }
+                settlement = try .release(of: lease, detail, path: path + "release.")
+            }
         }
     }
 

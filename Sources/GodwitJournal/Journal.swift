@@ -105,6 +105,11 @@ package struct Journal: ~Copyable, Sendable {
     /// The number of the group in memory, in which the next record will lie unless a reservation closes it first.
     package var currentGroup: UInt64 { chain.nextGroup }
 
+    /// Whether the record's group was written, so that ``reader`` finds it.
+    package func isWritten(_ location: RecordLocation) -> Bool {
+        location.segment != segment.number || Int(location.offset) < position
+    }
+
     /// Whether ``syncedGroup`` has reached every record.
     package var isSynced: Bool { groupRecords == 0 && syncedGroup == writtenGroup }
 

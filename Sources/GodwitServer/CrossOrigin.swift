@@ -3,7 +3,9 @@ import Hummingbird
 
 /// What browsers need to hear before they let a page of an allowed origin use the server (Fetch standard, section 3.2).
 enum CrossOrigin {
-    private static let headers = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "Traceparent"]
+    private static let headers = [
+        "Authorization", "Content-Type", "Godwit-Session", "Idempotency-Key", "Last-Event-ID", "Prefer", "Traceparent",
+    ]
 
     /// - Parameter asked: the headers that the page wants to send, as the browser lists them.
     static func preflight(_ origin: String, asked: String?) -> Response {

@@ -70,6 +70,8 @@ struct MetricsPage {
             ("godwit_jobs_succeeded_total", "Jobs completed.", \.succeeded),
             ("godwit_attempts_failed_total", "Attempts that failed.", \.failedAttempts),
             ("godwit_leases_expired_total", "Leases that expired.", \.leasesExpired),
+            ("godwit_jobs_dropped_total", "Queued jobs that were dropped for newer ones.", \.dropped),
+            ("godwit_jobs_dead_lettered_total", "Jobs whose dead letter went to another queue.", \.deadLettered),
         ]
         for (name, help, path) in totals {
             page.metric(

@@ -144,6 +144,23 @@ struct CommandLineTests {
         )
         let json = JSONWriter.text { QueueCommand.Set.Setting.object(command.members).write(to: &$0) }
         #expect(json == #"{"max_jobs":10,"lease":"5s","retention":{"failed":"1d","count":7},"dedup_max":null}"#)
+        let line = "queue set q --max-wait 30s --overflow drop_oldest --ttl 1h --max-deliveries 5 --dead-letter-queue dead"
+        let bounds = try #require(try GodwitCommand.parseAsRoot(line.split(separator: " ").map(String.init)) as? QueueCommand.Set)
+        #expect(
+            JSONWriter.text { QueueCommand.Set.Setting.object(bounds.members).write(to: &$0) }
+                == #"{"max_wait":"30s","overflow":"drop_oldest","ttl":"1h","max_deliveries":5,"dead_letter_queue":"dead"}"#
+        )
+        #expect(throws: (any Error).self) { try GodwitCommand.parseAsRoot(["queue", "set", "q", "--overflow", "drop"]) }
+    }
+
+    @Test("dead letters are asked for by reasons that there are")
+    func reasons() throws {
+        _ = try parse("queue", "redrive", "q", "--reason", "max_attempts", "--name", "n")
+        _ = try parse("jobs", "--reason", "dropped", "--oldest")
+        _ = try parse("publish", "q", "1", "--group", "g", "--claim", "c")
+        #expect(throws: (any Error).self) { try GodwitCommand.parseAsRoot(["jobs", "--reason", "boredom"]) }
+        #expect(throws: (any Error).self) { try GodwitCommand.parseAsRoot(["queue", "redrive", "q", "--reason", "boredom"]) }
+        #expect(throws: (any Error).self) { try GodwitCommand.parseAsRoot(["queue", "browse", "q", "--limit", "0"]) }
     }
 
     @Test("every command has help with an example, and --version works everywhere")

@@ -65,7 +65,7 @@ enum Core {
     static func publish(_ queue: QueueName = .work, _ change: (inout NewMessage) -> Void = { _ in }) -> Command {
         var message = NewMessage(queue: queue, payload: Content("1"))
         change(&message)
-        return .commit([.one(.enqueue(MessageBox(message)))])
+        return .commit([.one(.enqueue(MessageBox(message)))], nil)
     }
 
     static func lease(_ queue: QueueName = .work, term: LeaseTerm = .queue, wait: Int64 = 0) -> Command {

@@ -76,7 +76,7 @@ struct DurabilityTests {
         try Core.sync(&core)
 
         let lease = LeaseName(sequence: jobs[0].view.sequence, fencing: jobs[0].fencing)
-        core.turn([(5, .commit([.one(.release(lease, delay: nil, counted: true))]))], at: clock.now())
+        core.turn([(5, .commit([.one(.release(lease, PreparedRelease(isCounted: true)))], nil))], at: clock.now())
         try Core.sync(&core)
         _ = core.takeAnswers()
         core.turn([(6, Core.lease())], at: clock.now())
@@ -102,7 +102,7 @@ struct DurabilityTests {
         let taken16 = core.takeAnswers()
         #expect(taken16.map(\.0) == [4])
         core.turn(
-            [(6, .commit([.one(.cancel(JobName(id: id, sequence: 1)))])), (7, .read([id])), (8, .payload(id)), (9, .queue(.work))],
+            [(6, .commit([.one(.cancel(JobName(id: id, sequence: 1)))], nil)), (7, .read([id])), (8, .payload(id)), (9, .queue(.work))],
             at: clock.now()
         )
         let taken17 = core.takeAnswers()

@@ -60,7 +60,9 @@ struct RandomWork {
                     Renewal(identity.token(sequence: lease.sequence, fencing: lease.fencing), progress: JobProgress(fraction: 0.5))
                 ])
             default:
-                return .commit([.one(.release(lease, delay: roll(2) == 0 ? nil : .milliseconds(roll(900)), counted: roll(2) == 0))])
+                return .commit([
+                    .one(.release(lease, PreparedRelease(delay: roll(2) == 0 ? nil : .milliseconds(roll(900)), isCounted: roll(2) == 0)))
+                ])
             }
         case 31...33:
             guard let sequence = jobs.randomElement(using: &random) else { return .queues }

@@ -98,10 +98,10 @@ struct StructureTests {
         for step in 1...20 as ClosedRange<Int64> { queue.throughput.jobsEnded(1, at: step * 100) }
         queue.counts.queued = 990
         queue.counts.running = 10
-        #expect(queue.retryAfter == .seconds(10))
+        #expect(queue.retryAfter() == .seconds(10))
         queue.counts.queued = 40
         queue.counts.scheduled = 950
-        #expect(queue.retryAfter == .seconds(5))
+        #expect(queue.retryAfter() == .seconds(5))
     }
 
     @Test("a line of callers keeps its order, whoever leaves it")

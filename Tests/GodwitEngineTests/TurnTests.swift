@@ -127,7 +127,7 @@ struct TurnTests {
             names.append(LeaseName(sequence: job.view.sequence, fencing: job.fencing))
             tokens.append(core.state.identity.token(sequence: job.view.sequence, fencing: job.fencing))
         }
-        _ = turn(&core, [(20, .commit([.one(.complete(names[0], result: nil))]))])
+        _ = turn(&core, [(20, .commit([.one(.complete(names[0], result: nil))], nil))])
         let sync = core.beginSync()
         #expect(sync != nil)
         let during = turn(&core, [(21, .renew(tokens.map { Renewal($0) })), (22, .renew([Renewal(tokens[0])]))])
@@ -157,7 +157,7 @@ struct TurnTests {
         let id = core.state.identity.jobID(1)
         let listed = turn(
             &core,
-            [(4, .commit([.one(.cancel(JobName(id: id, sequence: 1)))])), (5, .list(JobQuery(state: .queued)))]
+            [(4, .commit([.one(.cancel(JobName(id: id, sequence: 1)))], nil)), (5, .list(JobQuery(state: .queued)))]
         )
         #expect(listed.isEmpty)
     }
@@ -185,7 +185,7 @@ struct TurnTests {
             let puts = (start..<start + 1_000).map {
                 PreparedOperation.put(RecordKey("\($0)"), value: "v", expecting: .anything, lifetime: .seconds(1))
             }
-            _ = try done(&core, [(1, .commit([.many(puts)]))])
+            _ = try done(&core, [(1, .commit([.many(puts)], nil))])
         }
         clock.leap(by: .seconds(1))
         _ = turn(&core)
@@ -209,7 +209,7 @@ struct TurnTests {
         settings.retention = .keep(succeeded: .milliseconds(100), failed: .seconds(1), count: 1_000)
         _ = try done(&core, [(1, .configure(.work, settings, .anything)), (2, Core.publish), (3, Core.publish(.other))])
         let id = core.state.identity.jobID(1)
-        _ = try done(&core, [(4, .commit([.one(.cancel(JobName(id: id, sequence: 1)))]))])
+        _ = try done(&core, [(4, .commit([.one(.cancel(JobName(id: id, sequence: 1)))], nil))])
         clock.leap(by: .seconds(2))
         _ = turn(&core)
         let gone = core.state.job(1) == nil, next = core.state.nextSweep - core.now.engine

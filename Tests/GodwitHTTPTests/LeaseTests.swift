@@ -21,11 +21,68 @@ struct LeaseTests {
             #expect(lease["timeout"].string == "30s")
             let token = try #require(lease["lease"].string)
             #expect(try await server.post("/v1/leases/\(token)/complete", "1").status == 200)
-            for verb in ["complete", "release", "extend", "fail", "progress"] {
-                let body = ["fail": #"{"error": "x"}"#, "progress": #"{"fraction": 1}"#][verb]
+            for verb in ["complete", "release", "extend", "fail", "dead-letter", "progress"] {
+                let body = ["fail": #"{"error": "x"}"#, "dead-letter": #"{"error": "x"}"#, "progress": #"{"fraction": 1}"#][verb]
                 let stale = try await server.post("/v1/leases/\(token)/\(verb)", body)
                 #expect(stale.status == 409, "\(verb)")
                 #expect(try stale.json["code"].string == "stale_lease")
+            }
+        }
+    }
+
+    @Test("a worker sets a job aside, and the dead letter says where it comes from")
+    func deadLetter() async throws {
+        try await TestServer.run { server in
+            func lease(_ queue: String) async throws -> JSONTree { try await server.post("/v1/queues/\(queue)/leases").json["leases"][0] }
+            let id = try await server.publish("q", "1")
+            var token = try #require(try await lease("q")["lease"].string)
+            for (body, field) in [(#"{}"#, "error"), (#"{"error": "x", "to": "a b"}"#, "to"), (#"{"error": "x", "to": "q"}"#, "to")] {
+                let refused = try await server.post("/v1/leases/\(token)/dead-letter", body)
+                #expect(refused.status == 400)
+                #expect(try refused.json["field"].string == field)
+            }
+            let settled = try await server.post(
+                "/v1/leases/\(token)/dead-letter",
+                #"{"error": {"message": "odd", "code": "x"}, "to": "dead"}"#
+            )
+            #expect(try settled.json["state"].string == "failed")
+            let job = try await server.get("/v1/jobs/\(id)").json
+            #expect(job["reason"].string == "rejected" && job["error"]["code"].string == "x" && job["deliveries"].int == 1)
+            let letter = try await lease("dead")
+            #expect(letter["job"]["deaths"][0]["queue"].string == "q" && letter["job"]["deaths"][0]["job"].string == id)
+            #expect(letter["payload"].raw == "1")
+            _ = try await server.publish("q", "2")
+            token = try #require(try await lease("q")["lease"].string)
+            let batch = try await server.post(
+                "/v1/leases/batch",
+                #"[{"lease": "\#(token)", "dead_letter": {"error": "odd", "to": "dead"}}]"#
+            )
+            #expect(try batch.json["results"][0]["state"].string == "failed")
+            #expect(try await lease("dead")["payload"].raw == "2")
+        }
+    }
+
+    @Test("a request of a session that is sent again is answered as the first time")
+    func sessions() async throws {
+        try await TestServer.run { server in
+            func post(_ path: String, _ body: String, _ session: String) async throws -> HTTPReply {
+                try await server.send("POST", path, headers: [("Godwit-Session", session)], body: body)
+            }
+            let first = try await post("/v1/queues/q/jobs", "1", #""s"; n=1"#)
+            let again = try await post("/v1/queues/q/jobs", "1", "s;n=1;repeat")
+            #expect(try first.json["id"].string == again.json["id"].string && again.status == 202)
+            let token = try await server.post("/v1/queues/q/leases").json["leases"][0]["lease"].string ?? ""
+            for _ in 0..<2 {
+                let settled = try await post("/v1/leases/\(token)/complete", "7", #""s"; n=2; ack=1; repeat=?1"#)
+                #expect(try settled.status == 200 && settled.json["state"].string == "succeeded")
+            }
+            let unknown = try await post("/v1/queues/q/jobs", "1", "s; n=1; repeat")
+            #expect(try unknown.status == 503 && unknown.json["code"].string == "outcome_unknown")
+            #expect(try await server.get("/v1/queues/q").json["counts"]["queued"].int == 0)
+            for bad in ["", "s", "s; n=0", "s; n=x", "s; n=1; ack=1", "s; n=1; again", #""s; n=1"#] {
+                let refused = try await post("/v1/queues/q/jobs", "1", bad)
+                #expect(refused.status == 400, "\(bad)")
+                #expect(try refused.json["field"].string == "Godwit-Session")
             }
         }
     }

@@ -17,7 +17,7 @@ struct PublishTests {
                 job.names == [
                     "id", "queue", "name", "state", "attempt", "max_attempts", "progress", "created_at", "run_at", "started_at",
                     "finished_at",
-                    "error", "errors",
+                    "error", "errors", "group", "deliveries", "reason", "deaths",
                 ]
             )
             #expect(job["queue"].string == "mail")
@@ -56,9 +56,9 @@ struct PublishTests {
             let delayed = try await server.post("/v1/queues/q/jobs?delay=1h", "{}").json
             #expect(delayed["state"].string == "scheduled")
             #expect(delayed["run_at"].string != nil)
-            let timed = try await server.post("/v1/queues/q/jobs?run-at=2999-01-01T00:00:00+02:00", "{}").json
+            let timed = try await server.post("/v1/queues/q/jobs?run-at=2035-01-01T00:00:00%2B02:00", "{}").json
             #expect(timed["state"].string == "scheduled")
-            #expect(timed["run_at"].string == "2998-12-31T22:00:00.000Z")
+            #expect(timed["run_at"].string == "2034-12-31T22:00:00.000Z")
             let past = try await server.post("/v1/queues/q/jobs?run-at=1999-01-01T00:00:00Z", "{}").json
             #expect(past["state"].string == "queued")
         }

@@ -26,6 +26,102 @@ struct QueueTests {
         }
     }
 
+    @Test("bounds in time, overflow, deliveries and dead letters are settings; null unsets them")
+    func boundsAndDeadLetters() async throws {
+        try await TestServer.run { server in
+            let settings = #"{"max_wait": "30s", "overflow": "drop_oldest", "ttl": "1h", "max_deliveries": 5, "dead_letter_queue": "dead"}"#
+            let made = try await server.send("PUT", "/v1/queues/q", body: settings)
+            let shown = try made.json["settings"]
+            #expect(shown["max_wait"].string == "30s" && shown["overflow"].string == "drop_oldest" && shown["ttl"].string == "1h")
+            #expect(shown["max_deliveries"].int == 5 && shown["dead_letter_queue"].string == "dead")
+            #expect(try await server.send("PUT", "/v1/queues/q", body: shown.raw).status == 200, "what GET shows, PUT takes")
+            let unset = try await server.send(
+                "PATCH",
+                "/v1/queues/q",
+                body: #"{"max_wait": null, "overflow": null, "ttl": null, "max_deliveries": null, "dead_letter_queue": null}"#
+            ).json["settings"]
+            #expect(unset["overflow"].string == "reject")
+            for name in ["max_wait", "ttl", "max_deliveries", "dead_letter_queue"] { #expect(unset[name].raw == "null", "\(name)") }
+            for (name, value) in [
+                ("max_wait", #""0s""#), ("ttl", #""-1s""#), ("overflow", #""drop""#), ("max_deliveries", "0"), ("dead_letter_queue", "7"),
+                ("dead_letter_queue", #""q""#), ("dead_letter_queue", #""a b""#),
+            ] {
+                let refused = try await server.send("PATCH", "/v1/queues/q", body: #"{"\#(name)": \#(value)}"#)
+                #expect(refused.status == 400, "\(name)")
+                #expect(try refused.json["field"].string == name)
+            }
+        }
+    }
+
+    @Test("waiting jobs are browsed with their payloads, page by page")
+    func browse() async throws {
+        try await TestServer.run { server in
+            for index in 0..<3 { _ = try await server.publish("q", "\(index)", query: "?group=g") }
+            let first = try await server.get("/v1/queues/q/browse?limit=2").json
+            #expect(first["jobs"].elements.map { $0["payload"].raw } == ["0", "1"])
+            #expect(first["jobs"][0]["job"]["state"].string == "queued" && first["jobs"][0]["job"]["group"].string == "g")
+            #expect(first["jobs"][0]["headers"].names == [])
+            let cursor = try #require(first["next_cursor"].string)
+            let last = try await server.get("/v1/queues/q/browse?limit=2&cursor=\(cursor)").json
+            #expect(last["jobs"].elements.map { $0["payload"].raw } == ["2"] && last["next_cursor"].raw == "null")
+            #expect(try await server.get("/v1/queues/none/browse").status == 404)
+            #expect(try await server.get("/v1/queues/q/browse?limit=0").json["field"].string == "limit")
+        }
+    }
+
+    @Test("dead letters are redriven, one or by filter")
+    func redrive() async throws {
+        try await TestServer.run { server in
+            _ = try await server.send("PUT", "/v1/queues/q", body: #"{"dead_letter_queue": "dead"}"#)
+            for name in ["a", "b", "a"] {
+                _ = try await server.publish("q", "1", query: "?name=\(name)")
+                let token = try await server.post("/v1/queues/q/leases").json["leases"][0]["lease"].string ?? ""
+                _ = try await server.post("/v1/leases/\(token)/fail", #"{"error": "x", "retry": false}"#)
+            }
+            let listed = try await server.get("/v1/jobs?queue=q&reason=rejected&name=a&oldest=true").json["jobs"]
+            #expect(listed.count == 2)
+            #expect(try await server.post("/v1/jobs/\(listed[0]["id"].string ?? "")/redrive").status == 409, "its dead letter is elsewhere")
+            let page = try await server.post("/v1/queues/dead/redrive?name=a&reason=rejected").json
+            #expect(page["redriven"].int == 2 && page["next_cursor"].raw == "null")
+            let letter = try await server.get("/v1/jobs?queue=dead").json["jobs"][0]
+            let one = try await server.post("/v1/jobs/\(letter["id"].string ?? "")/redrive")
+            #expect(try one.json["queue"].string == "q" && one["location"] == "/v1/jobs/\(one.json["id"].string ?? "")")
+            #expect(try await server.get("/v1/queues/q").json["counts"]["queued"].int == 3)
+            for (path, field) in [
+                ("/v1/queues/dead/redrive?reason=x", "reason"), ("/v1/queues/dead/redrive?limit=0", "limit"),
+                ("/v1/queues/dead/redrive?cursor=x", "cursor"),
+            ] {
+                let refused = try await server.post(path)
+                #expect(refused.status == 400)
+                #expect(try refused.json["field"].string == field)
+            }
+            #expect(try await server.get("/v1/jobs?oldest=maybe").json["field"].string == "oldest")
+        }
+    }
+
+    @Test("a claim makes a job unique, a group keeps its order")
+    func claimsAndGroups() async throws {
+        try await TestServer.run { server in
+            let first = try await server.post("/v1/queues/q/jobs?claim=c&group=g", "1")
+            let second = try await server.post("/v1/queues/q/jobs?claim=c&group=g", "2")
+            #expect(try first.json["id"].string == second.json["id"].string)
+            #expect(second["idempotency-replayed"] == "true")
+            _ = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload": 3, "group": "g", "claim": "d"}]"#)
+            let leases = try await server.post("/v1/queues/q/leases?max=10").json["leases"]
+            #expect(leases.elements.map { $0["payload"].raw } == ["1"])
+            let token = leases[0]["lease"].string ?? ""
+            let refused = try await server.post("/v1/leases/\(token)/release", #"{"to": "front"}"#)
+            #expect(try refused.json["field"].string == "to")
+            _ = try await server.post("/v1/leases/\(token)/release", #"{"to": "back", "headers": {"X": "y"}}"#)
+            let next = try await server.post("/v1/queues/q/leases?max=10").json["leases"]
+            #expect(next.elements.map { $0["payload"].raw } == ["3"])
+            _ = try await server.post("/v1/leases/batch", #"[{"lease": "\#(next[0]["lease"].string ?? "")", "release": {"to": "back"}}]"#)
+            let last = try await server.post("/v1/queues/q/leases?max=10").json["leases"][0]
+            #expect(last["payload"].raw == "1" && last["headers"]["x"].string == "y")
+            #expect(try await server.post("/v1/queues/q/jobs?group=", "1").json["field"].string == "group")
+        }
+    }
+
     @Test("PATCH merges, as RFC 7396 says")
     func patch() async throws {
         try await TestServer.run { server in

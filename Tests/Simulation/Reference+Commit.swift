@@ -68,7 +68,13 @@ extension Reference {
                 return ([.failed(job.number, code: failure.code, .retry(engine + delay.inMilliseconds))], .state(.retrying))
             }
             return ([.failed(job.number, code: failure.code, .back)], .state(.queued))
-        case .release(let token, let delay, let isCounted):
+        case .deadLetter(let token, let failure, let target):
+            guard target == nil else { preconditionFailure("no plan moves dead letters yet") }
+            let job = try settle(token, &progress)
+            return ([.failed(job.number, code: failure.code ?? FailureCode.rejected, .final)], .state(.failed))
+        case .redrive: preconditionFailure("no plan redrives dead letters yet")
+        case .release(let token, let delay, let isCounted, let place, let headers):
+            guard place == .original, headers.isEmpty else { preconditionFailure("no plan gives jobs back to another place, or amended") }
             let job = try settle(token, &progress)
             if isCounted, job.attempt >= job.maxAttempts {
                 return ([.failed(job.number, code: "released", .final)], .state(.failed))

@@ -13,6 +13,10 @@ extension JobClient {
     ///   - delay: How long the job waits before it may run; ``Job/delay`` when nil.
     ///   - date: When the job may run, by the wall clock; in place of a delay.
     ///   - priority: 0 to 255, higher first; ``Job/priority`` when nil.
+    ///   - group: The ordered group of the queue that it belongs to, at most 200 bytes: one job of a group runs at a time, in the order in which
+    ///     they were enqueued, and one that waits to be retried, or for its time, keeps those behind it waiting.
+    ///   - claim: Makes the job unique, at most 512 bytes: while a job with this claim in the same queue is unfinished, the handle is that one's,
+    ///     and nothing is enqueued. It ends with its job.
     ///   - headers: Text that travels beside the job to its handler, in ``JobContext/headers``. Names are lowercased. The trace context is added.
     ///   - patience: How long to come back, with exponential backoff and full jitter, while the queue is full; nil throws `busy` at once, so
     ///     that a web handler can answer its user.
@@ -25,11 +29,22 @@ extension JobClient {
         delay: Duration? = nil,
         at date: Date? = nil,
         priority: Int? = nil,
+        group: String? = nil,
+        claim: String? = nil,
         headers: [String: String] = [:],
         waitingUpTo patience: Duration? = nil
     ) async throws -> JobHandle<J> {
         try await traced(J.self) {
-            let message = try NewMessage(job, key: key, delay: delay, at: date, priority: priority, headers: headers)
+            let message = try NewMessage(
+                job,
+                key: key,
+                delay: delay,
+                at: date,
+                priority: priority,
+                group: group,
+                claim: claim,
+                headers: headers
+            )
             return try handle(try await commit(.enqueue(message), patience: patience ?? .zero), for: J.self)
         }
     }
@@ -41,7 +56,7 @@ extension JobClient {
     ///
     /// - Parameters:
     ///   - jobs: What is to be done.
-    ///   - key: Each job's idempotency key; see ``enqueue(_:key:delay:at:priority:headers:waitingUpTo:)``, also for the other parameters.
+    ///   - key: Each job's idempotency key; see ``enqueue(_:key:delay:at:priority:group:claim:headers:waitingUpTo:)``, also for the other parameters.
     /// - Returns: a handle for each job, in order.
     /// - Throws: ``BrokerError``, ``PartlyEnqueuedError``, `EncodingError`, `CancellationError`.
     @discardableResult
@@ -51,12 +66,23 @@ extension JobClient {
         delay: Duration? = nil,
         at date: Date? = nil,
         priority: Int? = nil,
+        group: ((J) -> String?)? = nil,
+        claim: ((J) -> String?)? = nil,
         headers: [String: String] = [:],
         waitingUpTo patience: Duration? = nil
     ) async throws -> [JobHandle<J>] {
         try await traced(J.self) {
             let messages = try jobs.map {
-                try NewMessage($0, key: key?($0), delay: delay, at: date, priority: priority, headers: headers)
+                try NewMessage(
+                    $0,
+                    key: key?($0),
+                    delay: delay,
+                    at: date,
+                    priority: priority,
+                    group: group?($0),
+                    claim: claim?($0),
+                    headers: headers
+                )
             }
             let deadline = clock.uptime + (patience ?? .zero)
             var enqueued: [JobHandle<J>] = []
@@ -119,6 +145,8 @@ extension NewMessage {
         delay: Duration?,
         at date: Date?,
         priority: Int?,
+        group: String? = nil,
+        claim: String? = nil,
         headers: [String: String]
     ) throws {
         guard delay == nil || date == nil else {
@@ -136,7 +164,9 @@ extension NewMessage {
             priority: priority ?? J.priority,
             expires: J.expires == .zero ? nil : J.expires,
             timeout: J.timeout == .zero ? nil : J.timeout,
-            maxAttempts: J.maxAttempts == 0 ? nil : J.maxAttempts
+            maxAttempts: J.maxAttempts == 0 ? nil : J.maxAttempts,
+            group: group,
+            claim: claim
         )
         if let key { deduplication = Deduplication(key: key, fingerprint: fingerprint) }
     }

@@ -38,4 +38,47 @@ extension JobClient {
         try Task.checkCancellation()
         return try await broker.queue(QueueName(name))
     }
+
+    /// Stops a queue's deliveries; enqueueing goes on.
+    /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`.
+    public func pause(queue: String) async throws {
+        try Task.checkCancellation()
+        try await broker.pause(QueueName(queue))
+    }
+
+    /// Lets a paused queue deliver again.
+    /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`.
+    public func resume(queue: String) async throws {
+        try Task.checkCancellation()
+        try await broker.resume(QueueName(queue))
+    }
+
+    /// Cancels all jobs of a queue that wait; those that run go on.
+    /// - Returns: How many they were.
+    /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`.
+    @discardableResult
+    public func purge(queue: String) async throws -> Int {
+        try Task.checkCancellation()
+        return try await broker.purge(QueueName(queue))
+    }
+
+    /// Gives a queue's dead letters another chance, oldest first: those that failed or expired in it are queued again, and those that came to it
+    /// from other queues (``QueueSettings/deadLetterQueue``), and wait, go back there as new jobs. What comes to the queue meanwhile is left
+    /// alone.
+    /// - Parameters:
+    ///   - queue: Where the dead letters are.
+    ///   - name: Only jobs of this ``Job/name``.
+    /// - Returns: How many they were.
+    /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`: those before were redriven then.
+    @discardableResult
+    public func redrive(queue: String, name: String? = nil) async throws -> Int {
+        var query = RedriveQuery(queue: try QueueName(queue), name: name), redriven = 0
+        repeat {
+            try Task.checkCancellation()
+            let page = try await broker.redrive(query)
+            redriven += page.redriven
+            query.cursor = page.next
+        } while query.cursor != nil
+        return redriven
+    }
 }

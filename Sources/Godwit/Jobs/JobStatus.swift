@@ -29,6 +29,12 @@ public struct JobStatus: Sendable, Hashable, Identifiable {
     /// When its latest attempt began.
     public var startedAt: Date?
     public var finishedAt: Date?
+    /// The ordered group that it belongs to.
+    public var group: String?
+    /// What a failed or expired job died of: `rejected`, `max_attempts`, `max_deliveries`, `expired` or `dropped`.
+    public var reason: String?
+    /// How often it was delivered, crashes and releases among it.
+    public var deliveries: Int
     /// The failed attempts, oldest first; at most the last ten.
     public var errors: [AttemptError]
 
@@ -48,6 +54,9 @@ public struct JobStatus: Sendable, Hashable, Identifiable {
         runAt = job.runAt?.date
         startedAt = job.startedAt?.date
         finishedAt = job.finishedAt?.date
+        group = job.group
+        reason = job.reason?.rawValue
+        deliveries = job.deliveries
         errors = job.errors.map { AttemptError(message: $0.message, code: $0.code, attempt: $0.attempt, at: $0.at.date) }
     }
 }

@@ -13,6 +13,7 @@ struct JobsCommand: StoreCommand {
             standard error.
 
               godwit jobs --queue emails --state failed
+              godwit jobs --reason max_deliveries --oldest
               godwit jobs --all --json | jq -r 'select(.attempt > 3) | .id'
             """
     )
@@ -22,6 +23,15 @@ struct JobsCommand: StoreCommand {
 
     @Option(help: "Only jobs in this state.", completion: .list(JobState.allCases.map(\.rawValue)))
     var state: String?
+
+    @Option(help: "Only jobs of this name.")
+    var name: String?
+
+    @Option(help: "Only those that died of this.", completion: .list(DeathReason.allCases.map(\.rawValue)))
+    var reason: String?
+
+    @Flag(help: "The oldest first.")
+    var oldest = false
 
     @Option(help: "How many jobs to list at most.")
     var limit = 100
@@ -37,6 +47,7 @@ struct JobsCommand: StoreCommand {
 
     func validate() throws {
         guard limit >= 1 else { throw ValidationError("--limit must be at least 1") }
+        try checkReason(reason)
         if let state, JobState(rawValue: state) == nil {
             throw ValidationError("--state \(state) is no state: there is \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
         }
@@ -44,10 +55,19 @@ struct JobsCommand: StoreCommand {
 
     func run() async throws {
         try await store.withStore { store in
+            var query: [(String, String)] = []
+            func add(_ name: String, _ value: String?) {
+                if let value { query.append((name, value)) }
+            }
+            add("queue", queue)
+            add("state", state)
+            add("name", name)
+            add("reason", reason)
+            if oldest { add("oldest", "true") }
             var left = all ? Int.max : limit
             var cursor = cursor
             repeat {
-                let page = try await store.jobs(queue: queue, state: state, limit: min(left, Limits.page), cursor: cursor)
+                let page = try await store.jobs(query, limit: min(left, Limits.page), cursor: cursor)
                 for job in page.jobs { try Output.line(output.json ? job.text : Self.line(job)) }
                 left -= page.jobs.count
                 cursor = page.next
@@ -65,4 +85,10 @@ struct JobsCommand: StoreCommand {
         ]
         return fields.map { JobText.printable($0 ?? "-") }.joined(separator: "\t")
     }
+}
+
+/// Refuses what is no reason that jobs die of.
+func checkReason(_ reason: String?) throws {
+    guard let reason, DeathReason(rawValue: reason) == nil else { return }
+    throw ValidationError("--reason \(reason) is none: there is \(DeathReason.allCases.map(\.rawValue).joined(separator: ", "))")
 }

@@ -45,6 +45,12 @@ struct PublishCommand: StoreCommand {
     @Option(help: "How often the job is tried at most. (default: the queue's setting)")
     var maxAttempts: Int?
 
+    @Option(help: "The ordered group it belongs to: one job of it runs at a time, in the order of publishing.")
+    var group: String?
+
+    @Option(help: "While a job with this claim is unfinished there is no second one: its id is printed instead.")
+    var claim: String?
+
     @Option(help: "Idempotency key: the same key again within the queue's window publishes nothing new.")
     var key: String?
 
@@ -97,6 +103,8 @@ struct PublishCommand: StoreCommand {
         add("expires", expires?.text)
         add("timeout", timeout?.text)
         add("max-attempts", maxAttempts.map(String.init))
+        add("group", group)
+        add("claim", claim)
         return options
     }
 

@@ -9,6 +9,8 @@ extension QueueCommand {
             discussion: """
                   godwit queue set emails --max-jobs 1000 --max-bytes 67108864
                   godwit queue set events --retention none
+                  godwit queue set emails --max-wait 30s --max-deliveries 5 --dead-letter-queue dead
+                  godwit queue set clicks --max-jobs 100000 --overflow drop_oldest --ttl 1h
                   godwit queue set emails --retain-succeeded 1h --default lease
                 """
         )
@@ -21,6 +23,18 @@ extension QueueCommand {
         var maxBytes: Int?
         @Option(help: "Attempts of a job whose publisher says nothing.")
         var maxAttempts: Int?
+        @Option(
+            help: ArgumentHelp("The longest that a new job may be expected to wait; over it publishing is refused.", valueName: "duration")
+        )
+        var maxWait: DurationText?
+        @Option(help: ArgumentHelp("What a bound does: reject new jobs, or drop_oldest for them.", valueName: "policy"))
+        var overflow: Overflow?
+        @Option(help: ArgumentHelp("How long after it could first run a job expires if it was not started.", valueName: "duration"))
+        var ttl: DurationText?
+        @Option(help: "Deliveries of a job, crashes and releases among them; then it is set aside as failed.")
+        var maxDeliveries: Int?
+        @Option(help: ArgumentHelp("Where a message goes for each job that fails for good, expires or is dropped.", valueName: "queue"))
+        var deadLetterQueue: String?
         @Option(help: ArgumentHelp("How long a lease lasts whose taker says nothing.", valueName: "duration"))
         var lease: DurationText?
         @Option(help: ArgumentHelp("none: keep nothing of jobs that ended.", valueName: "none"), completion: .list(["none"]))
@@ -45,6 +59,10 @@ extension QueueCommand {
         @OptionGroup var output: OutputOptions
 
         enum Retention: String, ExpressibleByArgument { case none }
+        enum Overflow: String, ExpressibleByArgument, CaseIterable {
+            case reject
+            case dropOldest = "drop_oldest"
+        }
 
         func validate() throws {
             guard retention == nil || (retainSucceeded == nil && retainFailed == nil && retainCount == nil) else {
@@ -75,6 +93,11 @@ extension QueueCommand {
             if !kept.isEmpty { add("retention", .object(kept)) }
             add("dedup_window", (dedupWindow?.text).map(Setting.text))
             add("dedup_max", dedupMax.map(Setting.number))
+            add("max_wait", (maxWait?.text).map(Setting.text))
+            add("overflow", (overflow?.rawValue).map(Setting.text))
+            add("ttl", (ttl?.text).map(Setting.text))
+            add("max_deliveries", maxDeliveries.map(Setting.number))
+            add("dead_letter_queue", deadLetterQueue.map(Setting.text))
             for setting in defaults { add(setting.replacing("-", with: "_"), .null) }
             return members
         }

@@ -6,13 +6,13 @@ import GodwitHTTP
 struct QueueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "queue",
-        abstract: "Show, set up, pause, resume, purge or delete a queue.",
+        abstract: "Show, set up, browse, redrive, pause, resume, purge or delete a queue.",
         discussion: """
               godwit queue show emails
               godwit queue set emails --max-jobs 1000 --lease 10s
               godwit queue pause emails
             """,
-        subcommands: [Show.self, Set.self, Pause.self, Resume.self, Purge.self, Delete.self]
+        subcommands: [Show.self, Set.self, Browse.self, Redrive.self, Pause.self, Resume.self, Purge.self, Delete.self]
     )
 }
 

@@ -56,6 +56,15 @@ struct ServeCommand: StoreCommand {
     @Flag(help: "Refuse queues that were not made by `godwit queue set` or PUT.")
     var noAutoCreate = false
 
+    @Option(help: "The most queues.")
+    var maxQueues: Int?
+
+    @Option(help: ArgumentHelp("Refuse publishes while the process uses more memory than this.", valueName: "bytes"))
+    var maxMemory: Int?
+
+    @Option(help: ArgumentHelp("Refuse publishes while the store's folder is larger than this.", valueName: "bytes"))
+    var maxDisk: Int?
+
     @Option(help: ArgumentHelp("The largest payload, and the largest result.", valueName: "bytes"))
     var maxJobBytes = ServerOptions().limits.jobBytes
 
@@ -78,6 +87,9 @@ struct ServeCommand: StoreCommand {
         guard (1...Limits.transactionBytes).contains(maxJobBytes) else {
             throw ValidationError("--max-job-bytes must be 1 to \(Limits.transactionBytes)")
         }
+        for (name, value) in [("--max-queues", maxQueues), ("--max-memory", maxMemory), ("--max-disk", maxDisk)] {
+            if let value, value < 1 { throw ValidationError("\(name) must be at least 1") }
+        }
     }
 
     func run() async throws {
@@ -90,6 +102,9 @@ struct ServeCommand: StoreCommand {
             let (client, folder) = try await Folder.open(data, logger: logger) { options in
                 options.createsQueues = !noAutoCreate
                 options.acceptsClock = acceptClock
+                if let maxQueues { options.maxQueues = maxQueues }
+                options.maxMemoryBytes = maxMemory
+                options.maxDiskBytes = maxDisk
             }
             let asJSON = output.json
             options.onListening = { address in Self.announce(folder: folder, address: address, asJSON: asJSON) }

@@ -13,12 +13,18 @@ enum JobText {
         add("name", job["name"]?.string)
         add("state", job["state"]?.string)
         add("attempt", attempt(job))
+        add("group", job["group"]?.string)
+        add("reason", job["reason"]?.string)
         add("progress", progress(job))
         add("created", job["created_at"]?.string)
         add("run at", job["run_at"]?.string)
         add("started", job["started_at"]?.string)
         add("finished", job["finished_at"]?.string)
         for error in job["errors"]?.elements ?? [] { add("error", self.error(error)) }
+        for death in job["deaths"]?.elements ?? [] {
+            let times = death["count"]?.integer ?? 1
+            add("died", "in \(death["queue"]?.string ?? "-") of \(death["reason"]?.string ?? "-")" + (times > 1 ? ", \(times) times" : ""))
+        }
         let width = facts.map(\.0.count).max() ?? 0
         return facts.map { name, value in
             name + String(repeating: " ", count: width - name.count + 2) + value

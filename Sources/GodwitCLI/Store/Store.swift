@@ -55,11 +55,22 @@ struct Store: Sendable {
 
     func forget(_ id: String) async throws { try await send(StoreRequest(.delete, ["v1", "jobs", id])) }
 
-    /// A page of jobs, newest first, and where the next one begins.
-    func jobs(queue: String?, state: String?, limit: Int, cursor: String?) async throws -> (jobs: [JSONValue], next: String?) {
-        var request = StoreRequest(.get, ["v1", "jobs"])
-        if let queue { request.query.append(("queue", queue)) }
-        if let state { request.query.append(("state", state)) }
+    /// Gives a dead letter another chance; answers the job that lives on.
+    func redrive(_ id: String) async throws -> JSONValue { try await json(StoreRequest(.post, ["v1", "jobs", id, "redrive"])) }
+
+    /// A page of jobs, and where the next one begins.
+    func jobs(_ query: [(String, String)], limit: Int, cursor: String?) async throws -> (jobs: [JSONValue], next: String?) {
+        try await page(["v1", "jobs"], query, limit, cursor)
+    }
+
+    private func page(
+        _ path: [String],
+        _ query: [(String, String)],
+        _ limit: Int,
+        _ cursor: String?
+    ) async throws -> (jobs: [JSONValue], next: String?) {
+        var request = StoreRequest(.get, path)
+        for (name, value) in query { request.query.append((name, value)) }
         request.query.append(("limit", "\(limit)"))
         if let cursor { request.query.append(("cursor", cursor)) }
         let page = try await json(request)
@@ -115,6 +126,21 @@ struct Store: Sendable {
             request.headers[.contentType] = Content.json
             return try await json(request)
         }
+    }
+
+    /// A page of a queue's waiting jobs with their payloads, oldest first.
+    func browse(queue: String, limit: Int, cursor: String?) async throws -> (jobs: [JSONValue], next: String?) {
+        try await page(["v1", "queues", queue, "browse"], [], limit, cursor)
+    }
+
+    /// Redrives a page of a queue's dead letters.
+    func redrive(queue: String, name: String?, reason: String?, cursor: String?) async throws -> (redriven: Int, next: String?) {
+        var request = StoreRequest(.post, ["v1", "queues", queue, "redrive"])
+        if let name { request.query.append(("name", name)) }
+        if let reason { request.query.append(("reason", reason)) }
+        if let cursor { request.query.append(("cursor", cursor)) }
+        let page = try await json(request)
+        return (page["redriven"]?.integer ?? 0, page["next_cursor"]?.string)
     }
 
     enum QueueAction: String { case purge, pause, resume }

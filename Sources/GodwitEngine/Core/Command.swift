@@ -6,7 +6,7 @@ typealias Ticket = UInt64
 
 /// What a caller wants of the core. Everything that needs no state is already checked or parsed.
 enum Command: Sendable {
-    case commit([PreparedTransaction])
+    case commit([PreparedTransaction], SessionCommit? = nil)
     /// The same for one, without the arrays.
     case commitOne(PreparedTransaction)
     case publishBatch(MessageBatch)
@@ -18,6 +18,7 @@ enum Command: Sendable {
     case payload(JobID)
     case result(JobID)
     case list(JobQuery)
+    case browse(BrowseQuery)
     case readRecords([RecordKey])
     case watch([WatchItem], wait: Int64)
     case queues

@@ -15,8 +15,16 @@ struct Draft {
     private var states: [UInt64: JobEntry.State?] = [:]
     private var revivals: [UInt64: Retry.Revival] = [:]
     private var keys: [QueueKey: (sequence: UInt64, fingerprint: UInt64?)] = [:]
+    private var claims: [QueueKey: UInt64] = [:]
     private var records: [RecordKey: Bool] = [:]
-    private var added: [(queue: UInt32, jobs: Int, bytes: Int, keys: Int)] = []
+    private var added: [Added] = []
+
+    /// What its operations bring to a queue and take from it.
+    struct Added {
+        var queue: UInt32
+        var jobs = 0, bytes = 0, keys = 0
+        var dropped = 0, droppedBytes = 0
+    }
 
     private struct QueueKey: Hashable {
         var queue: UInt32
@@ -32,12 +40,21 @@ struct Draft {
         if !states.isEmpty { states.removeAll() }
         if !revivals.isEmpty { revivals.removeAll() }
         if !keys.isEmpty { keys.removeAll() }
+        if !claims.isEmpty { claims.removeAll() }
         if !records.isEmpty { records.removeAll() }
         added.removeAll(keepingCapacity: true)
     }
 
+    /// Whether its operations changed any job.
+    var hasStates: Bool { !states.isEmpty }
+
     /// The state that earlier operations left a job in, if they changed it; inside, nil for one that they forgot.
     func state(of sequence: UInt64) -> JobEntry.State?? { states.isEmpty ? nil : states[sequence] }
+    /// Whether earlier operations ended a job.
+    func hasEnded(_ sequence: UInt64) -> Bool {
+        guard let state = state(of: sequence) else { return false }
+        return state?.isFinal ?? true
+    }
     mutating func setState(_ state: JobEntry.State?, of sequence: UInt64) { states[sequence] = .some(state) }
 
     /// What is to be known of a job should it be queued again, as earlier operations left it, if they changed any of that.
@@ -51,25 +68,39 @@ struct Draft {
         keys[QueueKey(queue: queue, key: key)] = (sequence, fingerprint)
     }
 
+    func claim(_ claim: [UInt8], in queue: UInt32) -> UInt64? { claims.isEmpty ? nil : claims[QueueKey(queue: queue, key: claim)] }
+    mutating func setClaim(_ claim: [UInt8], in queue: UInt32, _ sequence: UInt64) { claims[QueueKey(queue: queue, key: claim)] = sequence }
+
     /// Whether earlier operations put (true) or deleted (false) a record.
     func record(_ key: RecordKey) -> Bool? { records.isEmpty ? nil : records[key] }
     mutating func setRecord(_ key: RecordKey, _ isThere: Bool) { records[key] = isThere }
 
-    func added(to queue: UInt32) -> (jobs: Int, bytes: Int, keys: Int) {
-        for item in added where item.queue == queue { return (item.jobs, item.bytes, item.keys) }
-        return (0, 0, 0)
-    }
+    func added(to queue: UInt32) -> Added { added.first { $0.queue == queue } ?? Added(queue: queue) }
+
     mutating func add(to queue: UInt32, bytes: Int, hasKey: Bool) {
+        change(queue) { added in
+            added.jobs += 1
+            added.bytes += bytes
+            if hasKey { added.keys += 1 }
+        }
+    }
+
+    mutating func drop(from queue: UInt32, bytes: Int) {
+        change(queue) { added in
+            added.dropped += 1
+            added.droppedBytes += bytes
+        }
+    }
+
+    private mutating func change(_ queue: UInt32, _ body: (inout Added) -> Void) {
         let index: Int
         if let found = added.firstIndex(where: { $0.queue == queue }) {
             index = found
         } else {
             index = added.count
-            added.append((queue, 0, 0, 0))
+            added.append(Added(queue: queue))
         }
-        added[index].jobs += 1
-        added[index].bytes += bytes
-        if hasKey { added[index].keys += 1 }
+        body(&added[index])
     }
 }
 

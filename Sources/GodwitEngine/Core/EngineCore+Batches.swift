@@ -11,10 +11,18 @@ extension EngineCore {
         for name in batch.queues {
             if queueNumber(name) == nil {
                 guard options.createsQueues else { return answerNow(ticket, .refused(.queueNotFound(name.description))) }
+                if let error = tooManyQueues { return hold(ticket, .refused(error), until: state.change) }
                 try createQueue(name)
             }
             guard let number = queueNumber(name) else { return answerNow(ticket, .refused(Engine.mixedUp)) }
-            loads.append(Load(queue: number, maxAttempts: UInt16(clamping: state.queues.at(number).pointee.settings.maxAttempts)))
+            let settings = state.queues.at(number).pointee.settings
+            loads.append(
+                Load(
+                    queue: number,
+                    maxAttempts: UInt16(clamping: settings.maxAttempts),
+                    expires: settings.ttl.map { now.engine.addingClamped($0.inMilliseconds) }
+                )
+            )
         }
         let overhead = batch.overhead
         var start = 0
@@ -24,13 +32,14 @@ extension EngineCore {
             start = item.end
         }
         for load in loads where load.messages > 0 {
+            try makeRoom(for: load, priority: batch.priority)
             if let refusal = refusal(of: load) { return hold(ticket, .refused(refusal), until: state.change) }
         }
-        let header = header(of: batch)
+        let headers = loads.map { header(of: batch, expires: $0.expires) }
         var bytes = 0
         start = 0
         for item in batch.items {
-            bytes += Journal.recordBytes(header: header.count, body: item.end - start)
+            bytes += Journal.recordBytes(header: headers[Int(item.queue)].count, body: item.end - start)
             start = item.end
         }
         do throws(JournalError) { try journal.reserve(bytes, for: .publish) } catch {
@@ -38,7 +47,7 @@ extension EngineCore {
             return hold(ticket, .refused(BrokerError(error)), until: state.change)
         }
         let first = state.nextSequence
-        append(batch, loads, header: header)
+        append(batch, loads, headers: headers)
         noteRecorded()
         hold(ticket, .published(PublishedRange(first: first, count: batch.count)), until: state.change)
     }
@@ -47,6 +56,8 @@ extension EngineCore {
     private struct Load {
         var queue: UInt32
         var maxAttempts: UInt16
+        /// Engine time at which its messages expire unless they are started.
+        var expires: Int64?
         var messages = 0
         var bytes = 0
     }
@@ -56,17 +67,42 @@ extension EngineCore {
         let queue = state.queues.at(load.queue)
         let settings = queue.pointee.settings
         guard load.messages <= settings.maxJobs, load.bytes <= settings.maxBytes else { return Self.tooLarge(queue) }
-        guard queue.pointee.counts.unfinished + load.messages > settings.maxJobs || queue.pointee.bytes + load.bytes > settings.maxBytes
-        else { return nil }
+        if let watermark { return .busy(watermark, retryAfter: .seconds(5)) }
+        guard !hasRoom(queue, for: load) else { return nil }
         queue.pointee.totals.refused += 1
-        return .busy("the queue \(queue.pointee.name) is full: try again later", retryAfter: queue.pointee.retryAfter)
+        return .busy(
+            "the queue \(queue.pointee.name) is full: try again later",
+            retryAfter: queue.pointee.retryAfter(adding: load.messages - 1)
+        )
+    }
+
+    private func hasRoom(_ queue: EngineState.Queue, for load: Load) -> Bool {
+        queue.pointee.counts.unfinished + load.messages <= queue.pointee.settings.maxJobs
+            && queue.pointee.bytes + load.bytes <= queue.pointee.settings.maxBytes && !queue.pointee.isSlow(adding: load.messages - 1)
+    }
+
+    /// Where a queue drops its oldest jobs for new ones, ends as many as it takes.
+    private mutating func makeRoom(for load: Load, priority: UInt8) throws(JournalError) {
+        let queue = state.queues.at(load.queue)
+        if queue.pointee.settings.maxWait != nil { queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy) }
+        guard queue.pointee.settings.overflow == .dropOldest, watermark == nil, load.messages <= queue.pointee.settings.maxJobs,
+            load.bytes <= queue.pointee.settings.maxBytes
+        else { return }
+        try openDeadLetterQueue(of: load.queue)
+        while !hasRoom(queue, for: load) {
+            draft.begin(nextSequence: state.nextSequence)
+            guard drop(from: queue, load.queue, for: Int(priority)) else { return }
+            try record(draft.changes, for: .settle)
+        }
     }
 
     /// The header of all records of a batch, but for what differs.
-    private mutating func header(of batch: MessageBatch) -> [UInt8] {
+    private mutating func header(of batch: MessageBatch, expires: Int64?) -> [UInt8] {
         let message = NewMessage(queue: batch.queues[0], payload: Content(Bytes(), type: batch.contentType))
         writer.removeAll()
-        Change.published(Self.publication(batch, message: MessageBox(message))).encode(now, into: &writer)
+        var job = Self.publication(batch, message: MessageBox(message))
+        job.expires = expires
+        Change.published(job).encode(now, into: &writer)
         return writer.bytes
     }
 
@@ -75,15 +111,19 @@ extension EngineCore {
     }
 
     /// Appends and applies a record for each message. Their room is reserved.
-    private mutating func append(_ batch: MessageBatch, _ loads: [Load], header: [UInt8]) {
-        var header = header
+    private mutating func append(_ batch: MessageBatch, _ loads: [Load], headers: [[UInt8]]) {
+        // One behind the other: each message's numbers are written into its queue's.
+        var all = headers.flatMap(\.self), ends: [Int] = []
+        for header in headers { ends.append((ends.last ?? 0) + header.count) }
         var job = Self.publication(batch, message: nil)
         let overhead = batch.overhead
-        header.withUnsafeMutableBytes { header in
+        all.withUnsafeMutableBytes { all in
             batch.bytes.withUnsafeBytes { bytes in
                 var start = 0
                 for item in batch.items {
-                    let load = loads[Int(item.queue)]
+                    let load = loads[Int(item.queue)], end = ends[Int(item.queue)]
+                    let header = UnsafeMutableRawBufferPointer(rebasing: all[end - headers[Int(item.queue)].count..<end])
+                    job.expires = load.expires
                     job.sequence = state.nextSequence
                     job.queue = load.queue
                     job.maxAttempts = load.maxAttempts
@@ -132,7 +172,7 @@ extension EngineCore {
             start = end
         }
         for lease in alone {
-            if case .one = try commit(PreparedTransaction.one(.complete(lease, result: nil))) { count += 1 }
+            if case .one = try commit(PreparedTransaction.one(.complete(lease, result: nil)), nil) { count += 1 }
         }
         hold(ticket, .count(count), until: state.change)
     }

@@ -3,18 +3,33 @@ import GodwitJournal
 import Logging
 
 extension EngineCore {
-    mutating func commit(_ ticket: Ticket, _ transactions: [PreparedTransaction]) throws(JournalError) {
+    mutating func commit(_ ticket: Ticket, _ transactions: [PreparedTransaction], _ session: SessionCommit?) throws(JournalError) {
         var outcomes: [OutcomeView] = []
         outcomes.reserveCapacity(transactions.count)
-        for transaction in transactions { outcomes.append(try commit(transaction)) }
+        if let session {
+            let id = Array(session.id.utf8)
+            state.sessions.touch(id, at: now.engine)
+            var number = session.number
+            for transaction in transactions {
+                let name = SessionName(id: id, number: number, acknowledged: session.acknowledged)
+                if let known = knownOutcome(name, isRepeat: session.isRepeat) {
+                    outcomes.append(known)
+                } else {
+                    outcomes.append(try commit(transaction, name))
+                }
+                number += 1
+            }
+        } else {
+            for transaction in transactions { outcomes.append(try commit(transaction, nil)) }
+        }
         hold(ticket, .outcomes(outcomes), until: state.change)
     }
 
     mutating func commit(_ ticket: Ticket, _ transaction: PreparedTransaction) throws(JournalError) {
-        hold(ticket, .outcome(try commit(transaction)), until: state.change)
+        hold(ticket, .outcome(try commit(transaction, nil)), until: state.change)
     }
 
-    mutating func commit(_ transaction: PreparedTransaction) throws(JournalError) -> OutcomeView {
+    mutating func commit(_ transaction: PreparedTransaction, _ session: SessionName?) throws(JournalError) -> OutcomeView {
         switch transaction {
         case .refused(let operation, let error):
             return .aborted(operation: operation, error)
@@ -34,6 +49,7 @@ extension EngineCore {
                 }
             }
         }
+        if let session { draft.changes.append(.outcome(SessionOutcome(session: session, results: ResultView.encode(draft.results)))) }
         if !draft.changes.isEmpty {
             do {
                 try record(draft.changes, for: draft.purpose)
@@ -48,13 +64,25 @@ extension EngineCore {
 
     /// Sees to it that the queue of a message is there; answers why it cannot be.
     private mutating func createQueue(for operation: PreparedOperation) throws(JournalError) -> BrokerError? {
+        try openQueue(for: operation)
         guard case .enqueue(let box) = operation, queueNumber(box.message.queue) == nil else { return nil }
         guard options.createsQueues else { return .queueNotFound(box.message.queue.description) }
+        if let error = tooManyQueues { return error }
         do { try createQueue(box.message.queue) } catch {
             guard error.changedNothing else { throw error }
             return BrokerError(error)
         }
         return nil
+    }
+
+    /// Why no queue can be made; nil when one can.
+    var tooManyQueues: BrokerError? {
+        guard state.queues.numbers.count >= options.maxQueues else { return nil }
+        return BrokerError(
+            .tooLarge,
+            "there are \(options.maxQueues) queues, as many as this store takes: delete some, or put what belongs together into one",
+            field: "queue"
+        )
     }
 
     /// The number of a queue. Messages mostly come for the queue that the one before came for.
@@ -84,13 +112,16 @@ extension EngineCore {
                 result: result,
                 resultBytes: result?.bytes.count ?? 0
             )
-            settled(.completed(completion), sequence, .succeeded)
+            settled([.completed(completion)], sequence, .succeeded)
         case .fail(let lease, let failure, let retry):
             let (sequence, entry) = try settle(lease)
-            let (change, next) = failed(sequence, entry, failure, retry)
-            settled(change, sequence, next)
-        case .release(let lease, let delay, let isCounted):
-            try decideRelease(lease, delay, isCounted)
+            let (changes, next) = failed(sequence, entry, failure, retry)
+            settled(changes, sequence, next)
+        case .deadLetter(let lease, let failure, let target):
+            try decideDeadLetter(lease, failure, to: target)
+        case .release(let lease, let release):
+            try decideRelease(lease, release)
+        case .redrive(let job): try decideRedrive(job)
         case .cancel(let job): try decideCancel(job)
         case .retry(let job): try decideRetry(job)
         case .forget(let job): try decideForget(job)
@@ -132,7 +163,13 @@ extension EngineCore {
             queue.pointee.totals.duplicates += 1
             return draft.results.append(.duplicate(sequence: known.sequence))
         }
-        if !draft.hasSettled { try checkBounds(queue, number, size: box.size, hasKey: key != nil) }
+        let group = box.message.group.map { Array($0.utf8) }
+        let claim = box.message.claim.map { Array($0.utf8) }
+        if let claim, let owner = owner(of: claim, in: number) {
+            queue.pointee.totals.duplicates += 1
+            return draft.results.append(.duplicate(sequence: owner))
+        }
+        if !draft.hasSettled { try admit(box, to: queue, number, hasKey: key != nil) }
         var due: Due?, runAt: Int64?
         switch box.message.start {
         case .now: break
@@ -140,7 +177,16 @@ extension EngineCore {
             let milliseconds = delay.inMilliseconds
             if milliseconds > 0 { (due, runAt) = (.engine(now.engine + milliseconds), now.wall + milliseconds) }
         case .at(let time):
-            if time.milliseconds > now.wall { (due, runAt) = (.wall(time.milliseconds), time.milliseconds) }
+            guard time.milliseconds > now.wall else { break }
+            guard time.milliseconds - now.wall <= Limits.longestDuration.inMilliseconds else {
+                throw .invalidArgument("run_at", "run_at must be at most \(Limits.longestDuration.text) from now")
+            }
+            (due, runAt) = (.wall(time.milliseconds), time.milliseconds)
+        }
+        var expires = box.message.expires.map { now.engine + $0.inMilliseconds }
+        if let ttl = queue.pointee.settings.ttl {
+            let start = runAt.map { now.engine + ($0 - now.wall) } ?? now.engine
+            expires = min(expires ?? .max, start.addingClamped(ttl.inMilliseconds))
         }
         let sequence = takeNumber()
         let maxAttempts = UInt16(clamping: box.message.maxAttempts ?? queue.pointee.settings.maxAttempts)
@@ -152,16 +198,19 @@ extension EngineCore {
                     maxAttempts: maxAttempts,
                     priority: UInt8(clamping: box.message.priority),
                     due: due,
-                    expires: box.message.expires.map { now.engine + $0.inMilliseconds },
+                    expires: expires,
                     timeout: box.message.timeout?.inMilliseconds,
                     key: key,
                     fingerprint: fingerprint,
                     size: box.size,
+                    group: group,
+                    claim: claim,
                     message: box
                 )
             )
         )
         if let key { draft.setKey(key, in: number, sequence, fingerprint) }
+        if let claim { draft.setClaim(claim, in: number, sequence) }
         draft.add(to: number, bytes: box.size, hasKey: key != nil)
         if key != nil { warnOfKeys(queue) }
         draft.results.append(
@@ -180,55 +229,6 @@ extension EngineCore {
                 "the idempotency keys of a queue are close to its dedup_max: when it is reached, publishes with keys are refused as busy",
                 metadata: ["queue": "\(queue.pointee.name)", "keys": "\(count)", "dedup_max": "\(most)"]
             )
-        }
-    }
-
-    /// Why a transaction that was refused as busy would be refused by an empty queue, too; nil when it would not.
-    private mutating func tooLarge(_ operations: [PreparedOperation], for refused: PreparedOperation) -> BrokerError? {
-        guard case .enqueue(let box) = refused, let number = queueNumber(box.message.queue) else { return nil }
-        let queue = state.queues.at(number)
-        var jobs = 0, bytes = 0
-        for case .enqueue(let other) in operations where other.message.queue == box.message.queue {
-            if let key = other.message.deduplication?.key, queue.pointee.keys[Array(key.utf8)] != nil { continue }
-            jobs += 1
-            bytes += other.size
-        }
-        guard jobs > queue.pointee.settings.maxJobs || bytes > queue.pointee.settings.maxBytes else { return nil }
-        queue.pointee.totals.refused -= 1
-        return Self.tooLarge(queue)
-    }
-
-    static func tooLarge(_ queue: UnsafeMutablePointer<QueueState>) -> BrokerError {
-        BrokerError(
-            .tooLarge,
-            "this is more than the queue \(queue.pointee.name) takes when it is empty (max_jobs \(queue.pointee.settings.maxJobs), "
-                + "max_bytes \(queue.pointee.settings.maxBytes)): split the transaction, or raise the queue's bounds"
-        )
-    }
-
-    private func checkBounds(
-        _ queue: UnsafeMutablePointer<QueueState>,
-        _ number: UInt32,
-        size: Int,
-        hasKey: Bool
-    ) throws(BrokerError) {
-        let added = draft.added(to: number)
-        let settings = queue.pointee.settings
-        guard added.jobs < settings.maxJobs, added.bytes + size <= settings.maxBytes else {
-            throw Self.tooLarge(queue)
-        }
-        if queue.pointee.counts.unfinished + added.jobs >= settings.maxJobs || queue.pointee.bytes + added.bytes + size > settings.maxBytes
-        {
-            queue.pointee.totals.refused += 1
-            throw .busy("the queue \(queue.pointee.name) is full: try again later", retryAfter: queue.pointee.retryAfter)
-        }
-        if hasKey, queue.pointee.keys.count + added.keys >= settings.dedupMax {
-            queue.pointee.totals.refused += 1
-            var wait: Duration = .seconds(5)
-            if let oldest = queue.pointee.keys.oldest, !isClockDoubtful {
-                wait = .milliseconds(max(oldest.addingClamped(settings.dedupWindow.inMilliseconds) - now.engine, 1))
-            }
-            throw .busy("the queue \(queue.pointee.name) remembers as many idempotency keys as dedup_max allows", retryAfter: wait)
         }
     }
 }

@@ -20,6 +20,7 @@ extension EngineCore {
         try expireRecords()
         try sweep()
         try sweepOverfull()
+        try endSessions()
         try recordClockIfDue()
     }
 
@@ -49,23 +50,14 @@ extension EngineCore {
     /// Ends the attempt of a lease that expired, or whose attempt took too long.
     private mutating func end(_ lease: Lease) throws(JournalError) {
         guard let entry = state.unfinishedJob(lease.sequence) else { return }
+        try openDeadLetterQueue(of: entry.pointee.queue)
         draft.begin(nextSequence: state.nextSequence)
         if lease.attemptDeadline < lease.deadline {
             let failure = Failure(message: "the attempt took longer than its timeout", code: FailureCode.timeout)
             try record(failed(lease.sequence, entry, failure, .standard).0, for: .settle)
         } else {
-            try record(.failed(expired(lease.sequence, entry)), for: .settle)
+            try record(expired(lease.sequence, entry), for: .settle)
         }
-    }
-
-    /// An attempt whose lease expired: with attempts left the job goes back to its place at once.
-    private func expired(_ sequence: UInt64, _ entry: UnsafePointer<JobEntry>) -> FailedAttempt {
-        FailedAttempt(
-            sequence: sequence,
-            attempts: state.attempts(sequence, entry.pointee),
-            failure: Failure(message: "the lease expired: its holder did not renew it in time", code: FailureCode.leaseExpired),
-            next: entry.pointee.hasAttemptsLeft ? .queue(state.position(sequence, entry.pointee)) : .final
-        )
     }
 
     /// After an opening: leases of those who died with the process end, all others get their full time again. None is left of a backup's:
@@ -77,7 +69,9 @@ extension EngineCore {
             state.leases[place].timerAt = .max
             guard let entry = state.unfinishedJob(lease.sequence) else { continue }
             if lease.endsWithProcess || options.restoresBackup {
-                try record(.failed(expired(lease.sequence, entry)), for: .settle)
+                try openDeadLetterQueue(of: entry.pointee.queue)
+                draft.begin(nextSequence: state.nextSequence)
+                try record(expired(lease.sequence, entry), for: .settle)
                 continue
             }
             state.leases[place].deadline = state.leaseNow + lease.term
@@ -135,8 +129,11 @@ extension EngineCore {
         var budget = Self.dueLimit
         while let first = state.expiries.first, first.time <= now.engine {
             guard budget > 0 else { return hasMoreDue = true }
-            var sequences: [UInt64] = [], timers: [Timer] = []
-            while sequences.count < Self.dueBatch, budget > 0, let timer = state.expiries.first, timer.time <= now.engine {
+            var sequences: [UInt64] = [], timers: [Timer] = [], letters: [Change] = [], bytes = 0
+            draft.begin(nextSequence: state.nextSequence)
+            while sequences.count < Self.dueBatch, bytes < Self.dueBytes, budget > 0, let timer = state.expiries.first,
+                timer.time <= now.engine
+            {
                 state.expiries.removeFirst()
                 budget -= 1
                 guard let entry = state.unfinishedJob(timer.subject), entry.pointee.flags.contains(.expires), entry.pointee.state.isWaiting,
@@ -144,9 +141,13 @@ extension EngineCore {
                 else { continue }
                 sequences.append(timer.subject)
                 timers.append(timer)
+                try openDeadLetterQueue(of: entry.pointee.queue)
+                guard let letter = deadLetter(timer.subject, entry, .expired) else { continue }
+                letters.append(letter)
+                bytes += letter.body.count
             }
             guard !sequences.isEmpty else { continue }
-            do { try record(.expired(sequences), for: .settle) } catch {
+            do { try record(letters + [.expired(sequences)], for: .settle) } catch {
                 for timer in timers { state.expiries.insert(timer.time, timer.subject) }
                 throw error
             }

@@ -19,6 +19,7 @@ extension EngineCore {
             if let number = state.queues.numbers[name] {
                 queues.append(number)
             } else if options.createsQueues {
+                if let error = tooManyQueues { return hold(ticket, .refused(error), until: state.change) }
                 queues.append(try createQueue(name))
             } else {
                 return hold(ticket, .refused(.queueNotFound(name.description)), until: state.change)
@@ -272,7 +273,11 @@ extension EngineCore {
             answerNow(other, .deliveries([]))
         }
         for place in state.leases.places(of: id) {
-            try record(.released(Release(sequence: state.leases[place].sequence, isCounted: false)), for: .settle)
+            let sequence = state.leases[place].sequence
+            guard let entry = state.unfinishedJob(sequence) else { continue }
+            try openDeadLetterQueue(of: entry.pointee.queue)
+            draft.begin(nextSequence: state.nextSequence)
+            try record(released(Release(sequence: sequence, isCounted: false), entry).0, for: .settle)
         }
         hold(ticket, .done, until: state.change)
     }

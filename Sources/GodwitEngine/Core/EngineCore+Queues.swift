@@ -25,6 +25,7 @@ extension EngineCore {
             try record(.queue(QueueChange(queue: number, name: name, settings: settings)), for: .settle)
             configured = number
         } else {
+            if let error = tooManyQueues { return hold(ticket, .refused(error), until: state.change) }
             configured = try createQueue(name, settings)
         }
         hold(ticket, .statuses([status(configured)]), until: state.change)

@@ -69,12 +69,10 @@ extension EngineCore {
     }
 
     mutating func list(_ ticket: Ticket, _ query: JobQuery) {
-        var at = state.nextSequence
+        var at = query.isOldestFirst ? 0 : state.nextSequence
         if let cursor = query.cursor {
-            guard let (sequence, _, _) = Base32.words(cursor, count: 1) else {
-                return answerNow(ticket, .refused(.invalidArgument("cursor", "this cursor is not one that a page gave: start without one")))
-            }
-            at = min(at, sequence)
+            guard let (sequence, _, _) = Base32.words(cursor, count: 1) else { return answerNow(ticket, .refused(Self.badCursor)) }
+            at = min(state.nextSequence, sequence)
         }
         var queue: UInt32?
         if let name = query.queue {
@@ -84,8 +82,9 @@ extension EngineCore {
         // What the page leaves out may rest on the newest change, too.
         let until = state.change
         var views: [JobView] = [], looked = 0
+        func next() -> UInt64? { query.isOldestFirst ? state.firstJob(from: at + 1) : state.lastJob(before: at) }
         while views.count < query.limit, looked < Limits.pageScan {
-            guard let sequence = state.lastJob(before: at) else {
+            guard let sequence = next() else {
                 return hold(ticket, .page(views, next: nil), until: until)
             }
             at = sequence
@@ -95,7 +94,33 @@ extension EngineCore {
             if let state = query.state, job.state.jobState != state { continue }
             views.append(view(sequence, job))
         }
-        hold(ticket, .page(views, next: state.lastJob(before: at) == nil ? nil : Base32.text(at)), until: until)
+        hold(ticket, .page(views, next: next() == nil ? nil : Base32.text(at)), until: until)
+    }
+
+    private static let badCursor = BrokerError.invalidArgument("cursor", "this cursor is not one that a page gave: start without one")
+
+    mutating func browse(_ ticket: Ticket, _ query: BrowseQuery) {
+        var at: UInt64 = 0
+        if let cursor = query.cursor {
+            guard let (sequence, _, _) = Base32.words(cursor, count: 1) else { return answerNow(ticket, .refused(Self.badCursor)) }
+            at = min(state.nextSequence, sequence)
+        }
+        guard let number = state.queues.numbers[query.queue] else {
+            return hold(ticket, .refused(.queueNotFound(query.queue.description)), until: state.change)
+        }
+        let until = state.change
+        var views: [JobView] = [], looked = 0, bytes = 0
+        while views.count < query.limit, looked < Limits.pageScan {
+            guard let sequence = state.jobs.first(from: at + 1) else { return hold(ticket, .page(views, next: nil), until: until) }
+            looked += 1
+            if let entry = state.unfinishedJob(sequence), entry.pointee.queue == number, entry.pointee.state.isWaiting {
+                bytes += Int(entry.pointee.size)
+                if !views.isEmpty, bytes > Limits.leaseBytes { break }
+                views.append(view(sequence, .unfinished(entry)))
+            }
+            at = sequence
+        }
+        hold(ticket, .page(views, next: state.jobs.first(from: at + 1) == nil ? nil : Base32.text(at)), until: until)
     }
 
     mutating func readRecords(_ ticket: Ticket, _ keys: [RecordKey]) {

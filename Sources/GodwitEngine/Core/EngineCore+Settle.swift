@@ -12,36 +12,11 @@ extension EngineCore {
         return (lease.sequence, entry)
     }
 
-    mutating func settled(_ change: Change, _ sequence: UInt64, _ next: JobEntry.State) {
+    mutating func settled(_ changes: [Change], _ sequence: UInt64, _ next: JobEntry.State) {
         draft.hasSettled = true
-        draft.changes.append(change)
+        draft.changes += changes
         draft.setState(next, of: sequence)
         draft.results.append(.state(next.jobState))
-    }
-
-    /// What a failed attempt leads to.
-    mutating func failed(
-        _ sequence: UInt64,
-        _ entry: UnsafePointer<JobEntry>,
-        _ failure: Failure,
-        _ retry: RetryDecision
-    ) -> (Change, JobEntry.State) {
-        let attempts = state.attempts(sequence, entry.pointee)
-        var attempt = FailedAttempt(sequence: sequence, attempts: attempts, failure: failure, next: .final)
-        guard entry.pointee.hasAttemptsLeft, retry != .never else { return (.failed(attempt), .failed) }
-        var delay: Int64 = 0
-        if case .after(let asked) = retry {
-            delay = asked.inMilliseconds
-        } else {
-            var random = PassedRandom(draw: options.random)
-            delay = Backoff.standard.delay(after: Int(entry.pointee.attempt), using: &random).inMilliseconds
-        }
-        if delay > 0 {
-            attempt.next = .retry(now.engine + delay)
-            return (.failed(attempt), .retrying)
-        }
-        attempt.next = .queue(takeNumber())
-        return (.failed(attempt), .queued)
     }
 
     /// The number after all that were given out: as a position it is the back of every line.
@@ -50,31 +25,52 @@ extension EngineCore {
         return draft.nextSequence
     }
 
-    mutating func decideRelease(_ lease: LeaseName?, _ delay: Duration?, _ isCounted: Bool) throws(BrokerError) {
+    mutating func decideRelease(_ lease: LeaseName?, _ asked: PreparedRelease) throws(BrokerError) {
         let (sequence, entry) = try settle(lease)
-        if isCounted, !entry.pointee.hasAttemptsLeft {
-            let failure = Failure(message: "given back after its last attempt", code: "released")
-            let attempts = state.attempts(sequence, entry.pointee)
-            return settled(
-                .failed(FailedAttempt(sequence: sequence, attempts: attempts, failure: failure, next: .final)),
-                sequence,
-                .failed
-            )
-        }
+        let isCounted = asked.isCounted
         var release = Release(sequence: sequence, isCounted: isCounted)
-        if let milliseconds = delay?.inMilliseconds, milliseconds > 0 { release.due = now.engine + milliseconds }
-        if !isCounted {
+        if let milliseconds = asked.delay?.inMilliseconds, milliseconds > 0 { release.due = now.engine + milliseconds }
+        if asked.place == .back { release.position = takeNumber() }
+        if !asked.amended.isEmpty { release.amended = try amended(sequence, entry, asked.amended) }
+        let (changes, next) = released(release, entry)
+        if !isCounted, next != .failed {
             var revival = revival(sequence, entry.pointee)
             if revival.attempts.attempt > 0 { revival.attempts.attempt -= 1 }
             draft.setRevival(revival, of: sequence)
         }
-        settled(.released(release), sequence, release.due == nil ? .queued : .scheduled)
+        settled(changes, sequence, next)
+    }
+
+    /// All headers of a job that differ from those that were published, with new ones.
+    private mutating func amended(_ sequence: UInt64, _ entry: Entry, _ headers: [Header]) throws(BrokerError) -> [Header] {
+        do throws(JournalError) { try writeIfNeeded(entry.pointee.message) } catch {
+            note(error)
+            throw BrokerError(error)
+        }
+        let amendment = state.extra(sequence, entry.pointee)?.amendment
+        let published = try resolver.headers(ofMessageAt: entry.pointee.message)
+        let all = try (amendment.map { old throws(BrokerError) in try resolver.headers(ofReleaseAt: old.location) } ?? []).amended(
+            by: headers
+        )
+        try GodwitCore.Operation.check(published.amended(by: all))
+        return all
+    }
+
+    mutating func decideDeadLetter(_ lease: LeaseName?, _ failure: Failure, to target: QueueName?) throws(BrokerError) {
+        let (sequence, entry) = try settle(lease)
+        if let target, target == state.queues.at(entry.pointee.queue).pointee.name {
+            throw .invalidArgument("to", "the job is in the queue \(target) already: name another one for its dead letter")
+        }
+        var failure = failure
+        failure.code = failure.code ?? FailureCode.rejected
+        let (changes, next) = failed(sequence, entry, failure, .never, to: target)
+        settled(changes, sequence, next)
     }
 
     // MARK: Jobs
 
     /// A job that is there, and the state that the transaction has left it in so far.
-    private mutating func find(_ job: JobName) throws(BrokerError) -> (UInt64, EngineState.Job, JobEntry.State) {
+    mutating func find(_ job: JobName) throws(BrokerError) -> (UInt64, EngineState.Job, JobEntry.State) {
         draft.onlyPublishes = false
         guard let sequence = job.sequence, state.wasIssued(sequence) else { throw .jobNotFound(job.id) }
         guard let found = state.job(sequence) else { throw .jobForgotten(job.id) }
@@ -100,7 +96,22 @@ extension EngineCore {
         switch current {
         case .retrying, .scheduled: break
         case .failed, .cancelled, .expired:
+            guard !isDeadLettered(sequence, found) else {
+                throw BrokerError(.wrongState, "the job's dead letter went to another queue: redrive it from there, or it would run twice")
+            }
             var revival = try revival(sequence, found)
+            if case .unfinished(let entry) = found, !entry.pointee.flags.isDisjoint(with: [.isGrouped, .hasClaim]) {
+                // It ends in this very transaction: what memory does not know of it is in its message.
+                try complete(&revival, from: entry.pointee.message)
+            }
+            if let claim = revival.claim, let owner = owner(of: claim, in: found.queue), owner != sequence {
+                throw BrokerError(
+                    .keyConflict,
+                    "another job owns the claim of this one now: wait for its end, or cancel it",
+                    field: "claim"
+                )
+            }
+            if let claim = revival.claim { draft.setClaim(claim, in: found.queue, sequence) }
             retry.revival = revival
             revival.attempts.allowOneMore()
             draft.setRevival(revival, of: sequence)
@@ -114,6 +125,12 @@ extension EngineCore {
         draft.changes.append(.retried(retry))
         draft.setState(.queued, of: sequence)
         draft.results.append(.state(.queued))
+    }
+
+    /// Whether a job's dead letter went to another queue, or will with this draft.
+    private func isDeadLettered(_ sequence: UInt64, _ job: EngineState.Job) -> Bool {
+        if case .finished(let entry) = job { return entry.pointee.hasExtra && state.extras[sequence]?.isDeadLettered ?? false }
+        return draft.changes.contains { if case .published(let letter) = $0 { letter.origin == sequence } else { false } }
     }
 
     /// What is to be known of a job to end it, or to queue it again: as memory has it, or as the journal's records say.
@@ -130,8 +147,24 @@ extension EngineCore {
                 note(error)
                 throw BrokerError(error)
             }
-            return try ViewResolver(reader: journal.reader, identity: state.identity, logger: options.logger).revival(view)
+            return try resolver.revival(view)
         }
+    }
+
+    private mutating func complete(_ revival: inout Retry.Revival, from location: RecordLocation) throws(BrokerError) {
+        do throws(JournalError) { try writeIfNeeded(location) } catch {
+            note(error)
+            throw BrokerError(error)
+        }
+        let job = try resolver.message(at: location).job
+        (revival.group, revival.claim) = (job.group, job.claim)
+    }
+
+    /// The unfinished job that owns a claim, as far as the draft has come.
+    func owner(of claim: [UInt8], in queue: UInt32) -> UInt64? {
+        if let owner = draft.claim(claim, in: queue) { return draft.hasEnded(owner) ? nil : owner }
+        guard let owner = state.owner(of: claim, in: queue) else { return nil }
+        return draft.hasEnded(owner) ? nil : owner
     }
 
     private func revival(_ sequence: UInt64, _ entry: JobEntry) -> Retry.Revival {
@@ -171,7 +204,7 @@ extension EngineCore {
 }
 
 /// The engine's randomness as a generator.
-private struct PassedRandom: RandomNumberGenerator {
+struct PassedRandom: RandomNumberGenerator {
     let draw: @Sendable () -> UInt64
     mutating func next() -> UInt64 { draw() }
 }

@@ -87,6 +87,7 @@ extension EngineCore {
         }
         // The wall clock may be set at any time.
         if let timer = state.dueAt.first { within(min(timer.time - now.wall, Self.longestWait)) }
+        if state.sessions.count > 0 { within(nextSessionSweep - now.engine) }
         if state.nextSweep != .max, !isClockDoubtful { within(state.nextSweep - now.engine) }
         within(lastClockRecord + Self.clockRecordInterval - instant.boot)
         return rest

@@ -69,14 +69,23 @@ struct EngineCore: ~Copyable {
     /// Whether a turn left some of what was due for the next.
     var hasMoreDue = false
     var nextCancelSweep: Int64 = 0
+    /// Why publishes are refused though their queue has room, and when that is looked at again, in time since boot.
+    var watermark: String?
+    var nextWatermarkCheck: Int64 = .min
+    /// Engine time at which sessions are looked at again.
+    var nextSessionSweep: Int64 = 0
     /// Time since boot before which nothing that is due and must be recorded is tried again.
     var dueBlockedUntil: Int64 = 0
 
     /// How much time-driven work one turn does of each kind.
     static let dueLimit = 4_096
     static let sweepInterval: Int64 = 1_000
+    static let watermarkInterval: Int64 = 200
+    static let sessionSweepInterval: Int64 = 10_000
     /// How many jobs one record of that work names.
     static let dueBatch = 1_000
+    /// How many bytes of dead letters one record's batch brings, about.
+    static let dueBytes = 1 << 20
     /// How long a lease's record may wait for its sync, in milliseconds.
     static let leaseSyncDelay: Int64 = 10
     static let idleBeforeMark: Int64 = 1_000
@@ -117,6 +126,7 @@ struct EngineCore: ~Copyable {
                 }
             }
         }
+        checkWatermarks()
         for (ticket, command) in commands {
             if let failure {
                 refuse(ticket, command, failure)
@@ -154,7 +164,7 @@ struct EngineCore: ~Copyable {
 
     private mutating func carryOut(_ ticket: Ticket, _ command: Command) throws(JournalError) {
         switch command {
-        case .commit(let transactions): try commit(ticket, transactions)
+        case .commit(let transactions, let session): try commit(ticket, transactions, session)
         case .commitOne(let transaction): try commit(ticket, transaction)
         case .publishBatch(let batch): try publish(ticket, batch)
         case .lease(let request): try lease(ticket, request)
@@ -165,6 +175,7 @@ struct EngineCore: ~Copyable {
         case .payload(let id): payload(ticket, id)
         case .result(let id): result(ticket, id)
         case .list(let query): list(ticket, query)
+        case .browse(let query): browse(ticket, query)
         case .readRecords(let keys): readRecords(ticket, keys)
         case .watch(let items, let wait): watch(ticket, items, wait)
         case .queues: queueStatuses(ticket)

@@ -5,9 +5,12 @@ final class MessageBox: Sendable {
     let message: NewMessage
     /// What it counts against a queue's bytes.
     let size: Int
+    /// A dead letter's history.
+    let deaths: [StoredDeath]
 
-    init(_ message: NewMessage) {
+    init(_ message: NewMessage, deaths: [StoredDeath] = []) {
         self.message = message
+        self.deaths = deaths
         size = message.size
     }
 }
@@ -24,14 +27,24 @@ struct JobName: Sendable {
     var sequence: UInt64?
 }
 
+/// How a job is given back.
+struct PreparedRelease: Sendable {
+    var delay: Duration?
+    var isCounted: Bool
+    var place = ReleasePlace.original
+    var amended: [Header] = []
+}
+
 /// An operation as the engine's thread wants it: checked as far as can be without any state, its ids read.
 enum PreparedOperation: Sendable {
     case enqueue(MessageBox)
     case complete(LeaseName?, result: Content?)
     case fail(LeaseName?, Failure, retry: RetryDecision)
-    case release(LeaseName?, delay: Duration?, counted: Bool)
+    case release(LeaseName?, PreparedRelease)
+    case deadLetter(LeaseName?, Failure, to: QueueName?)
     case cancel(JobName)
     case retry(JobName)
+    case redrive(JobName)
     case forget(JobName)
     case put(RecordKey, value: Bytes, expecting: Expectation, lifetime: Duration?)
     case delete(RecordKey, expecting: Expectation)
@@ -73,9 +86,13 @@ extension PreparedOperation {
         case .enqueue(let message): self = .enqueue(MessageBox(message))
         case .complete(let token, let result): self = .complete(identity.lease(of: token), result: result)
         case .fail(let token, let failure, let retry): self = .fail(identity.lease(of: token), failure.bounded, retry: retry)
-        case .release(let token, let delay, let isCounted): self = .release(identity.lease(of: token), delay: delay, counted: isCounted)
+        case .release(let token, let delay, let isCounted, let place, let headers):
+            let release = PreparedRelease(delay: delay, isCounted: isCounted, place: place, amended: headers)
+            self = .release(identity.lease(of: token), release)
+        case .deadLetter(let token, let failure, let queue): self = .deadLetter(identity.lease(of: token), failure.bounded, to: queue)
         case .cancel(let id): self = .cancel(job(id))
         case .retry(let id): self = .retry(job(id))
+        case .redrive(let id): self = .redrive(job(id))
         case .forget(let id): self = .forget(job(id))
         case .put(let key, let value, let expectation, let lifetime):
             self = .put(key, value: value, expecting: expectation, lifetime: lifetime)

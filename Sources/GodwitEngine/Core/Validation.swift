@@ -48,10 +48,11 @@ extension GodwitCore.Operation {
         case .fail(_, _, let retry):
             if case .after(let delay) = retry { try Self.check("delay", delay, from: .zero) }
             return 0
-        case .release(_, let delay, _):
+        case .release(_, let delay, _, _, let headers):
             if let delay { try Self.check("delay", delay, from: .zero) }
-            return 0
-        case .cancel, .retry, .forget:
+            try Self.check(headers)
+            return headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        case .deadLetter, .cancel, .retry, .redrive, .forget:
             return 0
         case .put(let key, let value, _, let lifetime):
             try Self.check(key)
@@ -78,6 +79,15 @@ extension GodwitCore.Operation {
         }
     }
 
+    static func check(_ headers: [Header]) throws(BrokerError) {
+        if headers.isEmpty { return }
+        guard headers.count <= Limits.headers,
+            headers.reduce(0, { $0 + $1.name.utf8.count + $1.value.utf8.count }) <= Limits.headerBytes
+        else {
+            throw .invalidArgument("headers", "a job has at most \(Limits.headers) headers of \(Limits.headerBytes) bytes together")
+        }
+    }
+
     private static func check(_ key: RecordKey) throws(BrokerError) {
         guard (1...Limits.recordKey).contains(key.name.utf8.count) else {
             throw .invalidArgument("key", "a record's key has 1 to \(Limits.recordKey) bytes")
@@ -92,13 +102,7 @@ extension NewMessage {
             throw .invalidArgument("name", "a job's name has at most \(Limits.jobName) bytes")
         }
         try GodwitCore.Operation.check(contentType: payload.type)
-        if !headers.isEmpty {
-            guard headers.count <= Limits.headers,
-                headers.reduce(0, { $0 + $1.name.utf8.count + $1.value.utf8.count }) <= Limits.headerBytes
-            else {
-                throw .invalidArgument("headers", "a job has at most \(Limits.headers) headers of \(Limits.headerBytes) bytes together")
-            }
-        }
+        try GodwitCore.Operation.check(headers)
         switch start {
         case .now: break
         case .after(let delay): try GodwitCore.Operation.check("delay", delay, from: .zero)
@@ -110,6 +114,12 @@ extension NewMessage {
         if let timeout { try GodwitCore.Operation.check("timeout", timeout, from: .milliseconds(1)) }
         if let maxAttempts, !(1...Limits.maxAttempts).contains(maxAttempts) {
             throw .invalidArgument("max_attempts", "max_attempts must be 1 to \(Limits.maxAttempts)")
+        }
+        if let group, !(1...Limits.group).contains(group.utf8.count) {
+            throw .invalidArgument("group", "a group's name has 1 to \(Limits.group) bytes")
+        }
+        if let claim, !(1...Limits.claim).contains(claim.utf8.count) {
+            throw .invalidArgument("claim", "a claim has 1 to \(Limits.claim) bytes")
         }
         if let key = deduplication?.key, !(1...Limits.key).contains(key.utf8.count) {
             throw .invalidArgument("key", "an idempotency key has 1 to \(Limits.key) bytes")

@@ -53,7 +53,7 @@ struct ViewResolver: Sendable {
             token: identity.token(sequence: job.view.sequence, fencing: job.fencing),
             job: snapshot(job.view, message, nil),
             payload: message.payload,
-            headers: message.stored.headers,
+            headers: headers(of: job.view, message),
             timeout: message.job.timeout.map { .milliseconds($0) },
             remaining: job.remaining == .max ? Limits.longestLease : .milliseconds(job.remaining),
             deliveries: Int(job.view.attempts?.deliveries ?? 0),
@@ -76,6 +76,42 @@ struct ViewResolver: Sendable {
         }
     }
 
+    /// Jobs that wait, with their payloads.
+    func browsed(_ views: [JobView]) -> [BrowsedJob] {
+        zip(views, read(views.map(\.message), reader.records(at:), reader.record(at:))).map { view, record in
+            let message = recordedMessage(record, of: view)
+            return BrowsedJob(
+                job: snapshot(view, message, nil),
+                payload: message?.payload,
+                headers: message.map { headers(of: view, $0) } ?? []
+            )
+        }
+    }
+
+    /// A job's headers: those that were published, with what was amended since.
+    private func headers(of view: JobView, _ message: Message) -> [Header] {
+        guard let amendment = view.extra?.amendment else { return message.stored.headers }
+        do throws(BrokerError) { return message.stored.headers.amended(by: try headers(ofReleaseAt: amendment.location)) } catch {
+            logger.error(
+                "what was amended of a job's headers cannot be read: it is delivered with those that were published",
+                metadata: ["job": "\(identity.jobID(view.sequence))", "error": "\(error)"]
+            )
+            return message.stored.headers
+        }
+    }
+
+    func headers(ofMessageAt location: RecordLocation) throws(BrokerError) -> [Header] {
+        let header: JournalReader.Record
+        do { header = try reader.header(at: location) } catch { throw BrokerError(error) }
+        return try message(.success(header), at: location).stored.headers
+    }
+
+    func headers(ofReleaseAt location: RecordLocation) throws(BrokerError) -> [Header] {
+        let record = try read(location)
+        guard case .released(let release) = try change(record, at: location)?.1 else { throw Self.unexpected("amended headers") }
+        return release.amended
+    }
+
     /// What is to be known of a finished job to queue it again.
     func revival(_ view: JobView) throws(BrokerError) -> Retry.Revival {
         let header: JournalReader.Record
@@ -87,7 +123,9 @@ struct ViewResolver: Sendable {
             size: job.size,
             priority: job.priority,
             attempts: attempts ?? Attempts(maxAttempts: job.maxAttempts),
-            timeout: job.timeout
+            timeout: job.timeout,
+            group: job.group,
+            claim: job.claim
         )
     }
 
@@ -107,12 +145,15 @@ struct ViewResolver: Sendable {
     // MARK: Messages
 
     /// What the record of a message says.
-    private struct Message {
+    struct Message {
         var stamp: Stamp
         var job: Publication
         var stored: StoredMessage
         var payload: Content
     }
+
+    /// A message with its payload.
+    func message(at location: RecordLocation) throws(BrokerError) -> Message { try message(.success(try read(location)), at: location) }
 
     private typealias ReadRecord = Result<JournalReader.Record, JournalError>
 
@@ -163,6 +204,7 @@ struct ViewResolver: Sendable {
         var at: Int64
         var attempts: Attempts?
         var failure: AttemptFailure?
+        var reason: DeathReason?
     }
 
     private func end(_ record: ReadRecord, at location: RecordLocation) throws(BrokerError) -> End {
@@ -171,8 +213,10 @@ struct ViewResolver: Sendable {
         switch change {
         case .completed(let completion): return End(at: stamp.wall, attempts: completion.attempts)
         case .cancelled(let cancellation): return End(at: stamp.wall, attempts: cancellation.attempts)
-        case .expired, .completedTogether: return End(at: stamp.wall)
-        case .failed(let attempt): return End(at: stamp.wall, attempts: attempt.attempts, failure: failure(record, stamp, attempt))
+        case .completedTogether: return End(at: stamp.wall)
+        case .expired: return End(at: stamp.wall, reason: .expired)
+        case .failed(let attempt):
+            return End(at: stamp.wall, attempts: attempt.attempts, failure: failure(record, stamp, attempt), reason: attempt.reason)
         default: throw Self.unexpected("the end of a job")
         }
     }
@@ -215,6 +259,10 @@ struct ViewResolver: Sendable {
             startedAt: attempts.started.map { Timestamp(milliseconds: $0) },
             finishedAt: end.map { Timestamp(milliseconds: $0.at) },
             errors: errors,
+            group: message?.job.group.map { String(decoding: $0, as: UTF8.self) },
+            deliveries: Int(attempts.deliveries),
+            reason: end?.reason,
+            deaths: message?.stored.deaths.map { $0.death(identity) } ?? [],
             version: Version(view.change)
         )
     }

@@ -1,4 +1,4 @@
-/// SipHash-2-4 over two or three words: a keyed 64-bit MAC that costs some twenty nanoseconds.
+/// SipHash-2-4 over words: a keyed 64-bit MAC that costs some twenty nanoseconds.
 ///
 /// Source: Jean-Philippe Aumasson and Daniel J. Bernstein, "SipHash: a fast short-input PRF", 2012.
 struct SipHash: Sendable, Equatable {
@@ -13,6 +13,22 @@ struct SipHash: Sendable, Equatable {
         state.compress(c)
         // The last block: no bytes left over, and the length modulo 256 on top.
         state.compress(24 << 56)
+        return state.finish()
+    }
+
+    /// The MAC of a word and of bytes behind it.
+    func mac(_ word: UInt64, bytes: [UInt8]) -> UInt64 {
+        var state = State(k0, k1)
+        state.compress(word)
+        var rest: UInt64 = 0, shift: UInt64 = 0
+        for byte in bytes {
+            rest |= UInt64(byte) << shift
+            shift += 8
+            guard shift == 64 else { continue }
+            state.compress(rest)
+            (rest, shift) = (0, 0)
+        }
+        state.compress(rest | UInt64(truncatingIfNeeded: bytes.count + 8) << 56)
         return state.finish()
     }
 

@@ -260,6 +260,9 @@ extension Change {
         case .progressed: "progress"
         case .put, .deleted: "a record"
         case .moved(let move): move.thing.isMessage ? "payload" : "a record"
+        case .redriven: "a dead letter's return"
+        case .outcome: "what a session's transaction came to"
+        case .sessionsEnded: "the end of sessions"
         }
     }
 
@@ -273,12 +276,12 @@ extension Change {
         case .released(let release): [release.sequence]
         case .cancelled(let cancellation): [cancellation.sequence]
         case .retried(let retry): [retry.sequence]
-        case .forgotten(let sequence), .progressed(let sequence, _): [sequence]
+        case .forgotten(let sequence), .redriven(let sequence), .progressed(let sequence, _): [sequence]
         case .due(let jobs): jobs.map(\.sequence)
         case .expired(let sequences), .completedTogether(let sequences): sequences
         case .swept(let sweep): sweep.sequences
         case .moved(let move): move.thing.jobs
-        case .store, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted: []
+        case .store, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted, .outcome, .sessionsEnded: []
         }
     }
 }

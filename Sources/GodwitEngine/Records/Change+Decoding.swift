@@ -83,6 +83,8 @@ extension Change {
             while let field = try reader.field() {
                 switch field.tag {
                 case .due: release.due = try field.time()
+                case .position: release.position = try field.number()
+                case .headers: release.amended = try field.headers()
                 default: try field.skip()
                 }
             }
@@ -93,6 +95,8 @@ extension Change {
             var retry = Retry(sequence: try reader.sequence(), position: try reader.number())
             if try reader.get(UInt8.self) != 0 { retry.revival = try revival(stamp, &reader) }
             return .retried(retry)
+        case .redriven:
+            return .redriven(sequence: try reader.sequence())
         case .forgotten:
             return .forgotten(sequence: try reader.sequence())
         case .due:
@@ -134,6 +138,14 @@ extension Change {
             let header = reader.rest
             guard let thing = try MovedThing(kind: kind, header: header) else { throw .malformed("a record that is never moved") }
             return .moved(Move(from: from, thing: thing, kind: kind, header: Array(header), body: Bytes()))
+        case .outcome:
+            let id = Array(try reader.slice())
+            let session = SessionName(id: id, number: try reader.number(), acknowledged: try reader.number())
+            return .outcome(SessionOutcome(session: session, results: Array(try reader.slice())))
+        case .sessionsEnded:
+            var sessions: [[UInt8]] = []
+            for _ in 0..<(try reader.variable()) { sessions.append(Array(try reader.slice())) }
+            return .sessionsEnded(sessions)
         }
     }
 
@@ -165,6 +177,10 @@ extension Change {
             case .timeout: job.timeout = try field.time()
             case .key: job.key = Array(field.value)
             case .fingerprint: job.fingerprint = try field.integer()
+            case .origin: job.origin = try field.number()
+            case .group: job.group = Array(field.value)
+            case .claim: job.claim = Array(field.value)
+            case .deaths: message.deaths = try field.deaths()
             default: try field.skip()
             }
         }
@@ -210,6 +226,8 @@ extension Change {
         while let field = try reader.field() {
             switch field.tag {
             case .timeout: revival.timeout = try field.time()
+            case .group: revival.group = Array(field.value)
+            case .claim: revival.claim = Array(field.value)
             default: try field.skip()
             }
         }
@@ -228,6 +246,7 @@ extension Change {
             case .due: attempt.next = .retry(try field.time())
             case .position: attempt.next = .queue(try field.number())
             case .code: attempt.failure.code = try field.text()
+            case .reason: attempt.reason = try DeathReason(code: field.integer())
             default: try field.skip()
             }
         }
@@ -275,6 +294,18 @@ extension Change {
             settings.retention = .keep(succeeded: .milliseconds(succeeded), failed: .milliseconds(failed), count: try int())
         case let other: throw .newer("retention \(other)")
         }
+        while let field = try reader.field() {
+            switch field.tag {
+            case .maxWait: settings.maxWait = .milliseconds(try field.time())
+            case .overflow:
+                guard try field.integer(UInt8.self) == 1 else { throw .newer("an overflow policy") }
+                settings.overflow = .dropOldest
+            case .ttl: settings.ttl = .milliseconds(try field.time())
+            case .maxDeliveries: settings.maxDeliveries = Int(try field.time())
+            case .deadLetterQueue: settings.deadLetterQueue = try field.text()
+            default: try field.skip()
+            }
+        }
         return settings
     }
 }
@@ -284,4 +315,5 @@ struct StoredMessage: Sendable, Hashable {
     var name: String?
     var contentType = Content.json
     var headers: [Header] = []
+    var deaths: [StoredDeath] = []
 }

@@ -6,8 +6,10 @@ enum RecordKind: UInt8 {
     case store = 1, opened, clock, queue, paused, purged, queueDeleted, restored
     case published = 16, leased, completed, failed, released, cancelled, retried, forgotten, due, expired, progressed
     case completedTogether = 32
+    case redriven = 33
     case put = 40, deleted, swept
     case moved = 48
+    case outcome = 56, sessionsEnded
 }
 
 extension Change {
@@ -33,6 +35,7 @@ extension Change {
         case .cancelled: .cancelled
         case .retried: .retried
         case .forgotten: .forgotten
+        case .redriven: .redriven
         case .due: .due
         case .expired: .expired
         case .progressed: .progressed
@@ -40,6 +43,8 @@ extension Change {
         case .deleted: .deleted
         case .swept: .swept
         case .moved: .moved
+        case .outcome: .outcome
+        case .sessionsEnded: .sessionsEnded
         }
     }
 
@@ -103,14 +108,17 @@ extension Change {
             case .queue(let position): writer.field(.position, position)
             }
             if let code = attempt.failure.code { writer.field(.code, code) }
+            if let reason = attempt.reason { writer.field(.reason, reason.code) }
         case .released(let release):
             writer.put(release.sequence)
             writer.put(UInt8(release.isCounted ? 1 : 0))
             if let due = release.due { writer.field(.due, due) }
+            if let position = release.position { writer.field(.position, position) }
+            if !release.amended.isEmpty { writer.field(.headers, headers: release.amended) }
         case .cancelled(let cancellation):
             writer.put(cancellation.sequence)
             Self.encode(cancellation.attempts, stamp, into: &writer)
-        case .forgotten(let sequence):
+        case .forgotten(let sequence), .redriven(let sequence):
             writer.put(sequence)
         case .retried(let retry):
             writer.put(retry.sequence)
@@ -121,6 +129,8 @@ extension Change {
                 writer.put(revival.priority)
                 Self.encode(revival.attempts, stamp, into: &writer)
                 if let timeout = revival.timeout { writer.field(.timeout, timeout) }
+                if let group = revival.group { writer.field(.group, bytes: group) }
+                if let claim = revival.claim { writer.field(.claim, bytes: claim) }
             }
         case .due(let jobs):
             writer.putVariable(UInt64(jobs.count))
@@ -148,6 +158,14 @@ extension Change {
             writer.put(move.from.offset)
             writer.put(move.kind)
             move.header.withUnsafeBytes { writer.put(raw: $0) }
+        case .outcome(let outcome):
+            writer.putBytes(outcome.session.id)
+            writer.put(outcome.session.number)
+            writer.put(outcome.session.acknowledged)
+            writer.putBytes(outcome.results)
+        case .sessionsEnded(let sessions):
+            writer.putVariable(UInt64(sessions.count))
+            for id in sessions { writer.putBytes(id) }
         }
     }
 
@@ -191,6 +209,7 @@ extension Change {
             if let name = message.name { writer.field(.name, name) }
             if message.payload.type != Content.json { writer.field(.contentType, message.payload.type) }
             if !message.headers.isEmpty { writer.field(.headers, headers: message.headers) }
+            if let deaths = job.message?.deaths, !deaths.isEmpty { writer.field(.deaths, deaths: deaths) }
         }
         switch job.due {
         case .engine(let time): writer.field(.due, time)
@@ -201,6 +220,9 @@ extension Change {
         if let timeout = job.timeout { writer.field(.timeout, timeout) }
         if let key = job.key { writer.field(.key, bytes: key) }
         if let fingerprint = job.fingerprint { writer.field(.fingerprint, fingerprint) }
+        if let origin = job.origin { writer.field(.origin, origin) }
+        if let group = job.group { writer.field(.group, bytes: group) }
+        if let claim = job.claim { writer.field(.claim, bytes: claim) }
     }
 
     static func encode(_ key: RecordKey, into writer: inout RecordWriter) {
@@ -233,5 +255,10 @@ extension Change {
             writer.put(failed.inMilliseconds)
             writer.put(Int64(count))
         }
+        if let wait = settings.maxWait { writer.field(.maxWait, wait.inMilliseconds) }
+        if settings.overflow == .dropOldest { writer.field(.overflow, UInt8(1)) }
+        if let ttl = settings.ttl { writer.field(.ttl, ttl.inMilliseconds) }
+        if let most = settings.maxDeliveries { writer.field(.maxDeliveries, Int64(most)) }
+        if let queue = settings.deadLetterQueue { writer.field(.deadLetterQueue, queue) }
     }
 }

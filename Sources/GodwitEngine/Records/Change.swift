@@ -29,6 +29,8 @@ enum Change {
     case cancelled(Cancellation)
     case retried(Retry)
     case forgotten(sequence: UInt64)
+    /// A waiting dead letter went back to where it came from, in the same group.
+    case redriven(sequence: UInt64)
     case due([DueJob])
     case expired([UInt64])
     case progressed(sequence: UInt64, JobProgress)
@@ -36,6 +38,23 @@ enum Change {
     case deleted(key: RecordKey)
     case swept(Sweep)
     case moved(Move)
+    case outcome(SessionOutcome)
+    case sessionsEnded([[UInt8]])
+}
+
+/// A transaction's number in its client's session.
+struct SessionName: Equatable {
+    var id: [UInt8]
+    var number: UInt64
+    /// Up to which number the client has all answers.
+    var acknowledged: UInt64
+}
+
+/// What a numbered transaction came to, in the same group as its other records.
+struct SessionOutcome: Equatable {
+    var session: SessionName
+    /// See ``ResultView/encode(_:)``.
+    var results: [UInt8]
 }
 
 /// The store was opened: leases get their full time again, and fencing numbers start above all earlier ones.
@@ -78,6 +97,10 @@ struct Publication {
     var fingerprint: UInt64?
     /// What it counts against its queue's bytes.
     var size: Int
+    /// The job whose dead letter it is.
+    var origin: UInt64?
+    var group: [UInt8]?
+    var claim: [UInt8]?
     /// Nil when it is replayed: what it says stays in the journal.
     var message: MessageBox?
 }
@@ -126,6 +149,8 @@ struct Retry: Equatable {
         var attempts: Attempts
         /// Milliseconds an attempt may take.
         var timeout: Int64?
+        var group: [UInt8]?
+        var claim: [UInt8]?
     }
 
     var sequence: UInt64
@@ -144,6 +169,7 @@ struct StoredValue {
     var expires: Int64?
 }
 
+/// An attempt failed. One with the reason `dropped` ends a job that waits.
 struct FailedAttempt {
     enum Next: Equatable {
         /// Engine time at which its backoff ends.
@@ -159,6 +185,8 @@ struct FailedAttempt {
     var failure: Failure
     var messageBytes: Int
     var next: Next
+    /// What the job dies of, when this is its end.
+    var reason: DeathReason?
 
     init(sequence: UInt64, attempts: Attempts, failure: Failure, next: Next) {
         self.sequence = sequence
@@ -174,6 +202,10 @@ struct Release: Equatable {
     var isCounted: Bool
     /// Engine time in milliseconds; nil for at once.
     var due: Int64?
+    /// Its new place in line, behind all others; nil for the one that it had.
+    var position: UInt64?
+    /// All headers that differ from those that were published.
+    var amended: [Header] = []
 }
 
 /// A scheduled or retrying job may run now.

@@ -38,12 +38,6 @@ struct RecordWriter {
     /// Bytes as they are.
     mutating func put(raw value: UnsafeRawBufferPointer) { bytes.append(contentsOf: value) }
 
-    /// Bytes with their length before them.
-    mutating func putBytes(_ value: some Collection<UInt8>) {
-        putVariable(UInt64(value.count))
-        bytes.append(contentsOf: value)
-    }
-
     /// A number that may be missing.
     mutating func put<T: FixedWidthInteger>(optional value: T?) {
         put(UInt8(value == nil ? 0 : 1))
@@ -57,6 +51,12 @@ struct RecordWriter {
             putVariable(UInt64($0.count))
             bytes.append(contentsOf: $0)
         }
+    }
+
+    /// Bytes with their length before them.
+    mutating func putBytes(_ value: some Collection<UInt8>) {
+        putVariable(UInt64(value.count))
+        bytes.append(contentsOf: value)
     }
 
     mutating func field(_ tag: RecordTag, _ text: String) {
@@ -114,11 +114,27 @@ struct RecordTag: RawRepresentable, Hashable {
     static let code = RecordTag(rawValue: 11)
     static let note = RecordTag(rawValue: 12)
     static let holder = RecordTag(rawValue: 13)
+    /// What a job died of.
+    static let reason = RecordTag(rawValue: 14)
+    static let group = RecordTag(rawValue: 32 | critical)
+    static let claim = RecordTag(rawValue: 34 | critical)
+    /// The job whose dead letter it is.
+    static let origin = RecordTag(rawValue: 36)
+    static let deaths = RecordTag(rawValue: 37)
     // In checkpoints alone.
     static let started = RecordTag(rawValue: 20)
     static let fraction = RecordTag(rawValue: 21)
     static let failure = RecordTag(rawValue: 22)
     static let attempts = RecordTag(rawValue: 23)
-    // Taken for what is to come, so that no later version needs another format: 32 group, 33 fairness key, 34 claim, 35 first-enqueue time,
-    // 36 origin queue, 37 death history, 38 deliveries, 39 attempts, 40 transient, 41 parent, 42 trace context, 43 session, 44 number.
+    static let amendment = RecordTag(rawValue: 24)
+    static let isDeadLettered = RecordTag(rawValue: 25)
+    // Taken for what is to come, so that no later version needs another format: 33 fairness key, 35 first-enqueue time,
+    // 38 deliveries, 39 attempts, 40 transient, 41 parent, 42 trace context, 43 session, 44 number.
+
+    // Settings of a queue.
+    static let maxWait = RecordTag(rawValue: 48 | critical)
+    static let overflow = RecordTag(rawValue: 49 | critical)
+    static let ttl = RecordTag(rawValue: 50 | critical)
+    static let maxDeliveries = RecordTag(rawValue: 51 | critical)
+    static let deadLetterQueue = RecordTag(rawValue: 52 | critical)
 }

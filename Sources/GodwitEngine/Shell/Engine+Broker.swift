@@ -1,10 +1,11 @@
 package import GodwitCore
 
 extension Engine {
-    package func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome] {
+    package func commit(_ transactions: [Transaction], in session: SessionCommit?) async throws(BrokerError) -> [TransactionOutcome] {
         if transactions.isEmpty { return [] }
+        try session?.validate()
         let prepared = transactions.map { PreparedTransaction($0, resolver.identity) }
-        guard case .outcomes(let views) = try await ask(.commit(prepared)) else { throw Self.mixedUp }
+        guard case .outcomes(let views) = try await ask(.commit(prepared, session)) else { throw Self.mixedUp }
         return views.map { $0.outcome(resolver.identity) }
     }
 
@@ -46,7 +47,19 @@ extension Engine {
             throw .invalidArgument("limit", "limit must be 1 to \(Limits.page)")
         }
         guard case .page(let views, let next) = try await ask(.list(query)) else { throw Self.mixedUp }
-        return JobPage(jobs: resolver.snapshots(views), next: next)
+        let jobs = resolver.snapshots(views).filter { job in
+            (query.name == nil || job.name.map { $0.hasSameBytes(as: query.name ?? "") } ?? false)
+                && (query.reason == nil || job.reason == query.reason)
+        }
+        return JobPage(jobs: jobs, next: next)
+    }
+
+    package func browse(_ query: BrowseQuery) async throws(BrokerError) -> BrowsePage {
+        guard (1...Limits.page).contains(query.limit) else {
+            throw .invalidArgument("limit", "limit must be 1 to \(Limits.page)")
+        }
+        guard case .page(let views, let next) = try await ask(.browse(query)) else { throw Self.mixedUp }
+        return BrowsePage(jobs: resolver.browsed(views), next: next)
     }
 
     package func read(_ records: [RecordKey]) async throws(BrokerError) -> [Record?] {
@@ -80,7 +93,7 @@ extension Engine {
         _ settings: QueueSettings,
         expecting: Expectation
     ) async throws(BrokerError) -> QueueStatus {
-        try settings.validate()
+        try settings.validate(for: queue)
         guard case .statuses(let statuses) = try await ask(.configure(queue, settings, expecting)), let status = statuses.first else {
             throw Self.mixedUp
         }

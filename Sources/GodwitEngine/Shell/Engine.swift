@@ -174,18 +174,18 @@ package final class Engine: Broker {
                 )
             )
         }
-        _ = try await ask(.commit(transactions))
+        _ = try await ask(.commit(transactions, nil))
     }
 
     /// Gives back what was leased for somebody who is gone.
     func giveBack(_ jobs: [LeasedJob]) async {
         let transactions = jobs.map { job in
             PreparedTransaction.one(
-                .release(LeaseName(sequence: job.view.sequence, fencing: job.fencing), delay: nil, counted: false)
+                .release(LeaseName(sequence: job.view.sequence, fencing: job.fencing), PreparedRelease(isCounted: false))
             )
         }
         // Should it fail, the leases expire.
-        _ = try? await ask(.commit(transactions))
+        _ = try? await ask(.commit(transactions, nil))
     }
 
 }

@@ -79,7 +79,7 @@ package struct SteppedEngine: ~Copyable {
 
     private func command(_ request: Request) -> Command {
         switch request {
-        case .commit(let transactions): .commit(transactions.map { PreparedTransaction($0, resolver.identity) })
+        case .commit(let transactions): .commit(transactions.map { PreparedTransaction($0, resolver.identity) }, nil)
         case .lease(let holder, let max, let term, let wait):
             .lease(LeaseRequest(holder: holder, max: max, term: term, wait: wait.inMilliseconds))
         case .renew(let renewals): .renew(renewals)

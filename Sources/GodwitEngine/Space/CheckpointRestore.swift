@@ -6,6 +6,7 @@ struct CheckpointRestore {
     /// How many items of each part there are to be.
     private struct Counts: Equatable {
         var queues = 0, keys = 0, endings = 0, leases = 0, extras = 0, records = 0, jobs = 0, finished = 0
+        var members = 0, claims = 0, sessions = 0
     }
 
     private var expected: Counts?
@@ -32,6 +33,9 @@ struct CheckpointRestore {
             case .records: try takeRecord(&reader, into: &state)
             case .jobs: try takeJobs(&reader, into: &state)
             case .finished: try takeFinished(&reader, into: &state)
+            case .groups: try state.groups.restore(&reader)
+            case .claims: try state.claims.restore(&reader)
+            case .sessions: try state.sessions.restore(&reader)
             }
         }
     }
@@ -47,7 +51,10 @@ struct CheckpointRestore {
             extras: state.extras.count,
             records: state.records.count,
             jobs: state.jobs.count,
-            finished: state.finished.count
+            finished: state.finished.count,
+            members: state.groups.memberCount,
+            claims: state.claims.count,
+            sessions: state.sessions.count
         )
         guard found == expected else { throw .malformed("a checkpoint that lacks some of what it is to hold") }
         state.leases.endRestore()
@@ -87,6 +94,9 @@ struct CheckpointRestore {
         counts.records = try reader.count()
         counts.jobs = try reader.count()
         counts.finished = try reader.count()
+        counts.members = try reader.count()
+        counts.claims = try reader.count()
+        counts.sessions = try reader.count()
         expected = counts
     }
 
@@ -164,6 +174,7 @@ struct CheckpointRestore {
         let sequence = try reader.sequence()
         let extra = try Extra(reading: try reader.slice())
         for failure in extra.failures { try use(failure.location, failure.size, &state) }
+        if let amendment = extra.amendment { try use(amendment.location, amendment.size, &state) }
         state.extras[sequence] = extra
     }
 
@@ -242,6 +253,10 @@ extension EngineState {
                 let timer = Timer(time: entry.pointee.time, subject: sequence)
                 if entry.pointee.flags.contains(.dueIsWall) { dueAt.append(timer) } else { due.append(timer) }
             case .queued:
+                // Of a group only the first stands in line.
+                if entry.pointee.flags.contains(.isGrouped), let group = groups.group(of: sequence), groups.head(of: group) != sequence {
+                    break
+                }
                 let job = ReadyJob(position: position(sequence, entry.pointee), sequence: sequence)
                 if job.position == sequence {
                     queue.pointee.ready.insert(job, priority: entry.pointee.priority)
@@ -281,6 +296,10 @@ extension Extra {
             case .failure:
                 var parts = RecordReader(field.value)
                 failures.append(StoredFailure(location: try parts.location(), size: SizeClass(index: try parts.get())))
+            case .amendment:
+                var parts = RecordReader(field.value)
+                amendment = StoredFailure(location: try parts.location(), size: SizeClass(index: try parts.get()))
+            case .isDeadLettered: isDeadLettered = try field.integer(UInt8.self) != 0
             case .attempts:
                 var parts = RecordReader(field.value)
                 attempts = Attempts(

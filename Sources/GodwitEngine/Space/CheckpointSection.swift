@@ -15,6 +15,10 @@ enum CheckpointSection: UInt8, CaseIterable {
     case records
     /// Pages of unfinished jobs' entries, and of finished ones'.
     case jobs, finished
+    /// Ordered groups, each with its members in order.
+    case groups
+    case claims
+    case sessions
 
     /// The layout of all of them: another one means that old readers must refuse.
     static let layout: UInt8 = 1

@@ -9,6 +9,8 @@ enum MovedThing: Sendable, Equatable {
     case attempt(UInt64)
     /// The end of jobs.
     case end([UInt64])
+    /// The amended headers of a job.
+    case amendment(UInt64)
     /// A small record's value.
     case record(RecordKey)
 
@@ -17,7 +19,7 @@ enum MovedThing: Sendable, Equatable {
     /// The jobs that it is of.
     var jobs: [UInt64] {
         switch self {
-        case .message(let sequence), .attempt(let sequence): [sequence]
+        case .message(let sequence), .attempt(let sequence), .amendment(let sequence): [sequence]
         case .end(let sequences): sequences
         case .record: []
         }
@@ -34,6 +36,9 @@ enum MovedThing: Sendable, Equatable {
         case .failed:
             try Change.skipStamp(&reader)
             self = .attempt(try reader.sequence())
+        case .released:
+            try Change.skipStamp(&reader)
+            self = .amendment(try reader.sequence())
         case .completed, .cancelled:
             try Change.skipStamp(&reader)
             self = .end([try reader.sequence()])
@@ -72,6 +77,8 @@ extension EngineState {
             return extras[sequence]?.failures.contains { $0.location == location } ?? false
         case .end(let sequences):
             return sequences.contains { finished.find($0)?.pointee.final == location }
+        case .amendment(let sequence):
+            return extras[sequence]?.amendment?.location == location
         case .record(let key):
             return records[key]?.location == location
         }
@@ -99,6 +106,12 @@ extension EngineState {
             relocate(from: move.from, to: location, size)
         case .end(let sequences):
             for sequence in sequences { relocateFinal(of: sequence, from: move.from, to: location) }
+        case .amendment(let sequence):
+            let size = extras.change(sequence, from: Extra()) { extra in
+                extra.amendment?.location = location
+                return extra.amendment?.size ?? SizeClass(of: 0)
+            }
+            relocate(from: move.from, to: location, size)
         case .record(let key):
             guard var record = records[key] else { return }
             relocate(from: move.from, to: location, record.size)

@@ -35,6 +35,9 @@ extension StateSnapshot {
         }
         for page in jobs.pages { try chunks.add(.jobs) { page.encode(into: &$0) } }
         for page in finished.pages { try chunks.add(.finished) { page.encode(into: &$0) } }
+        try groups.forEachItem { item in try chunks.add(.groups, item) }
+        try claims.forEachItem { item in try chunks.add(.claims, item) }
+        try sessions.forEachItem { item in try chunks.add(.sessions, item) }
         try chunks.flush()
     }
 
@@ -66,7 +69,7 @@ extension StateSnapshot {
         }
         for count in [
             queues.count, queues.reduce(0) { $0 + ($1?.keys.count ?? 0) }, endings.count, leases.count, extras.count, records.count,
-            jobs.count, finished.count,
+            jobs.count, finished.count, groups.memberCount, claims.count, sessions.count,
         ] {
             writer.putVariable(UInt64(count))
         }
@@ -176,6 +179,8 @@ extension Extra {
             if let note = progress.note { fields.field(.note, note) }
         }
         for failure in failures { fields.field(.failure, bytes: failure.encoded) }
+        if let amendment { fields.field(.amendment, bytes: amendment.encoded) }
+        if isDeadLettered { fields.field(.isDeadLettered, UInt8(1)) }
         if let attempts { fields.field(.attempts, bytes: attempts.encoded) }
         writer.putBytes(fields.bytes)
     }

@@ -25,6 +25,9 @@ struct StateSnapshot: Sendable {
     let cancelRequests: [UInt64: Int64]
     let records: ShardedDictionary<RecordKey, EngineState.StoredRecord>
     let cleanings: [EngineState.Cleaning]
+    let groups: GroupTable
+    let claims: ClaimTable
+    let sessions: SessionTable
 }
 
 extension EngineState {
@@ -48,7 +51,10 @@ extension EngineState {
             leases: leases,
             cancelRequests: cancelRequests.mapValues { $0 - leaseNow },
             records: records,
-            cleanings: Array(cleanings)
+            cleanings: Array(cleanings),
+            groups: groups,
+            claims: claims,
+            sessions: sessions
         )
     }
 

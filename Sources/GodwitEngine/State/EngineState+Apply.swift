@@ -42,7 +42,7 @@ extension EngineState {
         case .failed(let attempt):
             try apply(attempt, at: location)
         case .released(let release):
-            try apply(release)
+            try apply(release, at: location)
         case .cancelled(let cancellation):
             let (entry, queue) = try unfinished(cancellation.sequence)
             if entry.pointee.state == .running {
@@ -55,6 +55,9 @@ extension EngineState {
             try apply(retry)
         case .forgotten(let sequence):
             remove(sequence, try finished(sequence))
+        case .redriven(let sequence):
+            let (entry, queue) = try unfinished(sequence)
+            finish(sequence, entry, queue, .cancelled, Final(location: location, size: SizeClass(of: 0)), isKept: false)
         case .due(let jobs):
             for job in jobs { try makeReady(job) }
         case .expired(let sequences):
@@ -85,17 +88,31 @@ extension EngineState {
             try apply(sweep)
         case .moved(let move):
             try apply(move, at: location)
+        case .outcome(let outcome):
+            sessions.record(
+                outcome.session.id,
+                outcome.session.number,
+                acknowledged: outcome.session.acknowledged,
+                SessionTable.Outcome(results: outcome.results, change: self.change),
+                at: self.stamp.engine
+            )
+        case .sessionsEnded(let ids):
+            for id in ids { sessions.end(id) }
         }
     }
 
     private mutating func apply(_ opening: Opening, _ stamp: Stamp) {
         self.opening = (opening, stamp)
         nextFencing = max(nextFencing, UInt64(opening.epoch) << 32 | 1)
+        // Nobody could ask while the store was closed.
+        sessions.touchAll(at: self.stamp.engine)
         // Changes that were never durable must not lend their numbers to others: more than can be under way are passed over.
         change += 1 << 24
     }
 
     private mutating func apply(_ restoration: Restoration) {
+        // What their transactions came to after the backup is not known.
+        sessions = SessionTable()
         identity.beginLife(at: nextSequence, incarnation: restoration.incarnation)
         nextFencing = max(nextFencing, UInt64(restoration.epoch) << 32 | 1)
         // Versions that were given out after the backup must not come again for other contents: more than three days of a million changes
@@ -147,6 +164,9 @@ extension EngineState {
         queue.pointee.bytes += job.size
         queue.pointee.waitingBytes += job.size
         queue.pointee.totals.published += 1
+        if let origin = job.origin { noteMoved(origin) }
+        if let group = job.group { join(group, job.sequence, entry) }
+        if let claim = job.claim { own(claim, job.sequence, entry) }
         if let key = job.key {
             queue.pointee.keys.insert(
                 key,
@@ -178,6 +198,13 @@ extension EngineState {
         guard sweep.keys <= queue.pointee.keys.count else { throw .contradiction("more keys are dropped than there are") }
         for _ in 0..<sweep.keys { queue.pointee.keys.removeFirst() }
         queue.pointee.change = change
+    }
+
+    /// The dead letter of a job that died in this group went to another queue.
+    private mutating func noteMoved(_ sequence: UInt64) {
+        guard let (entry, queue) = editUnfinished(sequence) else { return }
+        withExtra(sequence, entry) { $0.isDeadLettered = true }
+        queue.pointee.totals.deadLettered += 1
     }
 
     // MARK: Looking up

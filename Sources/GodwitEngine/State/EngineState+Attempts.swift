@@ -47,9 +47,9 @@ extension EngineState {
     }
 
     mutating func apply(_ attempt: FailedAttempt, at location: RecordLocation) throws(RecordError) {
-        let (entry, queue) = try running(attempt.sequence)
+        let (entry, queue) = try attempt.reason == .dropped ? unfinished(attempt.sequence) : running(attempt.sequence)
         let size = SizeClass(of: attempt.messageBytes)
-        queue.pointee.totals.failedAttempts += 1
+        if attempt.reason == .dropped { queue.pointee.totals.dropped += 1 } else { queue.pointee.totals.failedAttempts += 1 }
         if attempt.failure.code == FailureCode.leaseExpired { queue.pointee.totals.leasesExpired += 1 }
         switch attempt.next {
         case .final:
@@ -72,9 +72,15 @@ extension EngineState {
         withExtra(sequence, entry) { $0.failures = failures }
     }
 
-    mutating func apply(_ release: Release) throws(RecordError) {
+    mutating func apply(_ release: Release, at location: RecordLocation) throws(RecordError) {
         let (entry, queue) = try running(release.sequence)
         if !release.isCounted, entry.pointee.attempt > 0 { entry.pointee.attempt -= 1 }
+        if !release.amended.isEmpty { setAmendment(StoredFailure(location: location, size: SizeClass(of: 0)), release.sequence, entry) }
+        if let position = release.position {
+            nextSequence = max(nextSequence, position + 1)
+            setPosition(position, release.sequence, entry)
+            goToBackOfGroup(release.sequence, entry)
+        }
         if let time = release.due {
             wait(release.sequence, entry, queue, .scheduled, until: time)
         } else {
@@ -148,6 +154,8 @@ extension EngineState {
             extra.timeout = revival.timeout
         }
         setPosition(retry.position, sequence, entry)
+        if let group = revival.group { rejoin(group, sequence, entry) }
+        if let claim = revival.claim { own(claim, sequence, entry) }
         queue.pointee.bytes += revival.size
         queue.pointee.waitingBytes += revival.size
         queue.pointee.counts.queued += 1

@@ -52,8 +52,8 @@ extension EngineState {
         if entry.pointee.flags.contains(.dueIsWall) { dueAt.insert(time, sequence) } else { due.insert(time, sequence) }
     }
 
-    /// Puts a job that is queued in the books into its line.
-    mutating func lineUp(_ sequence: UInt64, _ entry: Entry, _ queue: Queue) {
+    /// Puts a job that is queued in the books, and whose turn it is in its group, into its line.
+    mutating func enterLine(_ sequence: UInt64, _ entry: Entry, _ queue: Queue) {
         let job = ReadyJob(position: position(sequence, entry.pointee), sequence: sequence)
         queue.pointee.ready.insert(job, priority: entry.pointee.priority)
         if !isReplaying { queue.pointee.throughput.note(stamp.engine, isBusy: queue.pointee.isBusy) }
@@ -155,7 +155,15 @@ extension EngineState {
     }
 
     /// Ends a job.
-    mutating func finish(_ sequence: UInt64, _ entry: Entry, _ queue: Queue, _ state: JobEntry.State, _ final: Final) {
+    /// - Parameter isKept: false for one of which nothing is left, whatever its queue keeps.
+    mutating func finish(
+        _ sequence: UInt64,
+        _ entry: Entry,
+        _ queue: Queue,
+        _ state: JobEntry.State,
+        _ final: Final,
+        isKept: Bool = true
+    ) {
         if !isReplaying { queue.pointee.throughput.jobsEnded(1, at: self.stamp.engine) }
         let wasQueued = entry.pointee.state == .queued
         if entry.pointee.state.isWaiting { queue.pointee.waitingBytes -= Int(entry.pointee.size) }
@@ -164,13 +172,15 @@ extension EngineState {
         leave(entry)
         move(entry, queue, to: state)
         touch(sequence, entry, queue)
-        if queue.pointee.keepsFinished {
+        let isGrouped = entry.pointee.flags.contains(.isGrouped)
+        if isKept, queue.pointee.keepsFinished {
             keep(sequence, entry.pointee, queue, final, attempts, ended: stamp.engine)
         } else {
             queue.pointee.counts[state.jobState] -= 1
             forget(sequence, entry.pointee)
         }
         jobs.remove(sequence)
+        if isGrouped { leaveGroup(sequence) }
         if wasQueued { tidyLine(queue) }
     }
 
@@ -276,6 +286,7 @@ extension EngineState {
     private mutating func forgetExtra(_ sequence: UInt64) {
         guard let extra = extras.removeValue(forKey: sequence) else { return }
         for failure in extra.failures { use.remove(failure.location, failure.size) }
+        if let amendment = extra.amendment { use.remove(amendment.location, amendment.size) }
     }
 
     /// Keeps the record of a failed attempt, and as many of those before as are shown.
@@ -318,6 +329,7 @@ extension EngineState {
     /// Ends one job that a purge met while it waited.
     mutating func endPurged(_ sequence: UInt64, _ queue: Queue) {
         guard let entry = jobs.edit(sequence) else { return }
+        let isGrouped = entry.pointee.flags.contains(.isGrouped)
         let purge = queue.pointee.purges.first { $0.change > entry.pointee.change }
         if let purge, purge.keeps {
             let final = Final(location: endings.add(at: purge.stamp.wall), size: .share, saysAttempts: false)
@@ -331,6 +343,7 @@ extension EngineState {
             forget(sequence, entry.pointee)
         }
         jobs.remove(sequence)
+        if isGrouped { leaveGroup(sequence) }
     }
 
     /// Removes a queue: its running jobs' leases at once, its jobs one by one as ``clean(limit:)`` comes to them.
@@ -352,9 +365,11 @@ extension EngineState {
     /// Removes an unfinished job of a deleted queue.
     mutating func drop(unfinished sequence: UInt64) {
         guard let entry = jobs.edit(sequence) else { return }
+        let isGrouped = entry.pointee.flags.contains(.isGrouped)
         leave(entry)
         forget(sequence, entry.pointee)
         jobs.remove(sequence)
+        if isGrouped { leaveGroup(sequence) }
     }
 
     /// Removes a finished job of a deleted queue.

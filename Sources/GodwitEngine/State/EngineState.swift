@@ -37,6 +37,9 @@ struct EngineState: ~Copyable {
     var finished = PagedTable<FinishedEntry>(dense: false)
     var extras = ShardedDictionary<UInt64, Extra>()
     var endings = Endings()
+    var groups = GroupTable()
+    var claims = ClaimTable()
+    var sessions = SessionTable()
     var queues = QueueTable()
     /// What of the journal something here still points to.
     var use = SegmentUse()
@@ -235,6 +238,15 @@ struct EngineState: ~Copyable {
             queue.pointee.ready.removeFirst()
         }
         return nil
+    }
+
+    /// The oldest queued job of the lowest priority that a draft has not changed yet.
+    func oldest(of queue: Queue, except draft: borrowing Draft) -> UInt64? {
+        queue.pointee.ready.trimLowest { job in jobs.find(job.sequence).map { isReady(job, $0.pointee) } ?? false }
+        return queue.pointee.ready.firstOfLowest { job in
+            guard let entry = jobs.find(job.sequence), isReady(job, entry.pointee) else { return false }
+            return draft.state(of: job.sequence) == nil
+        }?.sequence
     }
 
     /// The live lease that a token names.

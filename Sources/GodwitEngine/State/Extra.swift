@@ -14,13 +14,17 @@ struct Extra: Equatable, Sendable {
     var progress: JobProgress?
     /// The records of its failed attempts, oldest first, at most ``Limits/errorsKept``; the one that ended it is not among them.
     var failures: [StoredFailure] = []
+    /// The record of the release that last amended its headers: it has all that differ from those that were published.
+    var amendment: StoredFailure?
+    /// Its dead letter went to another queue.
+    var isDeadLettered = false
     /// Of a finished job whose final record does not say it: its attempts.
     var attempts: Attempts?
 
     var isEmpty: Bool { self == Extra() }
 }
 
-/// Where the record of a failed attempt is.
+/// Where the record of a failed attempt, or of an amending release, is.
 struct StoredFailure: Equatable, Sendable {
     var location: RecordLocation
     var size: SizeClass

@@ -41,6 +41,10 @@ struct JobEntry: TableEntry {
         static let hasExtra = Flags(rawValue: 4)
         /// Its place in line is ``Extra/position``, not its number.
         static let isMoved = Flags(rawValue: 8)
+        /// It stands in one of the ``GroupTable``'s groups.
+        static let isGrouped = Flags(rawValue: 16)
+        /// It owns a claim.
+        static let hasClaim = Flags(rawValue: 32)
     }
 
     /// Where its message is.

@@ -61,14 +61,27 @@ struct QueueState: Sendable {
     /// Whether ready jobs wait while somebody could work on them.
     var isBusy: Bool { !isPaused && counts.queued > 0 && (counts.running > 0 || waiting.count > 0) }
 
+    /// Jobs that a newcomer waits behind: those that are ready and those that run.
+    private func ahead(adding added: Int) -> Double { Double(counts.queued + counts.running + added) }
+
+    /// Whether a newcomer behind so many more would be expected to wait for longer than the queue allows (Little's law).
+    func isSlow(adding added: Int) -> Bool {
+        guard let most = settings.maxWait, let rate = throughput.jobsPerSecond else { return false }
+        return ahead(adding: added) / rate > most / .seconds(1)
+    }
+
     /// How long to wait before there is likely room: (L - 0.9 x bound) / X; 5 s while that is unknown or not positive.
-    var retryAfter: Duration {
+    func retryAfter(adding added: Int = 0) -> Duration {
         let unknown: Duration = .seconds(5)
-        guard let rate = throughput.jobsPerSecond, counts.unfinished > 0 else { return unknown }
+        guard let rate = throughput.jobsPerSecond else { return unknown }
         // Scheduled and retrying jobs count against the bound, but no worker makes them fewer.
-        var excess = Double(counts.queued + counts.running) - 0.9 * Double(settings.maxJobs)
-        let meanSize = Double(bytes) / Double(counts.unfinished)
-        if meanSize > 0 { excess = max(excess, (Double(bytes) - 0.9 * Double(settings.maxBytes)) / meanSize) }
+        let ahead = ahead(adding: added)
+        var excess = ahead - 0.9 * Double(settings.maxJobs)
+        if counts.unfinished > 0, bytes > 0 {
+            let meanSize = Double(bytes) / Double(counts.unfinished)
+            excess = max(excess, (Double(bytes) - 0.9 * Double(settings.maxBytes)) / meanSize)
+        }
+        if let most = settings.maxWait { excess = max(excess, ahead - 0.9 * rate * (most / .seconds(1))) }
         let seconds = excess / rate
         guard seconds > 0, seconds.isFinite else { return unknown }
         return .milliseconds(Int64(min(seconds * 1_000, 1e15).rounded(.up)))

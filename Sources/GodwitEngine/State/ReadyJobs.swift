@@ -59,6 +59,23 @@ struct ReadyLane {
         }
     }
 
+    /// The first one that `isLive`.
+    func first(where isLive: (ReadyJob) -> Bool) -> ReadyJob? {
+        var best: ReadyJob?
+        /// Whether to go on in the same line, which is sorted.
+        func goesOn(past job: ReadyJob) -> Bool {
+            if let best, best < job { return false }
+            guard isLive(job) else { return true }
+            best = job
+            return false
+        }
+        line.forEach { goesOn(past: ReadyJob(position: $0, sequence: $0)) }
+        later.forEach { goesOn(past: ReadyJob(position: $0, sequence: $0)) }
+        moved.forEach(goesOn)
+        for job in returned.unordered { _ = goesOn(past: job) }
+        return best
+    }
+
     mutating func compact(_ isLive: (ReadyJob) -> Bool) {
         line.compact { isLive(ReadyJob(position: $0, sequence: $0)) }
         later.compact { isLive(ReadyJob(position: $0, sequence: $0)) }
@@ -95,6 +112,25 @@ struct ReadyJobs {
         guard count > 0 else { return nil }
         for index in lanes.indices {
             if let job = lanes[index].lane.first { return job }
+        }
+        return nil
+    }
+
+    /// Takes what is no longer ready away from the front of the lowest priority in which anything is.
+    mutating func trimLowest(_ isLive: (ReadyJob) -> Bool) {
+        for index in lanes.indices.reversed() {
+            while let first = lanes[index].lane.first {
+                if isLive(first) { return }
+                lanes[index].lane.removeFirst()
+                count -= 1
+            }
+        }
+    }
+
+    /// The first one of the lowest priority that `isLive`.
+    func firstOfLowest(where isLive: (ReadyJob) -> Bool) -> ReadyJob? {
+        for entry in lanes.reversed() {
+            if let job = entry.lane.first(where: isLive) { return job }
         }
         return nil
     }

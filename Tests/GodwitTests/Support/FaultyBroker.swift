@@ -18,10 +18,10 @@ struct FaultyBroker: Broker {
 
     var capabilities: Capabilities { base.capabilities }
 
-    func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome] {
+    func commit(_ transactions: [Transaction], in session: SessionCommit?) async throws(BrokerError) -> [TransactionOutcome] {
         let refused = try fault(transactions)
         let accepted = transactions.indices.filter { refused[$0] == nil }
-        var outcomes = try await base.commit(accepted.map { transactions[$0] })[...]
+        var outcomes = try await base.commit(accepted.map { transactions[$0] }, in: session)[...]
         let lost = try afterCommit(transactions)
         var answer: [TransactionOutcome] = []
         for index in transactions.indices {
@@ -38,6 +38,7 @@ struct FaultyBroker: Broker {
     func read(_ jobs: [JobID]) async throws(BrokerError) -> [JobLookup] { try await base.read(jobs) }
     func payload(of job: JobID) async throws(BrokerError) -> Content { try await base.payload(of: job) }
     func result(of job: JobID) async throws(BrokerError) -> Content? { try await base.result(of: job) }
+    func browse(_ query: BrowseQuery) async throws(BrokerError) -> BrowsePage { try await base.browse(query) }
     func list(_ query: JobQuery) async throws(BrokerError) -> JobPage { try await base.list(query) }
     func read(_ records: [RecordKey]) async throws(BrokerError) -> [Record?] { try await base.read(records) }
     func watch(_ items: [WatchItem], wait: Duration) async throws(BrokerError) -> [WatchAnswer] { try await base.watch(items, wait: wait) }

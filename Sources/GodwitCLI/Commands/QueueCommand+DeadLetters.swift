@@ -1,0 +1,118 @@
+import ArgumentParser
+import GodwitCore
+import GodwitHTTP
+
+extension QueueCommand {
+    struct Browse: StoreCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show a queue's waiting jobs with their payloads, oldest first, without leasing them.",
+            discussion: """
+                A line has id, state, name and payload, with tabs between them; bytes that are no text are in base64. With --json every line \
+                has the job, its headers and its payload.
+
+                  godwit queue browse emails
+                  godwit queue browse dead --all --json | jq -r .payload.to
+                """
+        )
+
+        @Argument(help: "The queue.")
+        var queue: String
+        @Option(help: "How many jobs to show at most.")
+        var limit = 100
+        @Flag(help: "Show all, however many.")
+        var all = false
+        @Option(help: "Go on where another listing ended.")
+        var cursor: String?
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
+
+        func validate() throws {
+            guard limit >= 1 else { throw ValidationError("--limit must be at least 1") }
+        }
+
+        func run() async throws {
+            try await store.withStore { store in
+                var left = all ? Int.max : limit
+                var cursor = cursor
+                repeat {
+                    let page = try await store.browse(queue: queue, limit: min(left, Limits.page), cursor: cursor)
+                    for job in page.jobs { try Output.line(output.json ? job.text : Self.line(job)) }
+                    left -= page.jobs.count
+                    cursor = page.next
+                } while cursor != nil && left > 0
+                if let cursor { Output.message("there are more: add --cursor \(cursor), or --all") }
+            }
+        }
+
+        private static func line(_ browsed: JSONValue) -> String {
+            let payload = browsed["payload"].map { $0.string ?? $0.text } ?? browsed["payload_base64"]?.string
+            let fields = [browsed["job"]?["id"]?.string, browsed["job"]?["state"]?.string, browsed["job"]?["name"]?.string, payload]
+            return fields.map { JobText.printable($0 ?? "-") }.joined(separator: "\t")
+        }
+    }
+
+    struct Redrive: StoreCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give a queue's dead letters another chance, all or by filter; prints how many.",
+            discussion: """
+                Jobs that failed or expired in the queue are queued again; dead letters that came to it from other queues, and wait, go back \
+                there as new jobs. Oldest first; what comes to the queue meanwhile is left alone.
+
+                  godwit queue redrive emails --reason max_attempts
+                  godwit queue redrive dead --name welcome
+                """
+        )
+
+        @Argument(help: "The queue.")
+        var queue: String
+        @Option(help: "Only jobs of this name.")
+        var name: String?
+        @Option(help: "Only those that died of this.", completion: .list(DeathReason.allCases.map(\.rawValue)))
+        var reason: String?
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var output: OutputOptions
+
+        func validate() throws { try checkReason(reason) }
+
+        func run() async throws {
+            try await store.withStore { store in
+                var redriven = 0, cursor: String?
+                repeat {
+                    let page = try await store.redrive(queue: queue, name: name, reason: reason, cursor: cursor)
+                    redriven += page.redriven
+                    cursor = page.next
+                } while cursor != nil
+                try Output.line(output.json ? JSONWriter.text { json in json.object { $0.member("redriven", redriven) } } : "\(redriven)")
+            }
+        }
+    }
+}
+
+/// `godwit redrive`.
+struct RedriveCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "redrive",
+        abstract: "Give dead letters another chance: in their place, or in the queue that they came from.",
+        discussion: """
+            Prints the id of the job that lives on, a new one where it went back to another queue, and its state.
+
+              godwit redrive JOB
+              godwit jobs --queue dead --name welcome | cut -f1 | xargs godwit redrive
+            """
+    )
+
+    @Argument(help: "The jobs' ids.")
+    var job: [String]
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            for id in job {
+                let job = try await store.redrive(id)
+                try Output.line(output.json ? job.text : "\(job["id"]?.string ?? id)\t\(job["state"]?.string ?? "unknown")")
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+/// Which dead letters of a queue get another chance.
+package struct RedriveQuery: Sendable {
+    package var queue: QueueName
+    package var name: String?
+    /// What they died of last.
+    package var reason: DeathReason?
+    /// How many jobs one page looks at, 1 to ``Limits/operations``.
+    package var limit: Int
+    /// Where the previous page ended; opaque.
+    package var cursor: String?
+
+    package init(queue: QueueName, name: String? = nil, reason: DeathReason? = nil, limit: Int = Limits.operations, cursor: String? = nil) {
+        self.queue = queue
+        self.name = name
+        self.reason = reason
+        self.limit = limit
+        self.cursor = cursor
+    }
+}
+
+/// What a page of ``Broker/redrive(_:)`` did: go on as long as `next` is not nil.
+package struct RedrivePage: Sendable, Hashable {
+    /// How many jobs got another chance.
+    package var redriven: Int
+    package var next: String?
+
+    package init(redriven: Int, next: String?) {
+        self.redriven = redriven
+        self.next = next
+    }
+}
+
+extension Broker {
+    /// Redrives the dead letters of a queue, oldest first, a page at a time, each for itself: those that failed or expired in it, and those
+    /// that came to it from other queues and wait. What comes to the queue after the first page is not looked at.
+    /// - Throws: `queueNotFound`, `invalidArgument`.
+    package func redrive(_ query: RedriveQuery) async throws(BrokerError) -> RedrivePage {
+        guard (1...Limits.operations).contains(query.limit) else {
+            throw .invalidArgument("limit", "limit must be 1 to \(Limits.operations)")
+        }
+        guard try await queue(query.queue) != nil else { throw .queueNotFound(query.queue.description) }
+        var page = JobQuery(queue: query.queue, name: query.name, isOldestFirst: true, limit: query.limit)
+        var end: Int64?
+        if let cursor = query.cursor {
+            let parts = cursor.split(separator: ".", maxSplits: 1)
+            guard parts.count == 2, let time = Int64(parts[0]) else {
+                throw .invalidArgument("cursor", "this cursor is not one that a page gave: start without one")
+            }
+            end = time
+            page.cursor = String(parts[1])
+        }
+        let found = try await list(page)
+        // No clock is needed: what is newer than the newest of now is not meant.
+        if end == nil { end = try await list(JobQuery(queue: query.queue, limit: 1)).jobs.first?.createdAt.milliseconds ?? .max }
+        let last = end ?? .max
+        let jobs = found.jobs.filter { $0.createdAt.milliseconds <= last && $0.isDeadLetter(query.reason) }
+        let outcomes = try await commit(jobs.map { Transaction(.redrive($0.id)) })
+        var redriven = 0
+        for outcome in outcomes {
+            switch outcome {
+            case .committed: redriven += 1
+            case .aborted(_, let error):
+                // Somebody else was faster, or its dead letter is elsewhere.
+                guard [.wrongState, .jobForgotten].contains(error.code) else { throw error }
+            }
+        }
+        let isOver = found.jobs.last.map { $0.createdAt.milliseconds > last } ?? false
+        return RedrivePage(redriven: redriven, next: isOver ? nil : found.next.map { "\(last).\($0)" })
+    }
+}
+
+extension JobSnapshot {
+    /// Whether it may be redriven, as far as its snapshot tells, and died of this the last time.
+    fileprivate func isDeadLetter(_ reason: DeathReason?) -> Bool {
+        let died: DeathReason?
+        switch state {
+        case .failed, .expired: died = self.reason
+        case .queued, .scheduled, .retrying: died = deaths.first?.reason
+        case .running, .succeeded, .cancelled: died = nil
+        }
+        return died != nil && (reason == nil || died == reason)
+    }
+}

@@ -1,0 +1,40 @@
+/// Which waiting jobs a page shows, oldest first.
+package struct BrowseQuery: Sendable {
+    package var queue: QueueName
+    /// 1 to ``Limits/page``.
+    package var limit: Int
+    /// Where the previous page ended; opaque.
+    package var cursor: String?
+
+    package init(queue: QueueName, limit: Int = 100, cursor: String? = nil) {
+        self.queue = queue
+        self.limit = limit
+        self.cursor = cursor
+    }
+}
+
+/// A page of waiting jobs: queued, scheduled and retrying ones. It may hold fewer than were asked for, even none, and the list goes on as long as
+/// `next` is not nil; what it holds after its first job has no more than ``Limits/leaseBytes``.
+package struct BrowsePage: Sendable {
+    package var jobs: [BrowsedJob]
+    package var next: String?
+
+    package init(jobs: [BrowsedJob], next: String?) {
+        self.jobs = jobs
+        self.next = next
+    }
+}
+
+/// A job that waits, with what its worker will get.
+package struct BrowsedJob: Sendable {
+    package var job: JobSnapshot
+    /// Nil when it cannot be read back.
+    package var payload: Content?
+    package var headers: [Header]
+
+    package init(job: JobSnapshot, payload: Content?, headers: [Header]) {
+        self.job = job
+        self.payload = payload
+        self.headers = headers
+    }
+}

@@ -1,0 +1,88 @@
+import GodwitCore
+import GodwitJournal
+
+/// Sessions: transactions that are asked for again are answered as the first time.
+extension EngineCore {
+    /// What is to be answered for a numbered transaction without carrying it out; nil for one that is new.
+    func knownOutcome(_ session: SessionName, isRepeat: Bool) -> OutcomeView? {
+        switch state.sessions.look(session.id, session.number) {
+        case .known(let outcome):
+            guard let results = try? ResultView.decode(outcome.results) else { return .aborted(operation: 0, .forgottenOutcome) }
+            return .many(results)
+        case .dropped: return .aborted(operation: 0, .forgottenOutcome)
+        case .new: return nil
+        case .noSession where isRepeat: return .aborted(operation: 0, .forgottenOutcome)
+        case .noSession:
+            guard state.sessions.isFull else { return nil }
+            return .aborted(operation: 0, .busy("the store has as many sessions as it takes: try again later", retryAfter: .seconds(10)))
+        }
+    }
+
+    /// Ends the sessions whose time is over.
+    mutating func endSessions() throws(JournalError) {
+        guard state.sessions.count > 0, now.engine >= nextSessionSweep else { return }
+        let ended = state.sessions.ended(at: now.engine)
+        // As many ids as a record's header has room for.
+        let batch = 500
+        if !ended.isEmpty { try record(.sessionsEnded(Array(ended.prefix(batch))), for: .settle) }
+        nextSessionSweep = ended.count > batch ? now.engine : now.engine + Self.sessionSweepInterval
+        if ended.count > batch { hasMoreDue = true }
+    }
+}
+
+extension ResultView {
+    /// Results as a session's records keep them.
+    static func encode(_ results: [ResultView]) -> [UInt8] {
+        var writer = RecordWriter()
+        for result in results {
+            switch result {
+            case .enqueued(let sequence, let created, let runAt, let maxAttempts, let change):
+                writer.put(UInt8(runAt == nil ? 1 : 2))
+                writer.put(sequence)
+                writer.put(created)
+                if let runAt { writer.put(runAt) }
+                writer.put(maxAttempts)
+                writer.put(change)
+            case .duplicate(let sequence):
+                writer.put(UInt8(3))
+                writer.put(sequence)
+            case .state(let state):
+                writer.put(UInt8(4))
+                writer.put(UInt8(JobState.allCases.firstIndex(of: state) ?? 0))
+            case .forgotten: writer.put(UInt8(5))
+            case .put(let change):
+                writer.put(UInt8(6))
+                writer.put(change)
+            case .deleted: writer.put(UInt8(7))
+            }
+        }
+        return writer.bytes
+    }
+
+    static func decode(_ bytes: [UInt8]) throws(RecordError) -> [ResultView] {
+        try bytes.withBytes { bytes throws(RecordError) in
+            var reader = RecordReader(bytes), results: [ResultView] = []
+            while !reader.isAtEnd { results.append(try ResultView(&reader)) }
+            return results
+        }
+    }
+
+    private init(_ reader: inout RecordReader) throws(RecordError) {
+        let kind: UInt8 = try reader.get()
+        switch kind {
+        case 1, 2:
+            let sequence = try reader.sequence(), created = try reader.time()
+            let runAt = kind == 2 ? try reader.time() : nil
+            self = .enqueued(sequence: sequence, created: created, runAt: runAt, maxAttempts: try reader.get(), change: try reader.number())
+        case 3: self = .duplicate(sequence: try reader.sequence())
+        case 4:
+            let index = Int(try reader.get(UInt8.self))
+            guard JobState.allCases.indices.contains(index) else { throw .newer("a state \(index)") }
+            self = .state(JobState.allCases[index])
+        case 5: self = .forgotten
+        case 6: self = .put(change: try reader.number())
+        case 7: self = .deleted
+        default: throw .newer("a result \(kind)")
+        }
+    }
+}

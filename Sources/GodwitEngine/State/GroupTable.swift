@@ -1,0 +1,124 @@
+/// Ordered groups: who stands in which, in what order. Whether a member still lives is its job's matter: one that ended keeps its place until
+/// it comes to the front.
+struct GroupTable: Sendable {
+    /// A group's name in its queue.
+    struct Key: Hashable, Sendable, ShardedKey {
+        var queue: UInt32
+        var name: [UInt8]
+        var shard: Int { name.shard &+ Int(queue) }
+    }
+
+    private struct Group: Sendable {
+        var key: Key
+        /// Members' numbers; 0 in a place that is free.
+        var head: UInt64
+        var tail: UInt64
+    }
+
+    private struct Member: Sendable {
+        var group: UInt32
+        /// The next member's number; 0 for the last one.
+        var next: UInt64
+    }
+
+    private var numbers = ShardedDictionary<Key, UInt32>()
+    private var groups: [Group] = []
+    private var free: [UInt32] = []
+    private var members = ShardedDictionary<UInt64, Member>()
+
+    init() {}
+
+    /// How many groups have members.
+    var count: Int { numbers.count }
+    var memberCount: Int { members.count }
+
+    /// The group that a job stands in.
+    func group(of sequence: UInt64) -> UInt32? { members[sequence]?.group }
+
+    /// The first member of a group that has some.
+    func head(of group: UInt32) -> UInt64? {
+        let head = groups[Int(group)].head
+        return head == 0 ? nil : head
+    }
+
+    /// Puts a job at the back of a group; answers the group.
+    @discardableResult
+    mutating func append(_ sequence: UInt64, to key: Key) -> UInt32 {
+        guard let group = numbers[key] else {
+            let fresh = Group(key: key, head: sequence, tail: sequence)
+            let group: UInt32
+            if let reused = free.popLast() {
+                group = reused
+                groups[Int(group)] = fresh
+            } else {
+                group = UInt32(groups.count)
+                groups.append(fresh)
+            }
+            numbers[key] = group
+            members[sequence] = Member(group: group, next: 0)
+            return group
+        }
+        members[groups[Int(group)].tail]?.next = sequence
+        groups[Int(group)].tail = sequence
+        members[sequence] = Member(group: group, next: 0)
+        return group
+    }
+
+    /// Takes the first member out of a group; one that has none left is forgotten.
+    mutating func removeHead(of group: UInt32) {
+        let head = groups[Int(group)].head
+        guard head != 0, let member = members.removeValue(forKey: head) else { return }
+        groups[Int(group)].head = member.next
+        guard member.next == 0 else { return }
+        numbers[groups[Int(group)].key] = nil
+        groups[Int(group)] = Group(key: Key(queue: 0, name: []), head: 0, tail: 0)
+        free.append(group)
+    }
+
+    /// Moves the first member of a group to its back.
+    mutating func rotate(_ group: UInt32) {
+        let (head, tail) = (groups[Int(group)].head, groups[Int(group)].tail)
+        guard head != tail, let next = members[head]?.next else { return }
+        groups[Int(group)].head = next
+        groups[Int(group)].tail = head
+        members[tail]?.next = head
+        members[head]?.next = 0
+    }
+
+    /// The members of a group in order.
+    func members(of key: Key) -> [UInt64] {
+        guard let group = numbers[key] else { return [] }
+        return members(of: group)
+    }
+
+    private func members(of group: UInt32) -> [UInt64] {
+        var found: [UInt64] = [], at = groups[Int(group)].head
+        while at != 0 {
+            found.append(at)
+            at = members[at]?.next ?? 0
+        }
+        return found
+    }
+
+    // MARK: Checkpoints
+
+    /// Gives what writes each group.
+    func forEachItem(_ body: ((inout RecordWriter) -> Void) throws -> Void) rethrows {
+        try numbers.forEach { key, group in
+            try body { writer in
+                writer.put(key.queue)
+                writer.putBytes(key.name)
+                writer.putSequences(members(of: group))
+            }
+        }
+    }
+
+    /// Takes up a group.
+    mutating func restore(_ reader: inout RecordReader) throws(RecordError) {
+        let key = Key(queue: try reader.get(), name: Array(try reader.slice()))
+        for sequence in try reader.sequences() {
+            guard members[sequence] == nil else { throw .malformed("a job in two groups") }
+            append(sequence, to: key)
+        }
+    }
+}

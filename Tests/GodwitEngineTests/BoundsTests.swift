@@ -1,0 +1,173 @@
+import GodwitCore
+import GodwitJournal
+import Testing
+
+@testable import GodwitEngine
+
+@Suite("Time to live, expected wait and overflow", .timeLimit(.minutes(2)))
+struct BoundsTests {
+    @Test("a queue's time to live counts from when a job may first run, and the shorter one holds")
+    func ttl() async throws {
+        let store = try await Fixture()
+        try await store.configure { $0.ttl = .seconds(10) }
+        let plain = try await store.publish()
+        let delayed = try await store.publish { $0.start = .after(.seconds(5)) }
+        let scheduled = try await store.publish { $0.start = .at(Fixture.start + .seconds(7)) }
+        let own = try await store.publish { $0.expires = .seconds(3) }
+        let started = try await store.publish { $0.priority = 9 }
+        let token = try await store.leaseOne().token
+        // Another setting changes nothing for those that are there.
+        try await store.configure { _ in }
+        await store.clock.advance(by: .seconds(3))
+        #expect(try await store.job(own).state == .expired)
+        await store.clock.advance(by: .seconds(6))
+        #expect(try await store.job(plain).state == .queued)
+        let again = try await store.killed()
+        await again.clock.advance(by: .seconds(1))
+        #expect(try await again.job(plain).state == .expired)
+        #expect(try await again.job(delayed).state == .queued)
+        await again.clock.advance(by: .seconds(5))
+        #expect(try await again.job(delayed).state == .expired)
+        #expect(try await again.job(scheduled).state == .queued)
+        await again.clock.advance(by: .seconds(2))
+        #expect(try await again.job(scheduled).state == .expired)
+        try await again.run(.release(token, delay: nil, counted: false))
+        await again.clock.advance(by: .seconds(100))
+        #expect(try await again.job(started).state == .queued)
+    }
+
+    /// Two jobs a second, for so long, while others wait.
+    private func work(_ store: Fixture, jobs: Int) async throws {
+        for _ in 0..<jobs {
+            let token = try await store.leaseOne().token
+            await store.clock.advance(by: .milliseconds(500))
+            try await store.run(.complete(token, result: nil))
+        }
+    }
+
+    @Test("a newcomer that would wait for too long is refused until a tenth of the bound is free")
+    func maxWait() async throws {
+        let store = try await Fixture()
+        for _ in 0..<100 { try await store.publish() }
+        try await work(store, jobs: 20)
+        // 80 jobs wait, two end a second: 40 s.
+        try await store.configure { $0.maxWait = .seconds(41) }
+        for _ in 0..<3 { try await store.publish() }
+        try await store.configure { $0.maxWait = .seconds(30) }
+        let error = await expectError(.busy) { try await store.publish() }
+        // (83 - 0.9 x 60) / 2
+        #expect(error?.retryAfter == .milliseconds(14_500))
+        #expect(try await store.status().totals.refused == 1)
+        try await work(store, jobs: 23)
+        try await store.publish()
+        _ = await expectError(.busy) { try await store.publish() }
+        // Two in one transaction count as two.
+        let message = NewMessage(queue: .work, payload: Content("{}"))
+        try await work(store, jobs: 2)
+        _ = await expectError(.busy) { try await store.run(.enqueue(message), .enqueue(message), .enqueue(message)) }
+        try await store.run(.enqueue(message), .enqueue(message))
+    }
+
+    @Test("a quiet queue takes a burst whole: its wait is not known")
+    func burst() async throws {
+        let store = try await Fixture()
+        try await store.configure { $0.maxWait = .seconds(5) }
+        for _ in 0..<60 {
+            try await store.publish()
+            try await store.run(.complete(try await store.leaseOne().token, result: nil))
+            await store.clock.advance(by: .seconds(1))
+        }
+        for _ in 0..<1_000 { try await store.publish() }
+        #expect(try await store.status().counts.queued == 1_000)
+    }
+
+    @Test("what a settle enqueues and what is retried is not refused by the wait bound")
+    func settles() async throws {
+        let store = try await Fixture()
+        for _ in 0..<100 { try await store.publish() }
+        try await work(store, jobs: 20)
+        try await store.configure { $0.maxWait = .seconds(1) }
+        let message = NewMessage(queue: .work, payload: Content("{}"))
+        _ = await expectError(.busy) { try await store.run(.enqueue(message)) }
+        try await store.run(.complete(try await store.leaseOne().token, result: nil), .enqueue(message))
+    }
+
+    @Test("a full queue drops its oldest jobs for new ones, and says so")
+    func dropOldest() async throws {
+        let store = try await Fixture()
+        try await store.configure {
+            $0.maxJobs = 3
+            $0.overflow = .dropOldest
+            $0.deadLetterQueue = "dead"
+        }
+        var ids: [JobID] = []
+        for index in 0..<5 { ids.append(try await store.publish(.work, "\(index)")) }
+        for fixture in [store, try await store.killed(), try await store.crashed()] {
+            for id in ids[..<2] {
+                let job = try await fixture.job(id)
+                #expect(job.state == .failed && job.reason == .dropped && job.errors.map(\.code) == [FailureCode.dropped])
+            }
+            #expect(try await fixture.status().counts.queued == 3)
+            #expect(try await fixture.status().counts.failed == 2)
+            let letters = try await fixture.lease(9, .name("dead"))
+            #expect(letters.map(\.text) == ["0", "1"] && letters.allSatisfy { $0.job.deaths.first?.reason == .dropped })
+            #expect(try await fixture.lease(9).map(\.text) == ["2", "3", "4"])
+        }
+        #expect(try await store.status().totals.dropped == 2)
+    }
+
+    @Test("only queued jobs of no higher priority are dropped: the lowest first, and running ones never")
+    func whoIsDropped() async throws {
+        let store = try await Fixture()
+        try await store.configure {
+            $0.maxJobs = 4
+            $0.overflow = .dropOldest
+        }
+        let running = try await store.publish()
+        _ = try await store.leaseOne()
+        let scheduled = try await store.publish { $0.start = .after(.seconds(60)) }
+        let high = try await store.publish { $0.priority = 5 }
+        let low = try await store.publish { $0.priority = 1 }
+        let middle = try await store.publish { $0.priority = 3 }
+        #expect(try await store.job(low).state == .failed)
+        _ = await expectError(.busy) { try await store.publish { $0.priority = 2 } }
+        let newer = try await store.publish { $0.priority = 3 }
+        #expect(try await store.job(middle).state == .failed)
+        #expect(try await store.job(newer).state == .queued)
+        #expect(try await store.job(high).state == .queued)
+        #expect(try await store.job(running).state == .running)
+        #expect(try await store.job(scheduled).state == .scheduled)
+    }
+
+    @Test("a transaction drops as many as it takes, and none when it is refused")
+    func transaction() async throws {
+        let store = try await Fixture()
+        try await store.configure {
+            $0.maxBytes = 100 + 4 * Content.json.utf8.count
+            $0.overflow = .dropOldest
+        }
+        let payload = String(repeating: "1", count: 25)
+        var ids: [JobID] = []
+        for _ in 0..<4 { ids.append(try await store.publish(.work, payload)) }
+        let message = NewMessage(queue: .work, payload: Content(Bytes(payload)))
+        let key = RecordKey("k")
+        let put = GodwitCore.Operation.put(key, value: Bytes("1"), expecting: .version(Version(1)), lifetime: nil)
+        _ = await expectError(.versionConflict) { try await store.run(.enqueue(message), .enqueue(message), put) }
+        #expect(try await store.status().counts.queued == 4)
+        try await store.run(.enqueue(message), .enqueue(message), .enqueue(message))
+        #expect(try await store.engine.read(ids).map { $0.snapshot?.state } == [.failed, .failed, .failed, .queued])
+        // More than fits into the queue when it is empty is too large, not a reason to drop.
+        _ = await expectError(.tooLarge) { try await store.publish(.work, String(repeating: "1", count: 1_000)) }
+        #expect(try await store.status().counts.queued == 4)
+    }
+
+    @Test("a job that runs for the first time in ten years is refused")
+    func farAway() async throws {
+        let store = try await Fixture()
+        let error = await expectError(.invalidArgument) {
+            try await store.publish { $0.start = .at(Fixture.start + Limits.longestDuration + .milliseconds(1)) }
+        }
+        #expect(error?.field == "run_at")
+        try await store.publish { $0.start = .at(Fixture.start + Limits.longestDuration) }
+    }
+}

@@ -1,0 +1,107 @@
+import GodwitCore
+import Testing
+
+@testable import GodwitEngine
+
+@Suite("Tables of groups and sessions")
+struct GroupAndSessionTests {
+    private func key(_ name: String, _ queue: UInt32 = 1) -> GroupTable.Key { GroupTable.Key(queue: queue, name: Array(name.utf8)) }
+
+    @Test("a group keeps its members in order, is forgotten with the last one, and its place is used again")
+    func groups() {
+        var table = GroupTable()
+        let a = table.append(1, to: key("a")), b = table.append(2, to: key("b"))
+        table.append(3, to: key("a"))
+        table.append(4, to: key("a"))
+        #expect(table.append(9, to: key("a", 2)) != a)
+        #expect(table.members(of: key("a")) == [1, 3, 4])
+        #expect(table.group(of: 3) == a && table.head(of: a) == 1)
+        table.rotate(a)
+        #expect(table.members(of: key("a")) == [3, 4, 1])
+        table.removeHead(of: a)
+        table.removeHead(of: a)
+        #expect(table.head(of: a) == 1 && table.group(of: 3) == nil)
+        table.rotate(a)
+        #expect(table.members(of: key("a")) == [1])
+        table.removeHead(of: a)
+        #expect(table.head(of: a) == nil && table.members(of: key("a")).isEmpty && table.count == 2)
+        #expect(table.append(5, to: key("c")) == a)
+        #expect(table.head(of: b) == 2 && table.memberCount == 3)
+    }
+
+    @Test("a table of groups is written down and read back")
+    func writtenGroups() throws {
+        var table = GroupTable()
+        for sequence in 1...300 as ClosedRange<UInt64> { table.append(sequence, to: key("g\(sequence % 7)")) }
+        if let group = table.group(of: 7) { table.removeHead(of: group) }
+        var writer = RecordWriter()
+        table.forEachItem { $0(&writer) }
+        try writer.bytes.withBytes { bytes throws(RecordError) in
+            var reader = RecordReader(bytes)
+            var copy = GroupTable()
+            while !reader.isAtEnd { try copy.restore(&reader) }
+            for name in 0..<7 { #expect(copy.members(of: key("g\(name)")) == table.members(of: key("g\(name)"))) }
+            #expect(copy.memberCount == 299)
+        }
+    }
+
+    private func outcome(_ byte: UInt8) -> SessionTable.Outcome { SessionTable.Outcome(results: [byte], change: UInt64(byte)) }
+    private let one: [UInt8] = [1]
+
+    @Test("a session knows its outcomes until they are acknowledged; then it knows that they are gone")
+    func sessions() {
+        var table = SessionTable()
+        #expect(table.look(one, 1) == .noSession)
+        for number in 1...5 as ClosedRange<UInt64> { table.record(one, number, acknowledged: 0, outcome(UInt8(number)), at: 0) }
+        #expect(table.look(one, 3) == .known(outcome(3)) && table.look(one, 6) == .new)
+        table.record(one, 9, acknowledged: 4, outcome(9), at: 0)
+        #expect(table.look(one, 4) == .dropped && table.look(one, 5) == .known(outcome(5)))
+        // What comes later than its followers is new all the same.
+        #expect(table.look(one, 7) == .new)
+        table.record(one, 7, acknowledged: 4, outcome(7), at: 0)
+        table.record(one, 10, acknowledged: 9, outcome(10), at: 0)
+        #expect(table.look(one, 7) == .dropped && table.look(one, 9) == .dropped && table.look(one, 10) == .known(outcome(10)))
+    }
+
+    @Test("a session keeps the newest 4,096 outcomes, and no more than 4 MiB of them")
+    func sessionLimits() {
+        var table = SessionTable()
+        for number in 1...5_000 as ClosedRange<UInt64> { table.record(one, number, acknowledged: 0, outcome(1), at: 0) }
+        #expect(table.look(one, 904) == .dropped && table.look(one, 905) == .known(outcome(1)))
+        let large = SessionTable.Outcome(results: Array(repeating: 0, count: 1 << 20), change: 1)
+        for number in 6_001...6_006 as ClosedRange<UInt64> { table.record(one, number, acknowledged: 0, large, at: 0) }
+        #expect(table.look(one, 6_002) == .dropped && table.look(one, 6_003) == .known(large))
+    }
+
+    @Test("a session ends ten minutes after its last request")
+    func sessionEnds() {
+        var table = SessionTable()
+        table.record([2], 1, acknowledged: 0, outcome(1), at: 0)
+        table.record([1], 1, acknowledged: 0, outcome(1), at: 0)
+        table.record([3], 1, acknowledged: 0, outcome(1), at: 0)
+        table.touch([3], at: 5)
+        table.touch([9], at: 5)
+        #expect(table.ended(at: 599_999).isEmpty && table.ended(at: 600_000) == [[1], [2]])
+        table.end([1])
+        table.touchAll(at: 100)
+        #expect(table.ended(at: 600_099).isEmpty && table.look([1], 1) == .noSession && table.count == 2)
+    }
+
+    @Test("a table of sessions is written down and read back")
+    func writtenSessions() throws {
+        var table = SessionTable()
+        for number in 1...5 as ClosedRange<UInt64> { table.record(one, number, acknowledged: 2, outcome(UInt8(number)), at: 7) }
+        table.record([2], 3, acknowledged: 0, outcome(4), at: 9)
+        var writer = RecordWriter()
+        table.forEachItem { $0(&writer) }
+        try writer.bytes.withBytes { bytes throws(RecordError) in
+            var reader = RecordReader(bytes)
+            var copy = SessionTable()
+            while !reader.isAtEnd { try copy.restore(&reader) }
+            for id in [one, [2], [3]] {
+                for number in 0...7 as ClosedRange<UInt64> { #expect(copy.look(id, number) == table.look(id, number)) }
+            }
+            #expect(copy.ended(at: 600_008) == [one])
+        }
+    }
+}
