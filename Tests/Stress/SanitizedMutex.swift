@@ -1,0 +1,1 @@
+../../Sources/GodwitJournal/SanitizedMutex.swift
