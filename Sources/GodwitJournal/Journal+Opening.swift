@@ -142,11 +142,9 @@ extension Journal {
     /// Deletes and puts aside what an ended process left, and makes that, and what it renamed, durable.
     mutating func tidy(_ survey: StoreSurvey) throws(JournalError) {
         for damaged in survey.damagedCheckpoints {
-            var keptAs = damaged.name
-            if case .corrupt = damaged.error {
-                keptAs = FileName.damaged(damaged.name)
-                try storage.rename(damaged.name, to: keptAs)
-            }
+            // Also one that could only not be read this time: what is done without it is not what it goes on with, should it be read again.
+            let keptAs = FileName.damaged(damaged.name)
+            try storage.rename(damaged.name, to: keptAs)
             let error = damaged.error.located(in: storage.name)
             recovery.damagedCheckpoints.append(.init(file: damaged.name, error: error, keptAs: keptAs))
         }
