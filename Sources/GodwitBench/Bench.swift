@@ -151,6 +151,7 @@ package struct Bench: Sendable {
         guard let progress else { return try await body() }
         let reporter = Task {
             while !Task.isCancelled {
+                // How often the line is drawn anew, for people to read.
                 try await Task.sleep(for: .milliseconds(200))
                 progress(
                     BenchProgress(

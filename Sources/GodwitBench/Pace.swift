@@ -19,6 +19,7 @@ final class Pace: Sendable {
     func take(_ most: Int) async throws -> Range<Int>? {
         try Task.checkCancellation()
         guard let (range, wait) = takeAtOnce(most) else { return nil }
+        // The pace itself: the next job is due then.
         if wait > 0 { try await Task.sleep(for: .nanoseconds(wait)) }
         return range
     }

@@ -46,6 +46,7 @@ struct TypedRun: Sendable {
                 for await _ in ended {}
                 try Task.checkCancellation()
                 while let counts = try await client.queue(BenchJob.queue)?.counts, counts.unfinished > 0 {
+                    // The last completions are on their way: a queue's counts cannot be watched.
                     try await Task.sleep(for: .milliseconds(1))
                 }
                 meters.completed.add(meter.count, since: MonotonicTime.now)
