@@ -90,7 +90,7 @@ extension EngineState {
         withExtra(sequence, entry) { $0.started = started }
     }
 
-    private mutating func dropLease(_ entry: Entry) {
+    mutating func dropLease(_ entry: Entry) {
         guard entry.pointee.lease != 0 else { return }
         let place = entry.pointee.lease - 1
         if leases[place].timerAt != .max { leaseTimers.noteStale() }
@@ -134,7 +134,7 @@ extension EngineState {
     }
 
     /// Takes a job out of everything that an unfinished one is in.
-    private mutating func leave(_ entry: Entry) {
+    mutating func leave(_ entry: Entry) {
         noteTimerStale(entry.pointee)
         if entry.pointee.flags.contains(.expires) {
             entry.pointee.flags.remove(.expires)
@@ -185,14 +185,14 @@ extension EngineState {
     }
 
     /// What memory must hold of a job's attempts after its end, because no record says it.
-    private func attemptsToKeep(_ sequence: UInt64, _ entry: JobEntry, _ final: Final) -> Attempts? {
+    func attemptsToKeep(_ sequence: UInt64, _ entry: JobEntry, _ final: Final) -> Attempts? {
         // One that was never delivered and never retried is as its message says.
         guard !final.saysAttempts, entry.deliveries > 0 || entry.flags.contains(.isMoved) else { return nil }
         return attempts(sequence, entry)
     }
 
     /// Puts a job that ended among the finished ones.
-    private mutating func keep(_ sequence: UInt64, _ entry: JobEntry, _ queue: Queue, _ final: Final, _ attempts: Attempts?, ended: Int64) {
+    mutating func keep(_ sequence: UInt64, _ entry: JobEntry, _ queue: Queue, _ final: Final, _ attempts: Attempts?, ended: Int64) {
         var hasExtra = entry.flags.contains(.hasExtra)
         if hasExtra || attempts != nil {
             hasExtra = extras.change(sequence, from: Extra()) { extra in
@@ -263,7 +263,7 @@ extension EngineState {
     }
 
     /// Leaves nothing of a finished job.
-    private mutating func forget(_ sequence: UInt64, _ entry: FinishedEntry) {
+    mutating func forget(_ sequence: UInt64, _ entry: FinishedEntry) {
         use.remove(entry.message, entry.messageClass)
         forgetFinal(entry)
         if entry.hasExtra { forgetExtra(sequence) }
@@ -277,7 +277,7 @@ extension EngineState {
     }
 
     /// Leaves nothing of an unfinished job but its entry.
-    private mutating func forget(_ sequence: UInt64, _ entry: JobEntry) {
+    mutating func forget(_ sequence: UInt64, _ entry: JobEntry) {
         use.remove(entry.message, entry.messageClass)
         if entry.flags.contains(.hasExtra) { forgetExtra(sequence) }
         removal = change
@@ -297,108 +297,6 @@ extension EngineState {
             use.remove(first.location, first.size)
         }
         failures.append(failure)
-    }
-
-    // MARK: Purging and deleting
-
-    /// Ends all jobs that wait: in the books at once, one by one when they are met, or when ``clean(limit:)`` comes to them.
-    mutating func purge(_ number: UInt32, _ queue: Queue, _ stamp: Stamp) {
-        let waiting = queue.pointee.counts.queued + queue.pointee.counts.scheduled + queue.pointee.counts.retrying
-        if !isReplaying {
-            queue.pointee.throughput.jobsEnded(waiting, at: self.stamp.engine)
-            for sequence in watchedJobs where queueNumber(of: sequence) == number { changedJobs.append(sequence) }
-        }
-        let keeps = queue.pointee.keepsFinished
-        queue.pointee.counts.queued = 0
-        queue.pointee.counts.scheduled = 0
-        queue.pointee.counts.retrying = 0
-        if keeps { queue.pointee.counts.cancelled += waiting }
-        queue.pointee.bytes -= queue.pointee.waitingBytes
-        queue.pointee.waitingBytes = 0
-        queue.pointee.ready = ReadyJobs()
-        queue.pointee.change = change
-        guard waiting > 0 else { return }
-        queue.pointee.purge = change
-        queue.pointee.purges.append(
-            QueueState.Purge(stamp: Stamp(engine: self.stamp.engine, wall: stamp.wall), change: change, keeps: keeps)
-        )
-        beginCleaning(number, queue)
-        if !isReplaying { queue.pointee.throughput.note(self.stamp.engine, isBusy: queue.pointee.isBusy) }
-    }
-
-    /// Ends one job that a purge met while it waited.
-    mutating func endPurged(_ sequence: UInt64, _ queue: Queue) {
-        guard let entry = jobs.edit(sequence) else { return }
-        let isGrouped = entry.pointee.flags.contains(.isGrouped)
-        let purge = queue.pointee.purges.first { $0.change > entry.pointee.change }
-        if let purge, purge.keeps {
-            let final = Final(location: endings.add(at: purge.stamp.wall), size: .share, saysAttempts: false)
-            let attempts = attemptsToKeep(sequence, entry.pointee, final)
-            leave(entry)
-            entry.pointee.state = .cancelled
-            entry.pointee.change = purge.change
-            keep(sequence, entry.pointee, queue, final, attempts, ended: purge.stamp.engine)
-        } else {
-            leave(entry)
-            forget(sequence, entry.pointee)
-        }
-        jobs.remove(sequence)
-        if isGrouped { leaveGroup(sequence) }
-    }
-
-    /// Removes a queue: its running jobs' leases at once, its jobs one by one as ``clean(limit:)`` comes to them.
-    mutating func delete(_ number: UInt32, _ queue: Queue) {
-        if queue.pointee.counts.running > 0 {
-            for place in leases.leases.indices where leases.leases[place].fencing != 0 {
-                let sequence = leases.leases[place].sequence
-                if jobs.find(sequence)?.pointee.queue == number, let entry = jobs.edit(sequence) { dropLease(entry) }
-            }
-        }
-        for sequence in watchedJobs where queueNumber(of: sequence) == number { changedJobs.append(sequence) }
-        let hasJobs = queue.pointee.counts != QueueStatus.Counts() || queue.pointee.cleanings > 0
-        queues.delete(number, change: change)
-        overfullQueues.remove(number)
-        removal = change
-        if hasJobs { beginCleaning(number, queue) } else { queues.freeIfUnused(number) }
-    }
-
-    /// Removes an unfinished job of a deleted queue.
-    mutating func drop(unfinished sequence: UInt64) {
-        guard let entry = jobs.edit(sequence) else { return }
-        let isGrouped = entry.pointee.flags.contains(.isGrouped)
-        leave(entry)
-        forget(sequence, entry.pointee)
-        jobs.remove(sequence)
-        if isGrouped { leaveGroup(sequence) }
-    }
-
-    /// Removes a finished job of a deleted queue.
-    mutating func drop(finished sequence: UInt64) {
-        guard let entry = finished.find(sequence) else { return }
-        forget(sequence, entry.pointee)
-    }
-
-    /// Goes on with ending the jobs of purged and deleted queues, past at most `limit` jobs.
-    mutating func clean(limit: Int) {
-        var rest = limit
-        while rest > 0, let cleaning = cleanings.first {
-            rest -= 1
-            guard let sequence = firstJob(from: cleaning.next), sequence < cleaning.end else {
-                cleanings.removeFirst()
-                let queue = queues.at(cleaning.queue)
-                queue.pointee.cleanings -= 1
-                if queue.pointee.cleanings == 0 { queue.pointee.purges = [] }
-                queues.freeIfUnused(cleaning.queue)
-                continue
-            }
-            if queueNumber(of: sequence) == cleaning.queue { _ = job(sequence) }
-            cleanings[0].next = sequence + 1
-        }
-    }
-
-    private mutating func beginCleaning(_ number: UInt32, _ queue: Queue) {
-        queue.pointee.cleanings += 1
-        cleanings.append(Cleaning(queue: number, next: 0, end: nextSequence))
     }
 
     // MARK: Records
