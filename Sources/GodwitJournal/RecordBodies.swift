@@ -27,14 +27,30 @@ package struct RecordBodies: Sendable {
     mutating func add(at start: Int, count: Int) {
         places.append(Place(run: Int32(runs.count - 1), start: Int32(start), count: Int32(count)))
     }
+
+    /// Gives the bodies the indices that they are asked for by: the first one that was added has the first of `indices`, and so on.
+    mutating func arrange(_ indices: [Int]) {
+        var arranged = places
+        for (place, index) in zip(places, indices) { arranged[index] = place }
+        places = arranged
+    }
 }
 
 extension JournalReader {
     /// The bodies of the records at `locations`, verified, without an object for each: for who takes many small ones. Records that lie close
-    /// together, in the order given, are read in one call.
+    /// together are read in one call, whatever the order in which they are asked for: those of many queues lie mixed.
     ///
     /// - Throws: as ``body(at:)``, at the first record that cannot be read.
     package func bodies(at locations: [RecordLocation]) throws(JournalError) -> RecordBodies {
+        let isSorted = zip(locations, locations.dropFirst()).allSatisfy { $0 <= $1 }
+        guard !isSorted else { return try bodies(sorted: locations) }
+        let order = locations.indices.sorted { locations[$0] < locations[$1] }
+        var bodies = try bodies(sorted: order.map { locations[$0] })
+        bodies.arrange(order)
+        return bodies
+    }
+
+    private func bodies(sorted locations: [RecordLocation]) throws(JournalError) -> RecordBodies {
         var bodies = RecordBodies(capacity: locations.count)
         do throws(JournalError) {
             var start = 0

@@ -332,6 +332,13 @@ struct JournalTests {
         let some = [3, 150, 149, 20, 20, 199, 0]
         #expect(try journal.reader.records(at: some.map { locations[$0] }).map(\.header) == some.map { written[$0].header })
         #expect(try journal.reader.records(at: []).isEmpty)
+        // Bodies alone are read in the order in which they lie, whatever the order in which they are asked for.
+        let mixed = (0..<200).map { $0 * 77 % 200 }, reads = storage.calls[.read] ?? 0
+        let bodies = try journal.reader.bodies(at: mixed.map { locations[$0] })
+        #expect(mixed.indices.map { bodies.withBody($0) { Array($0) } } == mixed.map { written[$0].body })
+        #expect((storage.calls[.read] ?? 0) - reads < 40, "not one by one")
+        let repeated = try journal.reader.bodies(at: some.map { locations[$0] })
+        #expect(some.indices.map { repeated.withBody($0) { Array($0) } } == some.map { written[$0].body })
         storage.flip(1, of: "segment-00000001", at: Int(locations[4].offset) + 3000)
         #expect(throws: JournalError.self) { try journal.reader.records(at: Array(locations[..<10])) }
         // Headers need no bodies.

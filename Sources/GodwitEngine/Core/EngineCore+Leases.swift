@@ -41,7 +41,7 @@ extension EngineCore {
         let picks = pick(request, queues)
         guard !picks.isEmpty else { return false }
         var jobs: [LeasedJob] = [], until: UInt64 = 0, done = 0
-        var batch = LeasedBatch(firstFencing: state.nextFencing, items: [])
+        var batch = LeasedBatch(firstFencing: state.nextFencing, pin: pin)
         if request.isBatch { batch.items.reserveCapacity(picks.count) } else { jobs.reserveCapacity(picks.count) }
         while done < picks.count {
             let term = milliseconds(of: request.term, in: picks[done].queue)

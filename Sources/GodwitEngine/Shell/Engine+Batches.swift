@@ -34,7 +34,7 @@ extension Engine {
         send(.lease(request), mayWait: true) { answer in
             switch answer {
             case .batch(let batch): then(.success(batch))
-            case .deliveries, .abandoned: then(.success(LeasedBatch(firstFencing: 0, items: [])))
+            case .deliveries, .abandoned: then(.success(LeasedBatch(firstFencing: 0)))
             case .refused(let error): then(.failure(error))
             default: then(.failure(Self.mixedUp))
             }

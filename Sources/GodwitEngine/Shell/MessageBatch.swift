@@ -70,7 +70,9 @@ package struct LeasedBatch: Sendable {
     }
 
     var firstFencing: UInt64
-    var items: [Item]
+    var items: [Item] = []
+    /// Keeps their bodies readable where they were at the delivery, though they may be moved since; nil for an empty one.
+    var pin: JournalPin?
 
     package var count: Int { items.count }
     package var isEmpty: Bool { items.isEmpty }
