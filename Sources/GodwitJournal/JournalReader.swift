@@ -77,8 +77,8 @@ package struct JournalReader: Sendable {
 
     // MARK: Runs
 
-    /// What a record and the way to the next may take to be worth reading along.
-    private static let nearby = 64 << 10
+    /// What a record and the way to the next may take to be worth reading along: copying more out of the page cache costs more than a call.
+    private static let nearby = 16 << 10
     private static let largestRun = 1 << 20
     /// Enough for the header of a record as the engine writes them, and a small body.
     private static let firstRead = 1 << 10
