@@ -4,7 +4,7 @@ import Foundation
 struct ProcessUsage {
     /// Seconds of processor time, kernel included.
     var processor: Double
-    /// Bytes that it had the kernel send to disks (dirtied pages of files, whole ones); nil where the system does not say.
+    /// Bytes that it wrote to files; nil where the system does not say.
     var written: Int?
 
     /// `RUSAGE_SELF`, which each C library gives another type.
@@ -34,7 +34,8 @@ struct ProcessUsage {
 
     private static func written() -> Int? {
         #if os(Linux)
-        return number(after: "write_bytes:", in: "/proc/self/io")
+        // Not write_bytes: it counts whole folios of the page cache, of up to megabytes, for each block that is written in one.
+        return number(after: "wchar:", in: "/proc/self/io")
         #elseif canImport(Darwin)
         var usage = rusage_info_v2()
         let failed = withUnsafeMutablePointer(to: &usage) {
