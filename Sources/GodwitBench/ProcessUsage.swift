@@ -4,7 +4,7 @@ import Foundation
 struct ProcessUsage {
     /// Seconds of processor time, kernel included.
     var processor: Double
-    /// Bytes that it wrote to files; nil where the system does not say.
+    /// Bytes that it gave to write calls, on Darwin those that went to disks; nil where the system does not say.
     var written: Int?
 
     /// `RUSAGE_SELF`, which each C library gives another type.
