@@ -29,6 +29,16 @@ package enum Limits {
     /// Bytes of a record's key and value.
     package static let recordKey = 512
     package static let recordValue = 1 << 20
+    /// Bytes of a step's id, steps that one counter tells apart, and the highest number that one counts up to.
+    package static let step = 512
+    package static let steps = 100_000
+    package static let counterTarget = 1_000_000_000
+    /// How long a counter is kept after its latest step when nobody says it.
+    package static let counterLifetime: Duration = .seconds(30 * 86_400)
+    /// Operations that follow a job's end or a full counter, their bytes, and how deep they may stand inside each other.
+    package static let followUps = 100
+    package static let followUpBytes = 1 << 20
+    package static let followUpDepth = 8
     /// Bytes of an error's text and code; longer ones are cut at a character's boundary.
     package static let errorMessage = 4_096
     package static let errorCode = 100

@@ -52,6 +52,9 @@ package struct NewMessage: Sendable {
     package var group: String?
     /// Makes it unique in its queue, 1 to ``Limits/claim`` bytes: while a job with this claim is unfinished, there is no second one.
     package var claim: String?
+    /// What is done when the job has ended, at most ``Limits/followUps`` operations, whatever ends it. A dead letter of it in another queue does
+    /// not have them; a job that is retried after its end does them again when it ends again.
+    package var onFinal: [FollowUp]
 
     package init(
         queue: QueueName,
@@ -65,7 +68,8 @@ package struct NewMessage: Sendable {
         maxAttempts: Int? = nil,
         deduplication: Deduplication? = nil,
         group: String? = nil,
-        claim: String? = nil
+        claim: String? = nil,
+        onFinal: [FollowUp] = []
     ) {
         self.queue = queue
         self.payload = payload
@@ -79,13 +83,15 @@ package struct NewMessage: Sendable {
         self.deduplication = deduplication
         self.group = group
         self.claim = claim
+        self.onFinal = onFinal
     }
 
-    /// What the payload and the headers count against a queue's bytes and a transaction's.
+    /// What the payload, the headers and what follows count against a queue's bytes and a transaction's.
     package var size: Int {
-        headers.reduce(payload.bytes.count + (name?.utf8.count ?? 0) + payload.type.utf8.count) {
+        let size = headers.reduce(payload.bytes.count + (name?.utf8.count ?? 0) + payload.type.utf8.count) {
             $0 + $1.name.utf8.count + $1.value.utf8.count
         }
+        return onFinal.isEmpty ? size : onFinal.reduce(size) { $0 + $1.operation.followUpSize }
     }
 }
 
@@ -113,12 +119,16 @@ extension NewMessage {
             digest.add(4)
             digest.add(claim)
         }
+        if !onFinal.isEmpty {
+            digest.add(5)
+            digest.add(onFinal)
+        }
         return digest.value
     }
 }
 
 /// MurmurHash64A (Austin Appleby, public domain), fed piecewise: each piece is hashed with the value so far as its seed.
-private struct Digest64 {
+struct Digest64 {
     private(set) var value: UInt64 = 0x60d_317
 
     mutating func add(_ text: String?) {

@@ -23,13 +23,17 @@ package struct RecordKey: Sendable, Hashable {
     }
 }
 
-/// A record as it is stored.
+/// A record as it is stored, or a counter.
 package struct Record: Sendable, Hashable {
+    /// Empty for a counter.
     package var value: Bytes
+    /// What it counts, when it is a counter.
+    package var counter: Counter?
     package var version: Version
 
-    package init(value: Bytes, version: Version) {
+    package init(value: Bytes, counter: Counter? = nil, version: Version) {
         self.value = value
+        self.counter = counter
         self.version = version
     }
 }

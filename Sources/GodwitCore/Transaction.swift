@@ -30,7 +30,11 @@ package enum Operation: Sendable {
     case redrive(JobID)
     /// Removes a final job with its result.
     case forget(JobID)
+    /// Puts a small record; a counter that has the key goes.
     case put(RecordKey, value: Bytes, expecting: Expectation, lifetime: Duration?)
+    /// Counts a step, and does what follows when the counter is full. A key that holds a record is refused (`wrongState`).
+    case add(Addition)
+    /// Deletes a record, or a counter.
     case delete(RecordKey, expecting: Expectation)
 }
 
@@ -77,6 +81,7 @@ package enum OperationResult: Sendable, Hashable {
     case forgotten
     /// The record's new version.
     case put(Version)
+    case added(Added)
     case deleted
 
     package var jobID: JobID? {

@@ -21,6 +21,11 @@ package struct RecordBodies: Sendable {
         }
     }
 
+    /// Leaves out so many of the last bytes of the body with this index.
+    package mutating func shorten(_ index: Int, by count: Int) {
+        places[index].count = max(0, places[index].count - Int32(clamping: count))
+    }
+
     /// Takes a run of bytes; the places that are added from now on lie in it.
     mutating func begin(_ run: [UInt8]) { runs.append(run) }
 

@@ -132,13 +132,13 @@ extension Engine {
         try await withCheckedThrowingContinuation { continuation in publish(batch) { continuation.resume(with: $0) } }
     }
 
-    fileprivate func lease(_ max: Int, for holder: HolderOptions, wait: Duration = .zero) async throws -> LeasedBatch {
+    func lease(_ max: Int, for holder: HolderOptions, wait: Duration = .zero) async throws -> LeasedBatch {
         try await withCheckedThrowingContinuation { continuation in
             lease(max, for: holder, wait: wait) { continuation.resume(with: $0) }
         }
     }
 
-    fileprivate func complete(_ batch: LeasedBatch) async throws -> Int {
+    func complete(_ batch: LeasedBatch) async throws -> Int {
         try await withCheckedThrowingContinuation { continuation in complete(batch) { continuation.resume(with: $0) } }
     }
 }

@@ -74,6 +74,7 @@ struct RandomWork {
             }
         case 34, 35:
             let key = RecordKey("k\(roll(8))")
+            if roll(2) == 0 { return .commit([.one(.add(addition(key)))]) }
             if roll(3) == 0 { return .commit([.one(.delete(key, expecting: .anything))]) }
             let lifetime: Duration? = roll(2) == 0 ? nil : .milliseconds(1 + roll(3_000))
             return .commit([.one(.put(key, value: Bytes(text(roll(200))), expecting: .anything, lifetime: lifetime))])
@@ -98,7 +99,21 @@ struct RandomWork {
         if roll(8) == 0 { message.expires = .milliseconds(1 + roll(3_000)) }
         if roll(8) == 0 { message.timeout = .milliseconds(1_000 + roll(3_000)) }
         if roll(6) == 0 { message.deduplication = NewMessage.Deduplication(key: "key \(roll(20))") }
+        if roll(4) == 0 {
+            message.onFinal = [FollowUp(.add(addition(RecordKey("k\(roll(8))"))), when: roll(2) == 0 ? .all : [.succeeded, .cancelled])]
+        }
         return MessageBox(message)
+    }
+
+    private mutating func addition(_ key: RecordKey) -> Addition {
+        var addition = Addition(key: key, step: "\(roll(9))", amount: roll(3), target: 1 + roll(6))
+        if roll(2) == 0 { addition.lifetime = .milliseconds(1 + roll(6_000)) }
+        if roll(3) > 0 {
+            let queue = queues[roll(4)]
+            addition.then = [.enqueue(NewMessage(queue: queue, payload: Content(Bytes(text(roll(200))))))]
+            if roll(3) == 0 { addition.then.append(.add(Addition(key: RecordKey("k\(roll(8))"), step: "x", target: 1 + roll(2)))) }
+        }
+        return addition
     }
 
     private func text(_ count: Int) -> String { String(repeating: "x", count: count) }

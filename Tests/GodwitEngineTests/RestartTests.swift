@@ -208,6 +208,19 @@ struct RestartTests {
             .queue(QueueChange(queue: 0, name: .work, settings: QueueSettings())),
             .put(StoredValue(key: RecordKey("k", home: .queue(.work)), value: "", valueBytes: 0, expires: 4)),
             .swept(Sweep(queue: 0, sequences: [1, 2, 900], keys: 3)),
+            .added(
+                CountedStep(
+                    key: RecordKey("k"),
+                    step: Array("step".utf8),
+                    amount: 2,
+                    target: 300,
+                    completes: false,
+                    expires: 9,
+                    then: Bytes(),
+                    thenBytes: 0
+                )
+            ),
+            .followed(FollowedEnd(subject: .job(3), states: .failed)),
         ]
         let change = changes[seed % changes.count]
         change.encode(Stamp(engine: 1, wall: 2), into: &writer)

@@ -35,6 +35,21 @@ extension EngineState {
         var others: [String] = []
         extras.forEach { others.append("extra \($0): \($1)") }
         records.forEach { others.append("record \($0.name): \($1)") }
+        counters.forEach { key, counter in
+            var marks: [String] = []
+            counter.steps.forEach { mark, _ in marks.append("\(mark.high):\(mark.low)") }
+            others.append(
+                """
+                counter \(key.name): \(counter.count)/\(counter.target) at \(counter.created) \(counter.change) until \(counter.expires), \
+                \(counter.then as Any), \(marks.sorted())
+                """
+            )
+        }
+        owed.forEachItem { item in
+            var writer = RecordWriter()
+            item(&writer)
+            others.append("owed \(writer.bytes)")
+        }
         recordKeys.forEach { others.append("record key \($0): \($1.name)") }
         for segment in use.segments { others.append("segment \(segment): \(use[segment])") }
         for (number, queue) in queues.states.enumerated() { others += Self.dump(number, queue, self) }

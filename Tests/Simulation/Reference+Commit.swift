@@ -100,6 +100,7 @@ extension Reference {
             try check(expectation, of: key)
             let expires = lifetime.map { engine.addingClamped($0.inMilliseconds) }
             return ([.put(key, value, expires: expires)], .put(key, unit: newestUnit + 1))
+        case .add: preconditionFailure("clients count no steps")
         case .delete(let key, let expectation):
             try check(expectation, of: key)
             return (live.records[key] == nil ? [] : [.deleted(key)], .deleted)

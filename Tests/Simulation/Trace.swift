@@ -44,6 +44,7 @@ struct Trace: CustomStringConvertible {
         case .forget(let id): "forget \(job(id))"
         case .put(let key, _, let expectation, let lifetime):
             "put \(key.name) (\(expectation)) for \(lifetime.map { "\($0)" } ?? "ever")"
+        case .add(let addition): "add \(addition.step) to \(addition.key.name), \(addition.amount) of \(addition.target)"
         case .delete(let key, let expectation): "delete \(key.name) (\(expectation))"
         }
     }

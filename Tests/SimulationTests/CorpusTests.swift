@@ -7,11 +7,12 @@ import Testing
 struct CorpusTests {
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Corpus")
 
-    @Test("is decoded or refused, and crashes nothing", arguments: ["record", "group", "checkpoint", "segment"])
+    @Test("is decoded or refused, and crashes nothing", arguments: ["record", "followups", "group", "checkpoint", "segment"])
     func replay(_ target: String) throws {
         let decode: (UnsafeRawBufferPointer) -> Void =
             switch target {
             case "record": RecordDecoding.record
+            case "followups": RecordDecoding.followUps
             case "group": JournalDecoding.group
             case "checkpoint": JournalDecoding.checkpoint
             default: JournalDecoding.segment

@@ -16,17 +16,18 @@ func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// `fuzz`: libFuzzer on one decoder, which the variable GODWIT_FUZZ names: record, group, checkpoint or segment.
+/// `fuzz`: libFuzzer on one decoder, which the variable GODWIT_FUZZ names: record, followups, group, checkpoint or segment.
 @main
 enum Fuzz {
     static let decode: @Sendable (UnsafeRawBufferPointer) -> Void = {
         switch ProcessInfo.processInfo.environment["GODWIT_FUZZ"] {
         case "record": return { RecordDecoding.record($0) }
+        case "followups": return { RecordDecoding.followUps($0) }
         case "group": return { JournalDecoding.group($0) }
         case "checkpoint": return { JournalDecoding.checkpoint($0) }
         case "segment": return { JournalDecoding.segment($0) }
         default:
-            FileHandle.standardError.write(Data("fuzz: set GODWIT_FUZZ to record, group, checkpoint or segment\n".utf8))
+            FileHandle.standardError.write(Data("fuzz: set GODWIT_FUZZ to record, followups, group, checkpoint or segment\n".utf8))
             exit(64)
         }
     }()

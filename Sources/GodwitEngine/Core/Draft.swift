@@ -17,7 +17,33 @@ struct Draft {
     private var keys: [QueueKey: (sequence: UInt64, fingerprint: UInt64?)] = [:]
     private var claims: [QueueKey: UInt64] = [:]
     private var records: [RecordKey: Bool] = [:]
+    private var counters: [RecordKey: StagedCounter] = [:]
+    /// What follows an end is decided: nothing may refuse it, and what it ends or fills in turn is followed later.
+    var isFollowing = false
+    /// How many operations followed so far.
+    var followed = 0
     private var added: [Added] = []
+
+    /// A counter while steps of it are decided.
+    struct StagedCounter {
+        var created: UInt64
+        var change: UInt64
+        var counter: Counter
+        var expires: Int64
+        /// Steps that this draft counts.
+        var steps: Set<[UInt8]> = []
+        /// Of how many steps the ids are known.
+        var stepCount: Int
+        var then: Then
+
+        /// What follows when it is full.
+        enum Then {
+            case nothing
+            /// Said by this draft.
+            case said([GodwitCore.Operation])
+            case recorded(RecordLocation)
+        }
+    }
 
     /// What its operations bring to a queue and take from it.
     struct Added {
@@ -42,6 +68,9 @@ struct Draft {
         if !keys.isEmpty { keys.removeAll() }
         if !claims.isEmpty { claims.removeAll() }
         if !records.isEmpty { records.removeAll() }
+        if !counters.isEmpty { counters.removeAll() }
+        isFollowing = false
+        followed = 0
         added.removeAll(keepingCapacity: true)
     }
 
@@ -73,7 +102,17 @@ struct Draft {
 
     /// Whether earlier operations put (true) or deleted (false) a record.
     func record(_ key: RecordKey) -> Bool? { records.isEmpty ? nil : records[key] }
-    mutating func setRecord(_ key: RecordKey, _ isThere: Bool) { records[key] = isThere }
+    mutating func setRecord(_ key: RecordKey, _ isThere: Bool) {
+        records[key] = isThere
+        if !counters.isEmpty { counters[key] = nil }
+    }
+
+    /// A counter as its operations left it, if they changed it.
+    func counter(_ key: RecordKey) -> StagedCounter? { counters.isEmpty ? nil : counters[key] }
+    mutating func setCounter(_ key: RecordKey, _ counter: StagedCounter) {
+        records[key] = true
+        counters[key] = counter
+    }
 
     func added(to queue: UInt32) -> Added { added.first { $0.queue == queue } ?? Added(queue: queue) }
 

@@ -93,6 +93,7 @@ extension EngineCore {
             draft.begin(nextSequence: state.nextSequence)
             guard drop(from: queue, load.queue, for: Int(priority)) else { return }
             try record(draft.changes, for: .settle)
+            try payOwed()
         }
     }
 
@@ -174,6 +175,7 @@ extension EngineCore {
         for lease in alone {
             if case .one = try commit(PreparedTransaction.one(.complete(lease, result: nil)), nil) { count += 1 }
         }
+        try payOwed()
         hold(ticket, .count(count), until: state.change)
     }
 

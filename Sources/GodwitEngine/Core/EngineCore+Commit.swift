@@ -26,7 +26,8 @@ extension EngineCore {
     }
 
     mutating func commit(_ ticket: Ticket, _ transaction: PreparedTransaction) throws(JournalError) {
-        hold(ticket, .outcome(try commit(transaction, nil)), until: state.change)
+        let outcome = try commit(transaction, nil)
+        hold(ticket, .outcome(outcome), until: state.change)
     }
 
     mutating func commit(_ transaction: PreparedTransaction, _ session: SessionName?) throws(JournalError) -> OutcomeView {
@@ -58,17 +59,34 @@ extension EngineCore {
                 return .aborted(operation: 0, BrokerError(error))
             }
         }
-        if case .one = transaction { return .one(draft.results[0]) }
-        return .many(draft.results)
+        let outcome: OutcomeView
+        if case .one = transaction { outcome = .one(draft.results[0]) } else { outcome = .many(draft.results) }
+        try payOwed()
+        return outcome
     }
 
     /// Sees to it that the queue of a message is there; answers why it cannot be.
     private mutating func createQueue(for operation: PreparedOperation) throws(JournalError) -> BrokerError? {
-        try openQueue(for: operation)
-        guard case .enqueue(let box) = operation, queueNumber(box.message.queue) == nil else { return nil }
-        guard options.createsQueues else { return .queueNotFound(box.message.queue.description) }
+        switch operation {
+        case .add(let addition): return try openQueues(for: addition)
+        case .enqueue(let box):
+            try openQueue(for: operation)
+            if let error = try openQueue(box.message.queue) { return error }
+            // They are made when it ends; one that can never be is said now.
+            guard !box.message.onFinal.isEmpty, !options.createsQueues else { return nil }
+            return try openQueues(for: box.message.onFinal.map(\.operation), in: "on_final")
+        default:
+            try openQueue(for: operation)
+            return nil
+        }
+    }
+
+    /// Sees to it that a queue is there; answers why it cannot be.
+    mutating func openQueue(_ name: QueueName) throws(JournalError) -> BrokerError? {
+        guard queueNumber(name) == nil else { return nil }
+        guard options.createsQueues else { return .queueNotFound(name.description) }
         if let error = tooManyQueues { return error }
-        do { try createQueue(box.message.queue) } catch {
+        do { try createQueue(name) } catch {
             guard error.changedNothing else { throw error }
             return BrokerError(error)
         }
@@ -101,7 +119,7 @@ extension EngineCore {
         return number
     }
 
-    private mutating func decide(_ operation: PreparedOperation) throws(BrokerError) {
+    mutating func decide(_ operation: PreparedOperation) throws(BrokerError) {
         switch operation {
         case .enqueue(let box): try decideEnqueue(box)
         case .complete(let lease, let result):
@@ -131,10 +149,11 @@ extension EngineCore {
             draft.changes.append(.put(StoredValue(key: key, value: value, valueBytes: value.count, expires: expires)))
             draft.setRecord(key, true)
             draft.results.append(.put(change: nextChange))
+        case .add(let addition): try decideAdd(addition)
         case .delete(let key, let expectation):
             draft.onlyPublishes = false
             try check(expectation, of: key)
-            if draft.record(key) ?? (state.records[key] != nil) {
+            if draft.record(key) ?? (state.change(of: key) != nil) {
                 draft.changes.append(.deleted(key: key))
                 draft.setRecord(key, false)
             }
@@ -205,6 +224,7 @@ extension EngineCore {
                     size: box.size,
                     group: group,
                     claim: claim,
+                    onFinalBytes: box.onFinalBytes,
                     message: box
                 )
             )

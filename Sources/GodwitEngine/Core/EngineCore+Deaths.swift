@@ -105,7 +105,7 @@ extension EngineCore {
             guard let sequence = job.sequence, let entry = state.unfinishedJob(sequence), entry.pointee.state != .running,
                 let name = readMessage(sequence, entry)?.stored.deaths.first?.queue
             else { return }
-            return try openQueue(name)
+            return try openLetterQueue(name)
         case .deadLetter(let name, _, let queue): (lease, target) = (name, queue)
         case .enqueue(let box):
             guard let number = queueNumber(box.message.queue) else { return }
@@ -119,10 +119,10 @@ extension EngineCore {
     }
 
     mutating func openDeadLetterQueue(of queue: UInt32, or target: QueueName? = nil) throws(JournalError) {
-        if let name = target ?? deadLetterQueue(of: queue) { try openQueue(name) }
+        if let name = target ?? deadLetterQueue(of: queue) { try openLetterQueue(name) }
     }
 
-    private mutating func openQueue(_ name: QueueName) throws(JournalError) {
+    private mutating func openLetterQueue(_ name: QueueName) throws(JournalError) {
         guard state.queues.numbers[name] == nil, tooManyQueues == nil else { return }
         do { try createQueue(name) } catch {
             guard error.changedNothing else { throw error }

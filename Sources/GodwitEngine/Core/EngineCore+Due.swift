@@ -6,7 +6,7 @@ extension EngineCore {
     /// Does what needs no record, and so no room on the disk either.
     mutating func endDue() {
         endWaits()
-        state.clean(limit: Self.dueLimit)
+        if !isOwingMuch { state.clean(limit: Self.dueLimit) }
         state.tidy()
         sweepCancelRequestsIfDue()
     }
@@ -21,6 +21,7 @@ extension EngineCore {
         try sweep()
         try sweepOverfull()
         try endSessions()
+        try recordOwed()
         try recordClockIfDue()
     }
 
@@ -162,7 +163,16 @@ extension EngineCore {
             guard budget > 0 else { return hasMoreDue = true }
             budget -= 1
             state.recordTimers.removeFirst()
-            guard let key = state.recordKeys[timer.subject], state.records[key]?.change == timer.subject else { continue }
+            guard let key = state.recordKeys[timer.subject] else { continue }
+            if let counter = state.counters[key], counter.created == timer.subject {
+                // Its steps put it off.
+                guard counter.expires <= now.engine else {
+                    state.recordTimers.insert(counter.expires, timer.subject)
+                    continue
+                }
+            } else {
+                guard state.records[key]?.change == timer.subject else { continue }
+            }
             do { try record(.deleted(key: key), for: .settle) } catch {
                 state.recordTimers.insert(timer.time, timer.subject)
                 throw error

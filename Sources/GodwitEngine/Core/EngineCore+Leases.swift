@@ -72,6 +72,7 @@ extension EngineCore {
             if request.isBatch {
                 for sequence in sequences {
                     guard let entry = state.jobs.find(sequence) else { continue }
+                    if entry.pointee.flags.contains(.hasFollowUps) { batch.followed.append(batch.count) }
                     batch.items.append(LeasedBatch.Item(sequence: sequence, message: entry.pointee.message))
                 }
                 continue

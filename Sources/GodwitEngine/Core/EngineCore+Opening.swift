@@ -124,6 +124,7 @@ extension EngineCore {
         state.endReplay()
         state.nextSweep = now.engine
         try restartLeases()
+        try payOwed()
         try journal.write()
         try journal.sync()
         noteSynced()

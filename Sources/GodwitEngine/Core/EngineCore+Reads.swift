@@ -135,7 +135,10 @@ extension EngineCore {
 
     func lookUp(_ key: RecordKey) -> (RecordView?, until: UInt64) {
         // One that is not there may have been deleted by what is not durable yet.
-        guard let record = state.records[key] else { return (nil, state.change) }
+        guard let record = state.records[key] else {
+            guard let counter = state.counters[key] else { return (nil, state.change) }
+            return (RecordView(counter: counter.counter, version: Version(counter.change), pin: pin), counter.change)
+        }
         return (RecordView(location: record.location, version: Version(record.change), pin: pin), record.change)
     }
 

@@ -54,6 +54,13 @@ extension ResultView {
                 writer.put(UInt8(6))
                 writer.put(change)
             case .deleted: writer.put(UInt8(7))
+            case .added(let added):
+                writer.put(UInt8(8))
+                writer.put(UInt8((added.isCounted ? 1 : 0) | (added.completes ? 2 : 0)))
+                writer.putVariable(UInt64(added.counter.count))
+                writer.putVariable(UInt64(added.counter.target))
+                writer.put(added.change)
+                writer.putSequences(added.sequences)
             }
         }
         return writer.bytes
@@ -82,6 +89,18 @@ extension ResultView {
         case 5: self = .forgotten
         case 6: self = .put(change: try reader.number())
         case 7: self = .deleted
+        case 8:
+            let flags: UInt8 = try reader.get(), count = try reader.variable(), target = try reader.amount(), change = try reader.number()
+            guard count < 1 << 48 else { throw .malformed("a count out of range") }
+            self = .added(
+                AddedView(
+                    counter: Counter(count: Int(count), target: target),
+                    isCounted: flags & 1 != 0,
+                    completes: flags & 2 != 0,
+                    sequences: try reader.sequences(),
+                    change: change
+                )
+            )
         default: throw .newer("a result \(kind)")
         }
     }

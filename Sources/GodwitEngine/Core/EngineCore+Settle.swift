@@ -172,7 +172,8 @@ extension EngineCore {
             size: Int(entry.size),
             priority: entry.priority,
             attempts: state.attempts(sequence, entry),
-            timeout: state.extra(sequence, entry)?.timeout
+            timeout: state.extra(sequence, entry)?.timeout,
+            hasFollowUps: entry.flags.contains(.hasFollowUps)
         )
     }
 
@@ -193,11 +194,11 @@ extension EngineCore {
         switch expectation {
         case .anything: return
         case .absent:
-            if !(staged ?? (state.records[key] != nil)) { return }
+            if !(staged ?? (state.change(of: key) != nil)) { return }
             throw BrokerError(.versionConflict, "the record \(key.name) is there already: read it and try again")
         case .version(let version):
             // Nobody can know the version that an operation of the same transaction makes.
-            if staged == nil, state.records[key]?.change == version.number { return }
+            if staged == nil, state.change(of: key) == version.number { return }
             throw BrokerError(.versionConflict, "the record \(key.name) is at another version: read it and try again")
         }
     }

@@ -65,7 +65,7 @@ extension EngineCore {
     /// Milliseconds until the next turn is needed though nobody asks for one; nil for never.
     var nextTurn: Int64? {
         if failure != nil { return nil }
-        if !state.cleanings.isEmpty { return 0 }
+        if !state.cleanings.isEmpty, !isOwingMuch { return 0 }
         var rest: Int64?
         func within(_ time: Int64) { rest = min(rest ?? .max, max(time, 0)) }
         if let timer = waitTimers.first { within(min(timer.time - now.engine, Self.longestWait)) }
@@ -77,7 +77,7 @@ extension EngineCore {
             within(dueBlockedUntil - instant.boot)
             return rest
         }
-        if hasMoreDue { return 0 }
+        if hasMoreDue || isOwing { return 0 }
         if state.leases.count > 0 {
             within(500)
             if let timer = state.leaseTimers.first { within(timer.time - state.leaseNow) }

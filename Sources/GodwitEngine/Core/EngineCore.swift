@@ -74,6 +74,8 @@ struct EngineCore: ~Copyable {
     var nextWatermarkCheck: Int64 = .min
     /// Engine time at which sessions are looked at again.
     var nextSessionSweep: Int64 = 0
+    /// What is owed and could not be read; see ``OwedTable``.
+    var unreadableOwed: Set<EndedSubject> = []
     /// Time since boot before which nothing that is due and must be recorded is tried again.
     var dueBlockedUntil: Int64 = 0
 
@@ -138,7 +140,7 @@ struct EngineCore: ~Copyable {
             do { try serveWaiting() } catch { note(error) }
         }
         answerWatches()
-        if !hasMoreDue, state.cleanings.isEmpty {
+        if !hasMoreDue, state.cleanings.isEmpty, !isOwing {
             for ticket in clockFollowers { hold(ticket, .done, until: state.change) }
             clockFollowers.removeAll()
         }

@@ -5,6 +5,9 @@ final class MessageBox: Sendable {
     let message: NewMessage
     /// What it counts against a queue's bytes.
     let size: Int
+    /// The record's body: the payload, and behind it what follows the job's end.
+    let body: Bytes
+    let onFinalBytes: Int
     /// A dead letter's history.
     let deaths: [StoredDeath]
 
@@ -12,6 +15,12 @@ final class MessageBox: Sendable {
         self.message = message
         self.deaths = deaths
         size = message.size
+        if message.onFinal.isEmpty {
+            (body, onFinalBytes) = (message.payload.bytes, 0)
+        } else {
+            let followUps = FollowUpCoding.encode(message.onFinal)
+            (body, onFinalBytes) = (Bytes(message.payload.bytes.slice + followUps), followUps.count)
+        }
     }
 }
 
@@ -47,6 +56,7 @@ enum PreparedOperation: Sendable {
     case redrive(JobName)
     case forget(JobName)
     case put(RecordKey, value: Bytes, expecting: Expectation, lifetime: Duration?)
+    case add(Addition)
     case delete(RecordKey, expecting: Expectation)
 }
 
@@ -80,7 +90,7 @@ extension PreparedTransaction {
 }
 
 extension PreparedOperation {
-    fileprivate init(_ operation: GodwitCore.Operation, _ identity: StoreIdentity) {
+    init(_ operation: GodwitCore.Operation, _ identity: StoreIdentity) {
         func job(_ id: JobID) -> JobName { JobName(id: id, sequence: identity.sequence(of: id)) }
         switch operation {
         case .enqueue(let message): self = .enqueue(MessageBox(message))
@@ -96,6 +106,7 @@ extension PreparedOperation {
         case .forget(let id): self = .forget(job(id))
         case .put(let key, let value, let expectation, let lifetime):
             self = .put(key, value: value, expecting: expectation, lifetime: lifetime)
+        case .add(let addition): self = .add(addition)
         case .delete(let key, let expectation): self = .delete(key, expecting: expectation)
         }
     }
@@ -108,6 +119,7 @@ enum ResultView: Sendable {
     case state(JobState)
     case forgotten
     case put(change: UInt64)
+    case added(AddedView)
     case deleted
 
     func result(_ identity: StoreIdentity) -> OperationResult {
@@ -127,8 +139,29 @@ enum ResultView: Sendable {
         case .state(let state): .state(state)
         case .forgotten: .forgotten
         case .put(let change): .put(Version(change))
+        case .added(let view): .added(view.added(identity))
         case .deleted: .deleted
         }
+    }
+}
+
+/// What counting a step came to.
+struct AddedView: Sendable {
+    var counter: Counter
+    var isCounted: Bool
+    var completes = false
+    /// The jobs that what followed enqueued.
+    var sequences: [UInt64] = []
+    var change: UInt64
+
+    func added(_ identity: StoreIdentity) -> Added {
+        Added(
+            counter: counter,
+            isCounted: isCounted,
+            completes: completes,
+            enqueued: sequences.map(identity.jobID),
+            version: Version(change)
+        )
     }
 }
 

@@ -39,7 +39,7 @@ extension GodwitCore.Operation {
     fileprivate func validate() throws(BrokerError) -> Int {
         switch self {
         case .enqueue(let message):
-            try message.validate()
+            try message.validate(depth: 0)
             return message.size
         case .complete(_, let result):
             guard let result else { return 0 }
@@ -55,19 +55,18 @@ extension GodwitCore.Operation {
         case .deadLetter, .cancel, .retry, .redrive, .forget:
             return 0
         case .put(let key, let value, _, let lifetime):
-            try Self.check(key)
-            guard value.count <= Limits.recordValue else {
-                throw BrokerError(.tooLarge, "a record's value has at most \(Limits.recordValue) bytes", field: "value")
-            }
-            if let lifetime { try Self.check("lifetime", lifetime, from: .milliseconds(1)) }
+            try Self.checkPut(key, value, lifetime)
             return value.count
+        case .add(let addition):
+            try addition.validate(depth: 0)
+            return followUpSize
         case .delete(let key, _):
             try Self.check(key)
             return 0
         }
     }
 
-    fileprivate static func check(_ field: String, _ duration: Duration, from least: Duration) throws(BrokerError) {
+    static func check(_ field: String, _ duration: Duration, from least: Duration) throws(BrokerError) {
         guard duration >= least, duration <= Limits.longestDuration else {
             throw .invalidArgument(field, "\(field) must be \(least.text) to \(Limits.longestDuration.text)")
         }
@@ -88,7 +87,15 @@ extension GodwitCore.Operation {
         }
     }
 
-    private static func check(_ key: RecordKey) throws(BrokerError) {
+    static func checkPut(_ key: RecordKey, _ value: Bytes, _ lifetime: Duration?) throws(BrokerError) {
+        try check(key)
+        guard value.count <= Limits.recordValue else {
+            throw BrokerError(.tooLarge, "a record's value has at most \(Limits.recordValue) bytes", field: "value")
+        }
+        if let lifetime { try check("lifetime", lifetime, from: .milliseconds(1)) }
+    }
+
+    static func check(_ key: RecordKey) throws(BrokerError) {
         guard (1...Limits.recordKey).contains(key.name.utf8.count) else {
             throw .invalidArgument("key", "a record's key has 1 to \(Limits.recordKey) bytes")
         }
@@ -97,7 +104,8 @@ extension GodwitCore.Operation {
 }
 
 extension NewMessage {
-    fileprivate func validate() throws(BrokerError) {
+    /// - Parameter depth: in how many others' follow-ups it stands.
+    func validate(depth: Int) throws(BrokerError) {
         if let name, name.utf8.count > Limits.jobName {
             throw .invalidArgument("name", "a job's name has at most \(Limits.jobName) bytes")
         }
@@ -124,6 +132,7 @@ extension NewMessage {
         if let key = deduplication?.key, !(1...Limits.key).contains(key.utf8.count) {
             throw .invalidArgument("key", "an idempotency key has 1 to \(Limits.key) bytes")
         }
+        if !onFinal.isEmpty { try onFinal.map(\.operation).validate(asFollowUpsIn: "on_final", depth: depth) }
     }
 }
 

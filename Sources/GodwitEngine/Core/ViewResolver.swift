@@ -125,12 +125,14 @@ struct ViewResolver: Sendable {
             attempts: attempts ?? Attempts(maxAttempts: job.maxAttempts),
             timeout: job.timeout,
             group: job.group,
-            claim: job.claim
+            claim: job.claim,
+            hasFollowUps: job.onFinalBytes > 0
         )
     }
 
     func record(_ view: RecordView) throws(BrokerError) -> Record {
-        Record(value: Bytes(try read(view.location).body), version: view.version)
+        let value = try view.location.map { location throws(BrokerError) in Bytes(try read(location).body) }
+        return Record(value: value ?? Bytes(), counter: view.counter, version: view.version)
     }
 
     func watch(_ view: WatchView) throws(BrokerError) -> WatchAnswer {
@@ -155,7 +157,7 @@ struct ViewResolver: Sendable {
     /// A message with its payload.
     func message(at location: RecordLocation) throws(BrokerError) -> Message { try message(.success(try read(location)), at: location) }
 
-    private typealias ReadRecord = Result<JournalReader.Record, JournalError>
+    typealias ReadRecord = Result<JournalReader.Record, JournalError>
 
     /// Reads records together; when one of them cannot be read, each alone.
     private func read(
@@ -181,11 +183,12 @@ struct ViewResolver: Sendable {
         }
     }
 
-    private func message(_ record: ReadRecord, at location: RecordLocation) throws(BrokerError) -> Message {
+    func message(_ record: ReadRecord, at location: RecordLocation) throws(BrokerError) -> Message {
         let record = try found(record)
         guard record.kind == RecordKind.published.rawValue else { throw Self.unexpected("a job's message") }
         let (stamp, job, stored) = try decode(location) { () throws(RecordError) in try record.header.withBytes(Change.message(header:)) }
-        return Message(stamp: stamp, job: job, stored: stored, payload: Content(Bytes(record.body), type: stored.contentType))
+        let payload = record.body.dropLast(job.onFinalBytes)
+        return Message(stamp: stamp, job: job, stored: stored, payload: Content(Bytes(payload), type: stored.contentType))
     }
 
     private func found(_ record: ReadRecord) throws(BrokerError) -> JournalReader.Record {
@@ -314,15 +317,15 @@ struct ViewResolver: Sendable {
         }
     }
 
-    private func read(_ location: RecordLocation) throws(BrokerError) -> JournalReader.Record {
+    func read(_ location: RecordLocation) throws(BrokerError) -> JournalReader.Record {
         do throws(JournalError) { return original(try reader.record(at: location)) } catch { throw BrokerError(error) }
     }
 
-    private func decode<T>(_ location: RecordLocation, _ body: () throws(RecordError) -> T) throws(BrokerError) -> T {
+    func decode<T>(_ location: RecordLocation, _ body: () throws(RecordError) -> T) throws(BrokerError) -> T {
         do { return try body() } catch { throw BrokerError(error, at: location, in: reader.folder) }
     }
 
-    private static func unexpected(_ what: String) -> BrokerError {
+    static func unexpected(_ what: String) -> BrokerError {
         BrokerError(.storeCorrupt, "the store does not hold \(what) where it was written: restore it from a backup")
     }
 }

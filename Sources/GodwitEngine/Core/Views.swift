@@ -48,7 +48,9 @@ enum StoredContent: Sendable {
 }
 
 struct RecordView: Sendable {
-    var location: RecordLocation
+    /// Where a record's value is; nil for a counter.
+    var location: RecordLocation?
+    var counter: Counter?
     var version: Version
     /// Keeps it readable.
     var pin: JournalPin

@@ -259,6 +259,8 @@ extension Change {
         case .expired: "expiry"
         case .progressed: "progress"
         case .put, .deleted: "a record"
+        case .added: "a counter's step"
+        case .followed: "what followed an end"
         case .moved(let move): move.thing.isMessage ? "payload" : "a record"
         case .redriven: "a dead letter's return"
         case .outcome: "what a session's transaction came to"
@@ -281,7 +283,9 @@ extension Change {
         case .expired(let sequences), .completedTogether(let sequences): sequences
         case .swept(let sweep): sweep.sequences
         case .moved(let move): move.thing.jobs
-        case .store, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted, .outcome, .sessionsEnded: []
+        case .store, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted, .added, .followed, .outcome,
+            .sessionsEnded:
+            []
         }
     }
 }

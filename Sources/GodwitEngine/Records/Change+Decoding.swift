@@ -58,7 +58,9 @@ extension Change {
         case .queueDeleted:
             return .queueDeleted(queue: try reader.get())
         case .published:
-            return .published(try publication(&reader).job)
+            let job = try publication(&reader).job
+            guard job.onFinalBytes <= bodyBytes else { throw .malformed("what follows is longer than the record's body") }
+            return .published(job)
         case .leased:
             return .leased(try grant(&reader))
         case .completed:
@@ -125,6 +127,10 @@ extension Change {
                 }
             }
             return .put(StoredValue(key: key, value: Bytes(), valueBytes: bodyBytes, expires: expires))
+        case .added:
+            return .added(try CountedStep(&reader, bodyBytes: bodyBytes))
+        case .followed:
+            return .followed(try FollowedEnd(&reader))
         case .deleted:
             return .deleted(key: try recordKey(&reader))
         case .swept:
@@ -180,6 +186,7 @@ extension Change {
             case .origin: job.origin = try field.number()
             case .group: job.group = Array(field.value)
             case .claim: job.claim = Array(field.value)
+            case .onFinal: job.onFinalBytes = Int(try field.integer(UInt32.self))
             case .deaths: message.deaths = try field.deaths()
             default: try field.skip()
             }
@@ -228,6 +235,7 @@ extension Change {
             case .timeout: revival.timeout = try field.time()
             case .group: revival.group = Array(field.value)
             case .claim: revival.claim = Array(field.value)
+            case .onFinal: revival.hasFollowUps = try field.integer(UInt8.self) != 0
             default: try field.skip()
             }
         }

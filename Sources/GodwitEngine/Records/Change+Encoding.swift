@@ -7,7 +7,7 @@ enum RecordKind: UInt8 {
     case published = 16, leased, completed, failed, released, cancelled, retried, forgotten, due, expired, progressed
     case completedTogether = 32
     case redriven = 33
-    case put = 40, deleted, swept
+    case put = 40, deleted, swept, added, followed
     case moved = 48
     case outcome = 56, sessionsEnded
 }
@@ -41,6 +41,8 @@ extension Change {
         case .progressed: .progressed
         case .put: .put
         case .deleted: .deleted
+        case .added: .added
+        case .followed: .followed
         case .swept: .swept
         case .moved: .moved
         case .outcome: .outcome
@@ -51,10 +53,11 @@ extension Change {
     /// The record's body: what is read back on demand and never kept in memory.
     var body: Bytes {
         switch self {
-        case .published(let job): job.message?.message.payload.bytes ?? Bytes()
+        case .published(let job): job.message?.body ?? Bytes()
         case .completed(let completion): completion.result?.bytes ?? Bytes()
         case .failed(let attempt): Bytes(attempt.failure.message)
         case .put(let record): record.value
+        case .added(let step): step.then
         case .moved(let move): move.body
         default: Bytes()
         }
@@ -131,6 +134,7 @@ extension Change {
                 if let timeout = revival.timeout { writer.field(.timeout, timeout) }
                 if let group = revival.group { writer.field(.group, bytes: group) }
                 if let claim = revival.claim { writer.field(.claim, bytes: claim) }
+                if revival.hasFollowUps { writer.field(.onFinal, UInt8(1)) }
             }
         case .due(let jobs):
             writer.putVariable(UInt64(jobs.count))
@@ -147,6 +151,10 @@ extension Change {
         case .put(let record):
             Self.encode(record.key, into: &writer)
             if let expires = record.expires { writer.field(.expires, expires) }
+        case .added(let step):
+            step.encode(into: &writer)
+        case .followed(let end):
+            end.encode(into: &writer)
         case .deleted(let key):
             Self.encode(key, into: &writer)
         case .swept(let sweep):
@@ -223,6 +231,7 @@ extension Change {
         if let origin = job.origin { writer.field(.origin, origin) }
         if let group = job.group { writer.field(.group, bytes: group) }
         if let claim = job.claim { writer.field(.claim, bytes: claim) }
+        if job.onFinalBytes > 0 { writer.field(.onFinal, UInt32(job.onFinalBytes)) }
     }
 
     static func encode(_ key: RecordKey, into writer: inout RecordWriter) {

@@ -35,6 +35,9 @@ enum Change {
     case expired([UInt64])
     case progressed(sequence: UInt64, JobProgress)
     case put(StoredValue)
+    case added(CountedStep)
+    /// What followed a job's end, or a full counter, was done in the same group.
+    case followed(FollowedEnd)
     case deleted(key: RecordKey)
     case swept(Sweep)
     case moved(Move)
@@ -101,6 +104,8 @@ struct Publication {
     var origin: UInt64?
     var group: [UInt8]?
     var claim: [UInt8]?
+    /// How many bytes of the record's body say what follows its end.
+    var onFinalBytes = 0
     /// Nil when it is replayed: what it says stays in the journal.
     var message: MessageBox?
 }
@@ -151,6 +156,8 @@ struct Retry: Equatable {
         var timeout: Int64?
         var group: [UInt8]?
         var claim: [UInt8]?
+        /// Whether something follows its end.
+        var hasFollowUps = false
     }
 
     var sequence: UInt64

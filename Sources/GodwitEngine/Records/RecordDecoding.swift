@@ -18,4 +18,11 @@ package enum RecordDecoding {
             // refused, as it may be
         }
     }
+
+    /// Decodes what follows an end as its body says it.
+    package static func followUps(_ input: UnsafeRawBufferPointer) {
+        guard let followUps = try? FollowUpCoding.decode(input) else { return }
+        let again = try? FollowUpCoding.encode(followUps).withBytes { bytes throws(RecordError) in try FollowUpCoding.decode(bytes) }
+        precondition(again?.count == followUps.count, "what was encoded is not decoded to the same")
+    }
 }

@@ -121,6 +121,9 @@ struct RecordTag: RawRepresentable, Hashable {
     /// The job whose dead letter it is.
     static let origin = RecordTag(rawValue: 36)
     static let deaths = RecordTag(rawValue: 37)
+    /// What follows the job's end: how many bytes of the record's body, the last ones, it takes. In what follows, that itself.
+    static let onFinal = RecordTag(rawValue: 45 | critical)
+    static let maxAttempts = RecordTag(rawValue: 46)
     // In checkpoints alone.
     static let started = RecordTag(rawValue: 20)
     static let fraction = RecordTag(rawValue: 21)

@@ -43,7 +43,10 @@ extension Engine {
 
     /// The bodies of leased messages, in their order. Reads files: not for the engine's thread.
     package func bodies(of batch: LeasedBatch) throws(BrokerError) -> RecordBodies {
-        do { return try resolver.reader.bodies(at: batch.items.map(\.message)) } catch { throw BrokerError(error) }
+        var bodies: RecordBodies
+        do { bodies = try resolver.reader.bodies(at: batch.items.map(\.message)) } catch { throw BrokerError(error) }
+        for index in batch.followed { bodies.shorten(index, by: try resolver.followUpBytes(at: batch.items[index].message)) }
+        return bodies
     }
 
     /// Completes leased messages, without results.

@@ -25,22 +25,31 @@ extension ViewResolver {
 
     private func exported(_ export: ExportView, _ record: JournalReader.Record) throws(BrokerError) -> ExportedJob {
         let view = export.view
-        let job: Publication, stored: StoredMessage
+        let job: Publication, stored: StoredMessage, payload: Bytes, onFinal: [FollowUp]
         do throws(RecordError) {
+            let record = try record.original()
             (_, job, stored) = try record.header.withBytes(Change.message(header:))
+            payload = Bytes(record.body.dropLast(job.onFinalBytes))
+            onFinal =
+                job.onFinalBytes == 0
+                ? []
+                : try Array(record.body.suffix(job.onFinalBytes)).withBytes { bytes throws(RecordError) in
+                    try FollowUpCoding.decode(bytes)
+                }
         } catch {
             throw BrokerError(error, at: view.message, in: reader.folder)
         }
         var message = NewMessage(
             queue: view.queue,
-            payload: Content(Bytes(record.body), type: stored.contentType),
+            payload: Content(payload, type: stored.contentType),
             name: stored.name,
             headers: stored.headers,
             start: view.runAt.map { .at(Timestamp(milliseconds: $0)) } ?? .now,
             priority: Int(job.priority),
             expires: export.expires.map { .milliseconds($0) },
             timeout: job.timeout.map { .milliseconds($0) },
-            maxAttempts: view.attempts.map { Int($0.maxAttempts) } ?? Int(job.maxAttempts)
+            maxAttempts: view.attempts.map { Int($0.maxAttempts) } ?? Int(job.maxAttempts),
+            onFinal: onFinal
         )
         if let key = job.key { message.deduplication = .init(key: String(decoding: key, as: UTF8.self)) }
         return ExportedJob(id: identity.jobID(view.sequence), state: view.state.jobState, message: message)

@@ -71,6 +71,8 @@ package struct LeasedBatch: Sendable {
 
     var firstFencing: UInt64
     var items: [Item] = []
+    /// The indices of those behind whose payloads stands what follows their ends.
+    var followed: [Int] = []
     /// Keeps their bodies readable where they were at the delivery, though they may be moved since; nil for an empty one.
     var pin: JournalPin?
 

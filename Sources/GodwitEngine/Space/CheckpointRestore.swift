@@ -6,7 +6,7 @@ struct CheckpointRestore {
     /// How many items of each part there are to be.
     private struct Counts: Equatable {
         var queues = 0, keys = 0, endings = 0, leases = 0, extras = 0, records = 0, jobs = 0, finished = 0
-        var members = 0, claims = 0, sessions = 0
+        var members = 0, claims = 0, sessions = 0, counters = 0, owed = 0
     }
 
     private var expected: Counts?
@@ -36,6 +36,8 @@ struct CheckpointRestore {
             case .groups: try state.groups.restore(&reader)
             case .claims: try state.claims.restore(&reader)
             case .sessions: try state.sessions.restore(&reader)
+            case .counters: try takeCounter(&reader, into: &state)
+            case .owed: try takeOwed(&reader, into: &state)
             }
         }
     }
@@ -54,7 +56,9 @@ struct CheckpointRestore {
             finished: state.finished.count,
             members: state.groups.memberCount,
             claims: state.claims.count,
-            sessions: state.sessions.count
+            sessions: state.sessions.count,
+            counters: state.counters.count,
+            owed: state.owed.count
         )
         guard found == expected else { throw .malformed("a checkpoint that lacks some of what it is to hold") }
         state.leases.endRestore()
@@ -97,6 +101,9 @@ struct CheckpointRestore {
         counts.members = try reader.count()
         counts.claims = try reader.count()
         counts.sessions = try reader.count()
+        // Older ones end here.
+        if !reader.isAtEnd { counts.counters = try reader.count() }
+        if !reader.isAtEnd { counts.owed = try reader.count() }
         expected = counts
     }
 
@@ -224,7 +231,7 @@ struct CheckpointRestore {
     }
 
     @inline(__always)
-    private func use(_ location: RecordLocation, _ size: SizeClass, _ state: inout EngineState) throws(RecordError) {
+    func use(_ location: RecordLocation, _ size: SizeClass, _ state: inout EngineState) throws(RecordError) {
         guard state.use.isNear(location.segment) else { throw .malformed("a segment far from all others") }
         state.use.add(location, size)
     }
@@ -317,11 +324,11 @@ extension Extra {
 extension RecordReader {
     fileprivate mutating func stamp() throws(RecordError) -> Stamp { Stamp(engine: try time(), wall: try time()) }
 
-    fileprivate mutating func location() throws(RecordError) -> RecordLocation {
+    mutating func location() throws(RecordError) -> RecordLocation {
         RecordLocation(segment: try get(), offset: try get())
     }
 
-    fileprivate mutating func count() throws(RecordError) -> Int {
+    mutating func count() throws(RecordError) -> Int {
         let count = try variable()
         guard count < 1 << 48 else { throw .malformed("a count out of range") }
         return Int(count)

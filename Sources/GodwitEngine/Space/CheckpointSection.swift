@@ -19,6 +19,9 @@ enum CheckpointSection: UInt8, CaseIterable {
     case groups
     case claims
     case sessions
+    case counters
+    /// What follows ends and is not done yet.
+    case owed
 
     /// The layout of all of them: another one means that old readers must refuse.
     static let layout: UInt8 = 1

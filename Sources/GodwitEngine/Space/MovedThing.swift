@@ -13,6 +13,8 @@ enum MovedThing: Sendable, Equatable {
     case amendment(UInt64)
     /// A small record's value.
     case record(RecordKey)
+    /// What follows when a counter is full.
+    case followUps(RecordKey)
 
     var isMessage: Bool { if case .message = self { true } else { false } }
 
@@ -21,7 +23,7 @@ enum MovedThing: Sendable, Equatable {
         switch self {
         case .message(let sequence), .attempt(let sequence), .amendment(let sequence): [sequence]
         case .end(let sequences): sequences
-        case .record: []
+        case .record, .followUps: []
         }
     }
 
@@ -48,6 +50,9 @@ enum MovedThing: Sendable, Equatable {
         case .put:
             try Change.skipStamp(&reader)
             self = .record(try Change.recordKey(&reader))
+        case .added:
+            try Change.skipStamp(&reader)
+            self = .followUps(try Change.recordKey(&reader))
         default:
             return nil
         }
@@ -72,6 +77,7 @@ extension EngineState {
         switch thing {
         case .message(let sequence):
             return jobs.find(sequence)?.pointee.message == location || finished.find(sequence)?.pointee.message == location
+                || owed[.job(sequence)]?.location == location
         case .attempt(let sequence):
             if finished.find(sequence)?.pointee.final == location { return true }
             return extras[sequence]?.failures.contains { $0.location == location } ?? false
@@ -81,6 +87,8 @@ extension EngineState {
             return extras[sequence]?.amendment?.location == location
         case .record(let key):
             return records[key]?.location == location
+        case .followUps(let key):
+            return counters[key]?.then?.location == location || owed.counter(at: location) != nil
         }
     }
 
@@ -96,6 +104,7 @@ extension EngineState {
                 relocate(from: move.from, to: location, entry.pointee.messageClass)
                 finished.edit(sequence)?.pointee.message = location
             }
+            relocateOwed(.job(sequence), from: move.from, to: location)
         case .attempt(let sequence):
             relocateFinal(of: sequence, from: move.from, to: location)
             guard let index = extras[sequence]?.failures.firstIndex(where: { $0.location == move.from }) else { return }
@@ -117,7 +126,21 @@ extension EngineState {
             relocate(from: move.from, to: location, record.size)
             record.location = location
             records[key] = record
+        case .followUps(let key):
+            if let then = counters[key]?.then, then.location == move.from {
+                relocate(from: move.from, to: location, then.size)
+                let start = StoredCounter(created: 0, change: 0, target: 1, expires: 0)
+                counters.change(key, from: start) { $0.then?.location = location }
+            } else if let subject = owed.counter(at: move.from) {
+                relocateOwed(subject, from: move.from, to: location)
+            }
         }
+    }
+
+    private mutating func relocateOwed(_ subject: EndedSubject, from: RecordLocation, to: RecordLocation) {
+        guard let owed = owed[subject], owed.location == from else { return }
+        relocate(from: from, to: to, owed.size)
+        self.owed.relocate(subject, to: to)
     }
 
     private mutating func relocateFinal(of sequence: UInt64, from: RecordLocation, to: RecordLocation) {

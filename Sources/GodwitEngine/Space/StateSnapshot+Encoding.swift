@@ -38,6 +38,13 @@ extension StateSnapshot {
         try groups.forEachItem { item in try chunks.add(.groups, item) }
         try claims.forEachItem { item in try chunks.add(.claims, item) }
         try sessions.forEachItem { item in try chunks.add(.sessions, item) }
+        try counters.forEach { key, counter in
+            try chunks.add(.counters) { writer in
+                Change.encode(key, into: &writer)
+                counter.encode(into: &writer)
+            }
+        }
+        try owed.forEachItem { item in try chunks.add(.owed, item) }
         try chunks.flush()
     }
 
@@ -69,7 +76,7 @@ extension StateSnapshot {
         }
         for count in [
             queues.count, queues.reduce(0) { $0 + ($1?.keys.count ?? 0) }, endings.count, leases.count, extras.count, records.count,
-            jobs.count, finished.count, groups.memberCount, claims.count, sessions.count,
+            jobs.count, finished.count, groups.memberCount, claims.count, sessions.count, counters.count, owed.count,
         ] {
             writer.putVariable(UInt64(count))
         }
@@ -183,6 +190,22 @@ extension Extra {
         if isDeadLettered { fields.field(.isDeadLettered, UInt8(1)) }
         if let attempts { fields.field(.attempts, bytes: attempts.encoded) }
         writer.putBytes(fields.bytes)
+    }
+}
+
+extension StoredCounter {
+    fileprivate func encode(into writer: inout RecordWriter) {
+        writer.put(created)
+        writer.put(change)
+        writer.putVariable(UInt64(count))
+        writer.putVariable(UInt64(target))
+        writer.put(expires)
+        writer.putBytes(then?.encoded ?? [])
+        writer.putVariable(UInt64(steps.count))
+        steps.forEach { mark, _ in
+            writer.put(mark.high)
+            writer.put(mark.low)
+        }
     }
 }
 

@@ -28,6 +28,8 @@ struct StateSnapshot: Sendable {
     let groups: GroupTable
     let claims: ClaimTable
     let sessions: SessionTable
+    let counters: ShardedDictionary<RecordKey, StoredCounter>
+    let owed: OwedTable
 }
 
 extension EngineState {
@@ -54,7 +56,9 @@ extension EngineState {
             cleanings: Array(cleanings),
             groups: groups,
             claims: claims,
-            sessions: sessions
+            sessions: sessions,
+            counters: counters,
+            owed: owed
         )
     }
 

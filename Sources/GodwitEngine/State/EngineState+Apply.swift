@@ -72,6 +72,7 @@ extension EngineState {
             touch(sequence, entry, queue)
         case .put(let record):
             if let old = records[record.key] { forget(old) }
+            if let old = counters.removeValue(forKey: record.key) { forget(old) }
             let size = SizeClass(of: record.valueBytes)
             use.add(location, size)
             records[record.key] = StoredRecord(location: location, size: size, change: self.change, expires: record.expires)
@@ -81,9 +82,17 @@ extension EngineState {
             }
             noteChanged(record.key)
         case .deleted(let key):
-            guard let old = records.removeValue(forKey: key) else { throw .contradiction("a record is deleted that is not there") }
-            forget(old)
+            if let old = counters.removeValue(forKey: key) {
+                forget(old)
+            } else {
+                guard let old = records.removeValue(forKey: key) else { throw .contradiction("a record is deleted that is not there") }
+                forget(old)
+            }
             noteChanged(key)
+        case .added(let step):
+            try apply(step, at: location)
+        case .followed(let end):
+            try apply(end)
         case .swept(let sweep):
             try apply(sweep)
         case .moved(let move):
@@ -167,6 +176,7 @@ extension EngineState {
         if let origin = job.origin { noteMoved(origin) }
         if let group = job.group { join(group, job.sequence, entry) }
         if let claim = job.claim { own(claim, job.sequence, entry) }
+        if job.onFinalBytes > 0 { entry.pointee.flags.insert(.hasFollowUps) }
         if let key = job.key {
             queue.pointee.keys.insert(
                 key,

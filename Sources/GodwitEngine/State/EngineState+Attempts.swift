@@ -156,6 +156,7 @@ extension EngineState {
         setPosition(retry.position, sequence, entry)
         if let group = revival.group { rejoin(group, sequence, entry) }
         if let claim = revival.claim { own(claim, sequence, entry) }
+        if revival.hasFollowUps { entry.pointee.flags.insert(.hasFollowUps) }
         queue.pointee.bytes += revival.size
         queue.pointee.waitingBytes += revival.size
         queue.pointee.counts.queued += 1

@@ -5,7 +5,7 @@ import GodwitJournal
 extension EngineState {
     /// Whether a completion of the job can share a record with others: nobody will ask that record for its attempts or its result.
     func canBeCompletedTogether(_ entry: JobEntry) -> Bool {
-        !entry.flags.contains(.hasExtra) && !queues.at(entry.queue).pointee.keepsFinished
+        entry.flags.isDisjoint(with: [.hasExtra, .hasFollowUps]) && !queues.at(entry.queue).pointee.keepsFinished
     }
 
     /// Jobs ended as succeeded, without results, in one record.

@@ -33,6 +33,7 @@ extension EngineState {
     mutating func endPurged(_ sequence: UInt64, _ queue: Queue) {
         guard let entry = jobs.edit(sequence) else { return }
         let isGrouped = entry.pointee.flags.contains(.isGrouped)
+        if entry.pointee.flags.contains(.hasFollowUps) { oweFollowUps(sequence, entry.pointee, .cancelled) }
         let purge = queue.pointee.purges.first { $0.change > entry.pointee.change }
         if let purge, purge.keeps {
             let final = Final(location: endings.add(at: purge.stamp.wall), size: .share, saysAttempts: false)
@@ -69,6 +70,7 @@ extension EngineState {
     mutating func drop(unfinished sequence: UInt64) {
         guard let entry = jobs.edit(sequence) else { return }
         let isGrouped = entry.pointee.flags.contains(.isGrouped)
+        if entry.pointee.flags.contains(.hasFollowUps) { oweFollowUps(sequence, entry.pointee, .cancelled) }
         leave(entry)
         forget(sequence, entry.pointee)
         jobs.remove(sequence)

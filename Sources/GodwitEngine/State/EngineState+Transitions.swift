@@ -165,6 +165,7 @@ extension EngineState {
         isKept: Bool = true
     ) {
         if !isReplaying { queue.pointee.throughput.jobsEnded(1, at: self.stamp.engine) }
+        if entry.pointee.flags.contains(.hasFollowUps) { oweFollowUps(sequence, entry.pointee, state) }
         let wasQueued = entry.pointee.state == .queued
         if entry.pointee.state.isWaiting { queue.pointee.waitingBytes -= Int(entry.pointee.size) }
         queue.pointee.bytes -= Int(entry.pointee.size)
@@ -305,6 +306,10 @@ extension EngineState {
         use.remove(record.location, record.size)
         guard record.expires != nil else { return }
         recordKeys[record.change] = nil
+        noteRecordTimerStale()
+    }
+
+    mutating func noteRecordTimerStale() {
         recordTimers.noteStale()
         guard recordTimers.needsCompacting else { return }
         let keys = recordKeys

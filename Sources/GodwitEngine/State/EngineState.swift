@@ -56,9 +56,13 @@ struct EngineState: ~Copyable {
     var dueAt = Timers()
     var expiries = Timers()
     var records = ShardedDictionary<RecordKey, StoredRecord>()
-    /// The subject is the change that put the record.
+    /// The subject is the change that put the record, or made the counter.
     var recordTimers = Timers()
     var recordKeys = ShardedDictionary<UInt64, RecordKey>()
+    /// A key is a record's or a counter's.
+    var counters = ShardedDictionary<RecordKey, StoredCounter>()
+    /// What follows ends and is not done yet.
+    var owed = OwedTable()
     var cleanings = Deque<Cleaning>()
 
     /// Whether a repair found records lost, and how many changes did not fit what was left.

@@ -45,6 +45,8 @@ struct JobEntry: TableEntry {
         static let isGrouped = Flags(rawValue: 16)
         /// It owns a claim.
         static let hasClaim = Flags(rawValue: 32)
+        /// Something follows its end.
+        static let hasFollowUps = Flags(rawValue: 256)
     }
 
     /// Where its message is.

@@ -1,0 +1,119 @@
+import GodwitCore
+import GodwitJournal
+
+/// Counting steps.
+extension EngineCore {
+    mutating func decideAdd(_ addition: Addition) throws(BrokerError) {
+        let key = addition.key
+        let counter = stagedCounter(key)
+        if counter == nil, draft.record(key) ?? (state.records[key] != nil) {
+            throw BrokerError(.wrongState, "the key \(key.name) is a record's: a counter needs a key of its own", field: "key")
+        }
+        let step = Array(addition.step.utf8)
+        if let counter, counter.counter.isComplete || counter.steps.contains(step) || isCounted(step, of: key, counter) {
+            return draft.results.append(.added(AddedView(counter: counter.counter, isCounted: false, change: counter.change)))
+        }
+        guard counter?.stepCount ?? 0 < Limits.steps else {
+            throw BrokerError(
+                .tooLarge,
+                "a counter tells \(Limits.steps) steps apart: let counters of parts be the steps of one for the whole",
+                field: "step"
+            )
+        }
+        let isNew = counter == nil
+        var staged = counter ?? newCounter(addition)
+        staged.counter.count += addition.amount
+        staged.steps.insert(step)
+        staged.stepCount += 1
+        staged.expires = max(staged.expires, now.engine.addingClamped((addition.lifetime ?? Limits.counterLifetime).inMilliseconds))
+        let completes = staged.counter.isComplete
+        // Before anything changes: what cannot be read must not be counted.
+        let then = completes && !draft.isFollowing ? try followUps(of: staged) : []
+        let said = isNew && !addition.then.isEmpty ? Bytes(FollowUpCoding.encode(addition.then)) : Bytes()
+        draft.changes.append(
+            .added(
+                CountedStep(
+                    key: key,
+                    step: step,
+                    amount: addition.amount,
+                    target: staged.counter.target,
+                    completes: completes,
+                    expires: staged.expires,
+                    then: said,
+                    thenBytes: said.count
+                )
+            )
+        )
+        staged.change = nextChange
+        if isNew { staged.created = nextChange }
+        draft.setCounter(key, staged)
+        var view = AddedView(counter: staged.counter, isCounted: true, completes: completes, change: nextChange)
+        if !then.isEmpty {
+            view.sequences = follow(then)
+            draft.changes.append(.followed(FollowedEnd(subject: .counter(staged.created))))
+        }
+        draft.results.append(.added(view))
+    }
+
+    /// A counter as the draft has left it.
+    private func stagedCounter(_ key: RecordKey) -> Draft.StagedCounter? {
+        if let staged = draft.counter(key) { return staged }
+        guard draft.record(key) == nil, let counter = state.counters[key] else { return nil }
+        return Draft.StagedCounter(
+            created: counter.created,
+            change: counter.change,
+            counter: counter.counter,
+            expires: counter.expires,
+            stepCount: counter.steps.count,
+            then: counter.then.map { .recorded($0.location) } ?? .nothing
+        )
+    }
+
+    private func newCounter(_ addition: Addition) -> Draft.StagedCounter {
+        Draft.StagedCounter(
+            created: 0,
+            change: 0,
+            counter: Counter(count: 0, target: addition.target),
+            expires: .min,
+            stepCount: 0,
+            then: addition.then.isEmpty ? .nothing : .said(addition.then)
+        )
+    }
+
+    /// Whether a step was counted before this draft.
+    private func isCounted(_ step: [UInt8], of key: RecordKey, _ staged: Draft.StagedCounter) -> Bool {
+        guard let counter = state.counters[key], counter.created == staged.created else { return false }
+        return counter.steps[StepMark(step, state.identity)] != nil
+    }
+
+    /// What follows when a counter is full.
+    private mutating func followUps(of counter: Draft.StagedCounter) throws(BrokerError) -> [GodwitCore.Operation] {
+        var operations: [GodwitCore.Operation] = []
+        switch counter.then {
+        case .nothing: return []
+        case .said(let said): operations = said
+        case .recorded(let location): operations = try readFollowUps(at: location).map(\.operation)
+        }
+        guard draft.followed + operations.count <= Limits.operations else {
+            throw BrokerError(
+                .tooLarge,
+                "what follows the counters that this transaction makes full are more than \(Limits.operations) operations: split it"
+            )
+        }
+        return operations
+    }
+
+    /// Sees to it that the queues are there that a step's follow-ups enqueue to.
+    /// - Returns: why one of them cannot be.
+    mutating func openQueues(for addition: Addition) throws(JournalError) -> BrokerError? {
+        guard let counter = state.counters[addition.key] else {
+            if state.records[addition.key] != nil { return nil }
+            return try openQueues(for: addition.then, in: "then")
+        }
+        guard let then = counter.then, counter.count + addition.amount >= counter.target,
+            let followUps = try? readFollowUps(at: then.location)
+        else { return nil }
+        _ = try openQueues(for: followUps.map(\.operation), in: "then")
+        return nil
+    }
+}

@@ -1,0 +1,117 @@
+import GodwitCore
+import GodwitJournal
+import Logging
+
+/// What follows jobs' ends and full counters.
+///
+/// An end, whatever brings it about, only notes that something is owed, in the very record that ends. That is paid in the same turn, right behind
+/// it, before anything else is decided and before any answer leaves; after a crash in between, by the opening. So nobody sees the one without
+/// the other, and no chain of ends makes one transaction endless.
+extension EngineCore {
+    /// How many operations follow in one turn, about; a purge may owe more.
+    static let followLimit = 10_000
+
+    /// Does what follows what has ended. Without room on the disk it is tried again later.
+    mutating func payOwed() throws(JournalError) {
+        guard !state.owed.isEmpty else { return }
+        do { try recordOwed() } catch {
+            guard error.changedNothing else { throw error }
+            dueBlockedUntil = instant.boot + Self.noSpaceDelay
+        }
+    }
+
+    mutating func recordOwed() throws(JournalError) {
+        var budget = Self.followLimit
+        while let subject = state.owed.first(except: unreadableOwed) {
+            guard budget > 0 else { return hasMoreDue = true }
+            try pay(subject)
+            budget -= 1 + draft.followed
+        }
+    }
+
+    /// Whether something is owed that can be paid, and whether it is so much that purged jobs are left alone until it is.
+    var isOwing: Bool { state.owed.count > unreadableOwed.count }
+    var isOwingMuch: Bool { state.owed.count - unreadableOwed.count >= Self.dueLimit }
+
+    private mutating func pay(_ subject: EndedSubject) throws(JournalError) {
+        guard let owed = state.owed[subject] else { return }
+        let all: [FollowUp]
+        do throws(BrokerError) { all = try readFollowUps(at: owed.location) } catch {
+            if failure != nil { return }
+            unreadableOwed.insert(subject)
+            options.logger.error(
+                "what follows an end cannot be read: it is tried again when the store is opened",
+                metadata: ["after": "\(name(of: subject))", "error": "\(error)"]
+            )
+            return
+        }
+        let operations = all.filter { owed.states.isEmpty || !$0.when.isDisjoint(with: owed.states) }.map(\.operation)
+        if let error = try openQueues(for: operations, in: "on_final") {
+            options.logger.error(
+                "what follows an end lacks a queue, and is passed over",
+                metadata: ["after": "\(name(of: subject))", "error": "\(error)"]
+            )
+        }
+        draft.begin(nextSequence: state.nextSequence)
+        draft.onlyPublishes = false
+        _ = follow(operations)
+        draft.changes.append(.followed(FollowedEnd(subject: subject, states: owed.states)))
+        try record(draft.changes, for: draft.purpose)
+    }
+
+    /// Decides operations that follow something: none of them is refused by a bound, and one that cannot be carried out is passed over.
+    /// - Returns: the jobs that they enqueued.
+    mutating func follow(_ operations: [GodwitCore.Operation]) -> [UInt64] {
+        let results = draft.results.count, hasSettled = draft.hasSettled, isFollowing = draft.isFollowing
+        draft.hasSettled = true
+        draft.isFollowing = true
+        draft.followed += operations.count
+        for operation in operations {
+            do throws(BrokerError) { try decide(PreparedOperation(operation, state.identity)) } catch {
+                options.logger.notice("an operation that was to follow an end is passed over", metadata: ["error": "\(error)"])
+            }
+        }
+        let sequences = draft.results[results...].compactMap(\.sequence)
+        draft.results.removeSubrange(results...)
+        (draft.hasSettled, draft.isFollowing) = (hasSettled, isFollowing)
+        return sequences
+    }
+
+    /// What the record at a location says is to follow.
+    mutating func readFollowUps(at location: RecordLocation) throws(BrokerError) -> [FollowUp] {
+        do throws(JournalError) { try writeIfNeeded(location) } catch {
+            note(error)
+            throw BrokerError(error)
+        }
+        return try resolver.followUps(at: location)
+    }
+
+    /// Sees to it that the queues are there that operations enqueue to.
+    /// - Returns: why one of them cannot be.
+    mutating func openQueues(for operations: [GodwitCore.Operation], in field: String) throws(JournalError) -> BrokerError? {
+        var first: BrokerError?
+        for (index, operation) in operations.enumerated() {
+            guard case .enqueue(let message) = operation, var error = try openQueue(message.queue) else { continue }
+            error.field = "\(field)[\(index)].queue"
+            first = first ?? error
+        }
+        return first
+    }
+
+    private func name(of subject: EndedSubject) -> String {
+        switch subject {
+        case .job(let sequence): "\(state.identity.jobID(sequence))"
+        case .counter(let change): "the counter made by change \(change)"
+        }
+    }
+}
+
+extension ResultView {
+    /// The job that a message became.
+    fileprivate var sequence: UInt64? {
+        switch self {
+        case .enqueued(let sequence, _, _, _, _), .duplicate(let sequence): sequence
+        default: nil
+        }
+    }
+}

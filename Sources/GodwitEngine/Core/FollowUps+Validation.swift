@@ -1,0 +1,59 @@
+import GodwitCore
+
+extension Addition {
+    /// - Parameter depth: in how many others' follow-ups it stands.
+    func validate(depth: Int) throws(BrokerError) {
+        try GodwitCore.Operation.check(key)
+        guard (1...Limits.step).contains(step.utf8.count) else {
+            throw .invalidArgument("step", "a step's id has 1 to \(Limits.step) bytes")
+        }
+        guard (0...Limits.counterTarget).contains(amount) else {
+            throw .invalidArgument("n", "a step counts 0 to \(Limits.counterTarget)")
+        }
+        guard (1...Limits.counterTarget).contains(target) else {
+            throw .invalidArgument("at", "a counter counts up to 1 to \(Limits.counterTarget)")
+        }
+        if let lifetime { try GodwitCore.Operation.check("lifetime", lifetime, from: .milliseconds(1)) }
+        if !then.isEmpty { try then.validate(asFollowUpsIn: "then", depth: depth) }
+    }
+}
+
+extension [GodwitCore.Operation] {
+    /// Checks operations that are to follow something.
+    /// - Parameters:
+    ///   - field: where they are said.
+    ///   - depth: in how many others' follow-ups they stand.
+    func validate(asFollowUpsIn field: String, depth: Int) throws(BrokerError) {
+        guard count <= Limits.followUps else {
+            throw .invalidArgument(field, "\(field) has at most \(Limits.followUps) operations, this one \(count)")
+        }
+        guard depth < Limits.followUpDepth else {
+            throw .invalidArgument(field, "what follows stands at most \(Limits.followUpDepth) deep inside each other")
+        }
+        for (index, operation) in enumerated() {
+            do throws(BrokerError) { try operation.validate(asFollowUpAt: depth + 1) } catch {
+                var error = error
+                error.field = "\(field)[\(index)]" + (error.field.map { ".\($0)" } ?? "")
+                throw error
+            }
+        }
+        // Inside others they are counted with those.
+        guard depth > 0 || reduce(0, { $0 + $1.followUpSize }) <= Limits.followUpBytes else {
+            throw BrokerError(.tooLarge, "\(field) has at most \(Limits.followUpBytes) bytes", field: field)
+        }
+    }
+}
+
+extension GodwitCore.Operation {
+    fileprivate func validate(asFollowUpAt depth: Int) throws(BrokerError) {
+        switch self {
+        case .enqueue(let message): try message.validate(depth: depth)
+        case .put(let key, let value, .anything, let lifetime): try Self.checkPut(key, value, lifetime)
+        case .put: throw .invalidArgument("expecting", "a put that follows cannot expect a version: nobody is there to be refused")
+        case .add(let addition): try addition.validate(depth: depth)
+        case .cancel: break
+        default:
+            throw .invalidArgument("operation", "only what nothing can refuse can follow: enqueue, put, add and cancel")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import DequeModule
+import GodwitCore
+import GodwitJournal
+
+/// What has ended, and is followed by something that is not done yet, in the order of the ends. What follows is recorded right behind the end;
+/// when a crash comes in between, when the store is opened again.
+struct OwedTable: Sendable {
+    struct Owed: Sendable, Equatable {
+        /// The record that says what follows.
+        var location: RecordLocation
+        var size: SizeClass
+        /// How a job has ended, more than once if it was retried; nothing for a counter.
+        var states: FinalStates = []
+    }
+
+    private struct Place {
+        var serial: UInt64
+        var owed: Owed
+    }
+
+    private var places: [EndedSubject: Place] = [:]
+    /// Those that are not at their place any more are passed over.
+    private var order = Deque<(serial: UInt64, subject: EndedSubject)>()
+    private var nextSerial: UInt64 = 0
+
+    var count: Int { places.count }
+    var isEmpty: Bool { places.isEmpty }
+
+    subscript(subject: EndedSubject) -> Owed? { places[subject]?.owed }
+
+    /// The oldest, but for some.
+    mutating func first(except skipped: Set<EndedSubject>) -> EndedSubject? {
+        while let first = order.first, places[first.subject]?.serial != first.serial { order.removeFirst() }
+        return order.first { places[$0.subject]?.serial == $0.serial && !skipped.contains($0.subject) }?.subject
+    }
+
+    /// - Returns: false when the subject is there already: then it has one more state.
+    mutating func add(_ subject: EndedSubject, _ owed: Owed) -> Bool {
+        if places[subject] != nil {
+            places[subject]?.owed.states.formUnion(owed.states)
+            return false
+        }
+        places[subject] = Place(serial: nextSerial, owed: owed)
+        order.append((nextSerial, subject))
+        nextSerial += 1
+        return true
+    }
+
+    /// What follows some of a subject's ends is done; answers what was owed when nothing is left of it.
+    /// - Throws: ``RecordError/contradiction(_:)`` when it is not there.
+    mutating func settle(_ end: FollowedEnd) throws(RecordError) -> Owed? {
+        guard let owed = places[end.subject]?.owed else { throw .contradiction("nothing is to follow the end of \(end.subject)") }
+        let rest = owed.states.subtracting(end.states)
+        guard rest.isEmpty else {
+            places[end.subject]?.owed.states = rest
+            return nil
+        }
+        places[end.subject] = nil
+        return owed
+    }
+
+    /// The record that says what follows is at another place.
+    mutating func relocate(_ subject: EndedSubject, to location: RecordLocation) { places[subject]?.owed.location = location }
+
+    /// The counter whose record this is.
+    func counter(at location: RecordLocation) -> EndedSubject? {
+        places.first { subject, place in
+            guard case .counter = subject else { return false }
+            return place.owed.location == location
+        }?.key
+    }
+
+    // MARK: Checkpoints
+
+    /// Gives what writes each, in order.
+    func forEachItem(_ body: ((inout RecordWriter) -> Void) throws -> Void) rethrows {
+        for (serial, subject) in order {
+            guard let place = places[subject], place.serial == serial else { continue }
+            try body { writer in
+                subject.encode(into: &writer)
+                writer.put(place.owed.location.segment)
+                writer.put(place.owed.location.offset)
+                writer.put(place.owed.size.index)
+                writer.put(place.owed.states.rawValue)
+            }
+        }
+    }
+}
