@@ -9,13 +9,12 @@ enum JobCoding {
     /// What four digits can say.
     private static let years = Timestamp(milliseconds: -62_167_219_200_000)...Timestamp(milliseconds: 253_402_300_799_999)
 
-    private static let encoder: JSONEncoder = {
+    static let encoder: JSONEncoder = {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dataEncodingStrategy = .base64
         encoder.dateEncodingStrategy = .custom { date, encoder in
-            let time = Timestamp(date)
-            guard years.contains(time) else {
+            guard let text = text(of: date) else {
                 // Enqueued, it would be a job that no worker can read.
                 throw EncodingError.invalidValue(
                     date,
@@ -23,34 +22,44 @@ enum JobCoding {
                 )
             }
             var container = encoder.singleValueContainer()
-            try container.encode(time.description)
+            try container.encode(text)
         }
         return encoder
     }()
 
-    private static let decoder: JSONDecoder = {
+    static let decoder: JSONDecoder = {
         let decoder = JSONDecoder()
         decoder.dataDecodingStrategy = .base64
         decoder.dateDecodingStrategy = .custom { decoder in
             let container = try decoder.singleValueContainer()
             let text = try container.decode(String.self)
-            guard let time = Timestamp(rfc3339: text) else {
+            guard let date = date(of: text) else {
                 throw DecodingError.dataCorruptedError(
                     in: container,
                     debugDescription: "\"\(text.prefix(64))\" is no ISO 8601 date such as 2026-11-24T22:07:43Z"
                 )
             }
-            return time.date
+            return date
         }
         return decoder
     }()
 
+    /// Nil for a date that four digits cannot say the year of.
+    static func text(of date: Date) -> String? {
+        let time = Timestamp(date)
+        return years.contains(time) ? time.description : nil
+    }
+
+    static func date(of text: String) -> Date? { Timestamp(rfc3339: text)?.date }
+
     static func encode(_ value: some Encodable) throws -> Content {
-        Content(Bytes(Array(try encoder.encode(value))), type: Content.json)
+        if let plain = PlainEncoder.encode(value) { return Content(Bytes(plain), type: Content.json) }
+        return Content(Bytes(Array(try encoder.encode(value))), type: Content.json)
     }
 
     static func decode<Value: Decodable>(_ type: Value.Type, from bytes: Bytes) throws -> Value {
-        try decoder.decode(type, from: Data(bytes.slice))
+        if let value = PlainDecoder.decode(type, from: bytes) { return value }
+        return try decoder.decode(type, from: Data(bytes.slice))
     }
 }
 
