@@ -17,7 +17,7 @@ final class Attempt: Sendable {
     }
 
     private struct State {
-        var task: Task<Void, Never>?
+        var task: RunnerTask?
         var ending: Ending?
         var followUps: [Result<NewMessage, any Error>] = []
         var progress: JobProgress?
@@ -28,12 +28,15 @@ final class Attempt: Sendable {
     let headers: [String: String]
     /// What the publisher or the queue allowed, lowered by the handler.
     let maxAttempts: Int
+    /// What runs the job; nil for one that no handler of this worker is registered for.
+    let handler: Handler?
     private let workerLogger: Logger
     private let sendProgress: @Sendable (Attempt) async throws -> Void
     private let state = Mutex(State())
 
     init(_ delivery: Delivery, handler: Handler?, logger: Logger, sendProgress: @escaping @Sendable (Attempt) async throws -> Void) {
         self.delivery = delivery
+        self.handler = handler
         headers = delivery.headers.isEmpty ? [:] : Dictionary(delivery.headers.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
         maxAttempts = handler?.retry.attempts(of: delivery.job.maxAttempts) ?? delivery.job.maxAttempts
         workerLogger = logger
@@ -41,6 +44,12 @@ final class Attempt: Sendable {
     }
 
     var token: LeaseToken { delivery.token }
+
+    /// How long it may take: the shorter one of what the publisher and the handler say.
+    var timeout: Duration? {
+        guard let own = handler?.timeout else { return delivery.timeout }
+        return min(own, delivery.timeout ?? own)
+    }
 
     var logger: Logger {
         var logger = workerLogger
@@ -52,12 +61,21 @@ final class Attempt: Sendable {
     }
 
     /// Gives the attempt the task that it runs in; cancels it at once when the attempt has been ended by then.
-    func start(_ task: Task<Void, Never>) {
+    func begin(in task: RunnerTask) {
         let isEnded = state.withLock { state in
             state.task = task
             return state.ending != nil
         }
         if isEnded { task.cancel() }
+    }
+
+    /// The attempt is settled: whatever would end it now no longer reaches the task.
+    /// - Returns: whether something has ended it before, so that the task is cancelled, or will be.
+    func finish() -> Bool {
+        state.withLock { state in
+            state.task = nil
+            return state.ending != nil
+        }
     }
 
     /// Cancels the task; the first reason counts.

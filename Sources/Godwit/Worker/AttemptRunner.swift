@@ -11,12 +11,6 @@ struct AttemptRunner: Sendable {
 
     func handler(for delivery: Delivery) -> Handler? { delivery.job.name.flatMap { handlers[$0] } }
 
-    /// How long the attempt may take: the shorter one of what its publisher and its handler say.
-    func timeout(of delivery: Delivery) -> Duration? {
-        guard let own = handler(for: delivery)?.timeout else { return delivery.timeout }
-        return min(own, delivery.timeout ?? own)
-    }
-
     func run(_ attempt: Attempt) async -> Settlement {
         let began = ContinuousClock.now
         let context = JobContext(run: attempt)
@@ -24,7 +18,7 @@ struct AttemptRunner: Sendable {
         var thrown: (any Error)?
         do {
             let result = try await traced(attempt) {
-                guard let handler = handler(for: attempt.delivery) else { throw JobFailure.unknownJob(attempt.delivery.job.name) }
+                guard let handler = attempt.handler else { throw JobFailure.unknownJob(attempt.delivery.job.name) }
                 return try await handler.run(attempt.delivery.payload.bytes, context)
             }
             // A loop over a stream just ends when its task is cancelled: what it returns may be half of the work.
@@ -32,7 +26,7 @@ struct AttemptRunner: Sendable {
             let followUps = try attempt.followUps()
             outcome = self.outcome(of: attempt, result, followUps)
         } catch {
-            let error: any Error = attempt.ending == .timeout ? JobFailure.timeout(timeout(of: attempt.delivery)) : error
+            let error: any Error = attempt.ending == .timeout ? JobFailure.timeout(attempt.timeout) : error
             thrown = error
             outcome = self.outcome(of: attempt, error)
             if case .failed(let failure, let retry) = outcome {
@@ -83,7 +77,7 @@ struct AttemptRunner: Sendable {
         case .after(let delay): return .after(min(delay, Limits.longestDuration))
         case .byPolicy:
             var random = RandomFunction(function: self.random)
-            let policy = handler(for: attempt.delivery)?.retry ?? .standard
+            let policy = attempt.handler?.retry ?? .standard
             return policy.decision(attempt: job.attempt, allowed: job.maxAttempts, using: &random)
         }
     }

@@ -1,7 +1,7 @@
 import GodwitCore
 
 /// A registered handler, its job type erased.
-struct Handler: Sendable {
+final class Handler: Sendable {
     let name: String
     let queue: String
     let retry: RetryPolicy

@@ -18,6 +18,9 @@ struct Settlement: Sendable {
     /// How often the broker was told, without an answer or with one that passes.
     var tries = 0
 
+    /// Whether the broker is told anything.
+    var isTold: Bool { if case .dropped = outcome { false } else { true } }
+
     /// Nil when the broker is told nothing.
     var transaction: Transaction? {
         switch outcome {

@@ -4,7 +4,7 @@ import Metrics
 /// What a worker counts, by queue and job name: `godwit_worker_attempts_total` (also by outcome: succeeded, failed, released, dropped) and
 /// `godwit_worker_attempt_duration_seconds`.
 struct WorkerMetrics: Sendable {
-    private struct Instruments: Sendable {
+    private final class Instruments: Sendable {
         let succeeded, failed, released, dropped: Counter
         let duration: Metrics.Timer
 

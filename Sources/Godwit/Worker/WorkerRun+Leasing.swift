@@ -31,21 +31,13 @@ extension WorkerRun {
     }
 
     private func start(_ deliveries: [Delivery]) {
+        let sendProgress: @Sendable (Attempt) async throws -> Void = { [heartbeat] in heartbeat.noteProgress(of: $0) }
         let attempts = deliveries.map { delivery in
-            Attempt(delivery, handler: runner.handler(for: delivery), logger: plan.logger) { [heartbeat] in heartbeat.noteProgress(of: $0) }
+            Attempt(delivery, handler: runner.handler(for: delivery), logger: plan.logger, sendProgress: sendProgress)
         }
-        desk.withLock { desk in
-            for attempt in attempts { desk.running[attempt.token] = attempt }
-        }
+        desk.withLock { $0.running += attempts.count }
         heartbeat.hold(attempts)
-        for attempt in attempts { attempt.start(Task { await self.execute(attempt) }) }
-    }
-
-    private func execute(_ attempt: Attempt) async {
-        if let timeout = runner.timeout(of: attempt.delivery) { heartbeat.limit(attempt, to: timeout) }
-        let settlement = await runner.run(attempt)
-        if case .succeeded = settlement.outcome, attempt.hasReported { await heartbeat.flushProgress(of: attempt) }
-        handOver(settlement)
+        run(attempts)
     }
 }
 
@@ -53,6 +45,6 @@ extension WorkerRun.Desk {
     /// How many jobs may be leased: a free slot for each, and room for its completion among at most four times the concurrency that are
     /// unconfirmed.
     fileprivate func free(of concurrency: Int) -> Int {
-        min(concurrency - running.count, 4 * concurrency - unconfirmed - running.count)
+        min(concurrency - running, 4 * concurrency - unconfirmed - running)
     }
 }

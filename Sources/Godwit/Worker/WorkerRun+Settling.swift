@@ -6,10 +6,11 @@ extension WorkerRun {
 
     /// Frees the attempt's slot and has its completion confirmed. While one commit is in flight, what is handed over gathers for the next.
     func handOver(_ settlement: Settlement) {
-        if settlement.transaction == nil { heartbeat.drop([settlement.attempt]) }
+        let isTold = settlement.isTold
+        if !isTold { heartbeat.drop([settlement.attempt]) }
         desk.withLock { desk in
-            desk.running[settlement.attempt.token] = nil
-            guard settlement.transaction != nil else { return }
+            desk.running -= 1
+            guard isTold else { return }
             desk.unconfirmed += 1
             desk.pending.append(settlement)
         }
@@ -126,6 +127,10 @@ extension WorkerRun.Desk {
         while count < min(pending.count, Limits.operations), bytes < Limits.transactionBytes {
             bytes += pending[count].size
             count += 1
+        }
+        if count == pending.count {
+            defer { pending = [] }
+            return pending
         }
         defer { pending.removeFirst(count) }
         return Array(pending[..<count])

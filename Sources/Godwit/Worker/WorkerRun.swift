@@ -1,12 +1,13 @@
 import GodwitCore
 import Logging
 import ServiceLifecycle
+import Synchronization
 
 /// A worker at work, from its start to its end.
 final class WorkerRun: Sendable {
-    /// The attempts under way, and the completions on their way to the broker.
+    /// How many attempts are under way, and the completions on their way to the broker.
     struct Desk: Sendable {
-        var running: [LeaseToken: Attempt] = [:]
+        var running = 0
         /// Completions that were handed over and are not in a commit.
         var pending: [Settlement] = []
         /// Completions that were handed over and are not confirmed.
@@ -25,6 +26,7 @@ final class WorkerRun: Sendable {
     let heartbeat: Heartbeat
     let runner: AttemptRunner
     let desk = Guarded(Desk())
+    let crew: Mutex<Crew>
 
     /// - Throws: what keeps the broker from opening a holder.
     init(_ plan: WorkerPlan) async throws(BrokerError) {
@@ -36,6 +38,7 @@ final class WorkerRun: Sendable {
             logger: plan.logger
         )
         runner = plan.runner
+        crew = Mutex(Crew(limit: plan.concurrency))
     }
 
     /// - Throws: ``BrokerError`` when the store failed, or was closed.
@@ -55,6 +58,7 @@ final class WorkerRun: Sendable {
                 await drain()
                 settling.cancel()
                 await settling.value
+                dismiss()
                 await heartbeat.stop(beating)
                 await close()
             }.value
@@ -93,19 +97,19 @@ final class WorkerRun: Sendable {
     /// Finishes what runs, or gives it back, and has all completions confirmed.
     private func drain() async {
         let clock = plan.client.clock
-        await desk.wait(until: { $0.running.isEmpty || $0.isAborted }, atMost: plan.shutdownGrace, clock: clock)
-        let unfinished = desk.withLock { $0.running.values.map { $0 } }
+        await desk.wait(until: { $0.running == 0 || $0.isAborted }, atMost: plan.shutdownGrace, clock: clock)
+        let unfinished = crew.withLock { $0.attempts }
         if !unfinished.isEmpty {
             plan.logger.info("running jobs are cancelled and given back", metadata: ["jobs": "\(unfinished.count)"])
             for attempt in unfinished { attempt.end(.shutdown) }
         }
         let isDone = await desk.wait(
-            until: { $0.running.isEmpty && ($0.unconfirmed == 0 || $0.failure != nil) },
+            until: { $0.running == 0 && ($0.unconfirmed == 0 || $0.failure != nil) },
             atMost: Self.lastWait,
             clock: clock
         )
         guard !isDone else { return }
-        let (running, unconfirmed) = desk.withLock { ($0.running.count, $0.unconfirmed) }
+        let (running, unconfirmed) = desk.withLock { ($0.running, $0.unconfirmed) }
         plan.logger.warning(
             "jobs are given back while their handlers run on, or before they were confirmed: they run again",
             metadata: ["running": "\(running)", "unconfirmed": "\(unconfirmed)"]

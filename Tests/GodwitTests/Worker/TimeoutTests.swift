@@ -68,4 +68,29 @@ struct TimeoutTests {
             #expect(heard.withLock { $0 } == ["timeout"])
         }
     }
+
+    @Test("an attempt that was ended does not cancel the next one")
+    func next() async throws {
+        try await withMemory { client in
+            let cancelled = Guarded<[Bool]>([])
+            var worker = Worker(client, concurrency: 1)
+            worker.handle(Greet.self, retry: .never, timeout: .milliseconds(50)) { job, _ in
+                if job.who == "slow" { try? await Task.sleep(for: .seconds(60)) }
+                cancelled.withLock { $0.append(Task.isCancelled) }
+                return ""
+            }
+            try await running(worker) {
+                for (number, who) in ["slow", "you", "slow", "me", "us"].enumerated() {
+                    let job = try await client.enqueue(Greet(who: who))
+                    if who == "slow" {
+                        await #expect(throws: JobError.self) { try await job.result() }
+                    } else {
+                        _ = try await job.result()
+                    }
+                    #expect(cancelled.withLock { $0.count } == number + 1)
+                }
+            }
+            #expect(cancelled.withLock { $0 } == [true, false, true, false, false])
+        }
+    }
 }

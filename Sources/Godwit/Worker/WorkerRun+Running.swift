@@ -1,0 +1,63 @@
+import Synchronization
+
+extension WorkerRun {
+    /// After so long a task lets others have its thread.
+    private static let turn: Duration = .microseconds(200)
+
+    /// Has attempts run that were leased.
+    func run(_ attempts: [Attempt]) { follow(crew.withLock { $0.add(attempts) }) }
+
+    /// Ends the tasks that wait for attempts; those at work end after it.
+    func dismiss() {
+        for waiting in crew.withLock({ $0.end() }) { waiting.resume(returning: false) }
+    }
+
+    private func follow(_ call: Crew.Call?) {
+        switch call {
+        case .resume(let waiting): waiting.resume(returning: true)
+        case .create(let number):
+            let task = RunnerTask()
+            task.attach(Task { await self.work(number, task) })
+        case nil: break
+        }
+    }
+
+    /// Runs attempts in this task, until it is cancelled with one of them, or the worker ends.
+    private func work(_ number: Int, _ task: RunnerTask) async {
+        var isCalled = true
+        var began = ContinuousClock.now
+        while true {
+            let (attempt, call) = crew.withLock { [isCalled] in $0.take(number, isCalled: isCalled) }
+            isCalled = false
+            follow(call)
+            guard let attempt else {
+                if crew.withLock({ $0.hasEnded }) { break }
+                isCalled = await called()
+                began = .now
+                continue
+            }
+            attempt.begin(in: task)
+            await execute(attempt)
+            if attempt.finish() { break }
+            if began.duration(to: .now) > Self.turn {
+                await Task.yield()
+                began = .now
+            }
+        }
+        follow(crew.withLock { $0.leave(number) })
+    }
+
+    /// - Returns: whether the task was called, or else need not have waited.
+    private func called() async -> Bool {
+        await withCheckedContinuation { continuation in
+            if !crew.withLock({ $0.rest(continuation) }) { continuation.resume(returning: false) }
+        }
+    }
+
+    private func execute(_ attempt: Attempt) async {
+        if let timeout = attempt.timeout { heartbeat.limit(attempt, to: timeout) }
+        let settlement = await runner.run(attempt)
+        if case .succeeded = settlement.outcome, attempt.hasReported { await heartbeat.flushProgress(of: attempt) }
+        handOver(settlement)
+    }
+}
