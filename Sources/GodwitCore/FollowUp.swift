@@ -82,7 +82,7 @@ package struct Addition: Sendable {
 /// What counting a step came to.
 package struct Added: Sendable, Hashable {
     /// The counter with the step in it.
-    package var counter: Counter
+    package var counter: CounterValue
     /// False when the step was counted before, or the counter was full.
     package var isCounted: Bool
     /// Whether it was this step that made the counter full.
@@ -91,7 +91,7 @@ package struct Added: Sendable, Hashable {
     package var enqueued: [JobID]
     package var version: Version
 
-    package init(counter: Counter, isCounted: Bool, completes: Bool, enqueued: [JobID], version: Version) {
+    package init(counter: CounterValue, isCounted: Bool, completes: Bool, enqueued: [JobID], version: Version) {
         self.counter = counter
         self.isCounted = isCounted
         self.completes = completes
@@ -101,7 +101,7 @@ package struct Added: Sendable, Hashable {
 }
 
 /// A counter as it stands.
-package struct Counter: Sendable, Hashable {
+package struct CounterValue: Sendable, Hashable {
     package var count: Int
     /// What it counts up to.
     package var target: Int

@@ -28,10 +28,10 @@ package struct Record: Sendable, Hashable {
     /// Empty for a counter.
     package var value: Bytes
     /// What it counts, when it is a counter.
-    package var counter: Counter?
+    package var counter: CounterValue?
     package var version: Version
 
-    package init(value: Bytes, counter: Counter? = nil, version: Version) {
+    package init(value: Bytes, counter: CounterValue? = nil, version: Version) {
         self.value = value
         self.counter = counter
         self.version = version

@@ -134,7 +134,7 @@ struct OnFinalTests {
         try await store.run(.retry(leases[1].job.id))
         try await store.run(.complete(try await store.leaseOne().token, result: nil))
         #expect(try await waiting(store) == ["all"])
-        #expect(try await store.engine.read([key])[0]?.counter == Counter(count: 20, target: 20))
+        #expect(try await store.engine.read([key])[0]?.counter == CounterValue(count: 20, target: 20))
     }
 
     @Test("jobs that end each other end, however long the chain")
@@ -183,7 +183,7 @@ struct OnFinalTests {
             }
         }
         #expect(core.nextTurn != 0)
-        #expect(core.state.counters[RecordKey("batch")]?.counter == Counter(count: count, target: count))
+        #expect(core.state.counters[RecordKey("batch")]?.counter == CounterValue(count: count, target: count))
         let queue = try #require(core.state.queues.numbers[.other])
         #expect(core.state.queues.at(queue).pointee.counts.queued == 1)
         #expect(core.state.owed.isEmpty)

@@ -28,7 +28,7 @@ struct Draft {
     struct StagedCounter {
         var created: UInt64
         var change: UInt64
-        var counter: Counter
+        var counter: CounterValue
         var expires: Int64
         /// Steps that this draft counts.
         var steps: Set<[UInt8]> = []

@@ -73,7 +73,7 @@ extension EngineCore {
         Draft.StagedCounter(
             created: 0,
             change: 0,
-            counter: Counter(count: 0, target: addition.target),
+            counter: CounterValue(count: 0, target: addition.target),
             expires: .min,
             stepCount: 0,
             then: addition.then.isEmpty ? .nothing : .said(addition.then)

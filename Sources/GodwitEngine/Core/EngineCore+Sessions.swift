@@ -94,7 +94,7 @@ extension ResultView {
             guard count < 1 << 48 else { throw .malformed("a count out of range") }
             self = .added(
                 AddedView(
-                    counter: Counter(count: Int(count), target: target),
+                    counter: CounterValue(count: Int(count), target: target),
                     isCounted: flags & 1 != 0,
                     completes: flags & 2 != 0,
                     sequences: try reader.sequences(),

@@ -147,7 +147,7 @@ enum ResultView: Sendable {
 
 /// What counting a step came to.
 struct AddedView: Sendable {
-    var counter: Counter
+    var counter: CounterValue
     var isCounted: Bool
     var completes = false
     /// The jobs that what followed enqueued.

@@ -50,7 +50,7 @@ enum StoredContent: Sendable {
 struct RecordView: Sendable {
     /// Where a record's value is; nil for a counter.
     var location: RecordLocation?
-    var counter: Counter?
+    var counter: CounterValue?
     var version: Version
     /// Keeps it readable.
     var pin: JournalPin

@@ -16,7 +16,7 @@ struct StoredCounter: Sendable {
     var then: StoredFailure?
 
     var isComplete: Bool { count >= target }
-    var counter: Counter { Counter(count: count, target: target) }
+    var counter: CounterValue { CounterValue(count: count, target: target) }
 }
 
 /// A step's id as 128 bits under the store's secret: nobody can find two ids of one mark.
