@@ -9,11 +9,14 @@ package protocol Broker: Sendable {
     /// Commits independent transactions, one outcome each, in order, given when they are durable.
     /// - Parameter session: numbers them, so that they can be committed again when the answer was lost. What cannot be known then is the outcome
     ///   `outcomeUnknown`, and nothing is applied.
-    func commit(_ transactions: [Transaction], in session: SessionCommit?) async throws(BrokerError) -> [TransactionOutcome]
+    nonisolated(nonsending) func commit(
+        _ transactions: [Transaction],
+        in session: SessionCommit?
+    ) async throws(BrokerError) -> [TransactionOutcome]
 
     /// Commits a transaction of one operation.
     /// - Throws: what aborted it, or kept the broker from committing anything.
-    func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult
+    nonisolated(nonsending) func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult
 
     /// A holder of leases. The same id again is the same holder; it costs nothing until it leases.
     func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder
@@ -58,7 +61,7 @@ package protocol Broker: Sendable {
 }
 
 extension Broker {
-    package func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult {
+    nonisolated(nonsending) package func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult {
         guard let result = try await commit([Transaction(operation)]).first?.get().first else {
             throw BrokerError(.outcomeUnknown, "the broker answered nothing: look whether the change is there before it is tried again")
         }
@@ -122,7 +125,7 @@ package enum WatchAnswer: Sendable {
 
 extension Broker {
     /// Commits independent transactions without a session.
-    package func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome] {
+    nonisolated(nonsending) package func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome] {
         try await commit(transactions, in: nil)
     }
 }

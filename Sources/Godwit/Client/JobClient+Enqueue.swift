@@ -109,7 +109,11 @@ extension JobClient {
         return JobHandle(id: id, client: self)
     }
 
-    private func traced<J: Job, Result>(_ type: J.Type, _ body: () async throws -> Result) async throws -> Result {
+    // Like all that lies between a caller and the store, it stays on the executor that it is called on: each change of it costs as much as a lock.
+    nonisolated(nonsending) private func traced<J: Job, Result>(
+        _ type: J.Type,
+        _ body: nonisolated(nonsending) () async throws -> Result
+    ) async throws -> Result {
         guard TraceHeaders.areUsed else { return try await body() }
         return try await withSpan("enqueue \(J.name)", ofKind: .producer) { span in
             span.attributes["messaging.system"] = "godwit"

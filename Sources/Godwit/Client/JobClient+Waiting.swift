@@ -6,18 +6,22 @@ extension JobClient {
 
     /// Commits one transaction; while the broker is busy it comes back, for at most `patience`.
     /// - Throws: ``BrokerError``; the last `busy` or `diskFull` when patience is at its end. `CancellationError`.
-    func commit(_ operations: [Operation], patience: Duration) async throws -> [OperationResult] {
+    nonisolated(nonsending) func commit(_ operations: [Operation], patience: Duration) async throws -> [OperationResult] {
         try await insisting(for: patience) { () async throws(BrokerError) in try await broker.commit(Transaction(operations)) }
     }
 
     /// The same for a transaction of one operation.
-    func commit(_ operation: Operation, patience: Duration) async throws -> OperationResult {
-        try await insisting(for: patience) { () async throws(BrokerError) in try await broker.commit(operation) }
+    nonisolated(nonsending) func commit(_ operation: Operation, patience: Duration) async throws -> OperationResult {
+        guard patience > .zero else {
+            try Task.checkCancellation()
+            return try await broker.commit(operation)
+        }
+        return try await insisting(for: patience) { () async throws(BrokerError) in try await broker.commit(operation) }
     }
 
-    private func insisting<Value: Sendable>(
+    nonisolated(nonsending) private func insisting<Value: Sendable>(
         for patience: Duration,
-        _ commit: () async throws(BrokerError) -> Value
+        _ commit: nonisolated(nonsending) () async throws(BrokerError) -> Value
     ) async throws -> Value {
         guard patience > .zero else {
             try Task.checkCancellation()

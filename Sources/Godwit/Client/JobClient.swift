@@ -86,7 +86,7 @@ extension JobClient {
 extension Broker {
     /// Commits one transaction.
     /// - Throws: what aborted it, or kept the broker from committing anything.
-    package func commit(_ transaction: Transaction) async throws(BrokerError) -> [OperationResult] {
+    nonisolated(nonsending) package func commit(_ transaction: Transaction) async throws(BrokerError) -> [OperationResult] {
         guard let outcome = try await commit([transaction]).first else {
             throw BrokerError(.outcomeUnknown, "the broker answered nothing: look whether the change is there before it is tried again")
         }

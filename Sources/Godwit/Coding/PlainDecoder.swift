@@ -13,13 +13,14 @@ final class PlainDecoder {
     private var bytes: UnsafeRawBufferPointer
     private var hasGivenUp = false
 
-    /// - Returns: nil when the text is not plain, or not such a value.
-    static func decode<Value: Decodable>(_ type: Value.Type, from text: Bytes) -> Value? {
-        text.withUnsafeBytes { bytes in
-            guard let entries = PlainOutline.entries(of: bytes) else { return nil }
+    /// - Throws: ``GaveUp`` when the text is not plain, or not such a value.
+    static func decode<Value: Decodable>(_ type: Value.Type, from text: Bytes) throws -> Value {
+        try text.slice.withUnsafeBytes { bytes in
+            guard let entries = PlainOutline.entries(of: bytes) else { throw GaveUp() }
             let decoder = PlainDecoder(entries, bytes)
             defer { decoder.bytes = UnsafeRawBufferPointer(start: nil, count: 0) }
-            guard let value = try? decoder.value(type, at: 0), !decoder.hasGivenUp else { return nil }
+            let value = try decoder.value(type, at: 0)
+            if decoder.hasGivenUp { throw GaveUp() }
             return value
         }
     }

@@ -11,40 +11,34 @@ final class PlainEncoder: Encoder {
 
     private enum Kind { case open, single, array, object }
 
-    /// One value that is being written.
+    /// The value that is being written.
     private struct Level {
         var kind = Kind.open
+        /// How many values it is in.
+        let depth: Int
         /// Where its text begins.
         let start: Int
         /// How many elements or members it has.
         var count = 0
-        /// Where its members begin among all members.
-        let firstMember: Int
+        /// Where the name of the latest member is.
+        var name = 0..<0
         var isSorted = true
     }
 
-    private struct Member {
-        /// Where its name begins, after the quote, and how long that is.
-        var name: Int
-        var length: Int
-    }
-
     private var bytes: [UInt8] = []
-    private var levels: [Level] = []
-    private var members: [Member] = []
+    private var level: Level
     private var hasGivenUp = false
 
     /// - Returns: nil when the value is not plain, or cannot be encoded.
     static func encode(_ value: some Encodable) -> [UInt8]? {
         let encoder = PlainEncoder()
+        // Most jobs fit.
         encoder.bytes.reserveCapacity(192)
-        encoder.levels.reserveCapacity(4)
-        encoder.members.reserveCapacity(8)
         do { try encoder.writeValue(value) } catch { return nil }
         return encoder.hasGivenUp ? nil : encoder.bytes
     }
 
-    private init() {}
+    private init() { level = Level(depth: 0, start: 0) }
 
     // MARK: The encoder that values see
 
@@ -61,64 +55,68 @@ final class PlainEncoder: Encoder {
 
     func unkeyedContainer() -> any UnkeyedEncodingContainer { PlainUnkeyedEncoding(encoder: self, level: begin(.array, UInt8(ascii: "["))) }
 
-    func singleValueContainer() -> any SingleValueEncodingContainer { PlainSingleEncoding(encoder: self, level: levels.count - 1) }
+    func singleValueContainer() -> any SingleValueEncodingContainer { PlainSingleEncoding(encoder: self, level: level.depth) }
 
     /// What the containers need and cannot be had here: the caller still has to be given something, which is dropped.
     func giveUp() -> PlainEncoder {
         hasGivenUp = true
         let other = PlainEncoder()
         other.hasGivenUp = true
-        other.levels.append(Level(start: 0, firstMember: 0))
         return other
     }
 
     /// Makes the innermost value an object or an array; the same again is the same one.
     private func begin(_ kind: Kind, _ bracket: UInt8) -> Int {
-        let level = levels.count - 1
-        if levels[level].kind == .open {
-            levels[level].kind = kind
+        if level.kind == .open {
+            level.kind = kind
             bytes.append(bracket)
-        } else if levels[level].kind != kind {
+        } else if level.kind != kind {
             hasGivenUp = true
         }
-        return level
+        return level.depth
     }
 
     // MARK: Places
 
     /// The place of the single value of a level.
-    func place(single level: Int) throws {
-        guard level == levels.count - 1, levels[level].kind == .open else { throw abandoned() }
-        levels[level].kind = .single
+    func place(single depth: Int) throws {
+        guard depth == level.depth, level.kind == .open else { throw abandoned() }
+        level.kind = .single
     }
 
     /// The place of an array's next element.
-    func place(elementOf level: Int) throws {
-        guard level == levels.count - 1 else { throw abandoned() }
-        if levels[level].count > 0 { bytes.append(UInt8(ascii: ",")) }
-        levels[level].count += 1
+    func place(elementOf depth: Int) throws {
+        guard depth == level.depth else { throw abandoned() }
+        if level.count > 0 { bytes.append(UInt8(ascii: ",")) }
+        level.count += 1
     }
 
     /// The place of an object's member, its name written.
-    func place(_ key: some CodingKey, in level: Int) throws {
-        guard level == levels.count - 1 else { throw abandoned() }
-        if levels[level].count > 0 { bytes.append(UInt8(ascii: ",")) }
-        bytes.append(UInt8(ascii: "\""))
-        var name = key.stringValue
-        let member = Member(name: bytes.count, length: name.utf8.count)
-        let isPlain = name.withUTF8 { name in
-            bytes.append(contentsOf: name)
-            return name.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+    func place(_ key: some CodingKey, in depth: Int) throws {
+        guard depth == level.depth else { throw abandoned() }
+        var text = key.stringValue
+        try text.withUTF8 { text in
+            guard text.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
+                throw abandoned()
+            }
+            if level.count > 0 {
+                // They are ASCII, so they are in the order of their bytes.
+                if !bytes[level.name].lexicographicallyPrecedes(text) { level.isSorted = false }
+                bytes.append(UInt8(ascii: ","))
+            }
+            bytes.append(UInt8(ascii: "\""))
+            level.name = bytes.count..<(bytes.count + text.count)
+            bytes.append(contentsOf: text)
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(UInt8(ascii: ":"))
         }
-        guard isPlain else { throw abandoned() }
-        if levels[level].count > 0, let last = members.last, !isLess(last, member, in: bytes) { levels[level].isSorted = false }
-        members.append(member)
-        levels[level].count += 1
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
+        level.count += 1
     }
 
-    func count(of level: Int) -> Int { levels[level].count }
+    func count(of depth: Int) -> Int {
+        if depth != level.depth { hasGivenUp = true }
+        return level.count
+    }
 
     private func abandoned() -> GaveUp {
         hasGivenUp = true
@@ -132,24 +130,18 @@ final class PlainEncoder: Encoder {
         if Value.self == Date.self, let date = value as? Date { return try write(date) }
         if Value.self == URL.self, let link = value as? URL { return try write(link.absoluteString) }
         if Value.self == Data.self || Value.self == Decimal.self { throw abandoned() }
-        let level = levels.count
-        levels.append(Level(start: bytes.count, firstMember: members.count))
-        try value.encode(to: self)
-        guard levels.count == level + 1 else { throw abandoned() }
-        try end()
-    }
-
-    private func end() throws {
-        guard let level = levels.popLast() else { throw abandoned() }
+        let outer = level
+        level = Level(depth: outer.depth + 1, start: bytes.count)
+        do { try value.encode(to: self) } catch { throw abandoned() }
         switch level.kind {
         case .open: throw abandoned()
         case .single: break
         case .array: bytes.append(UInt8(ascii: "]"))
         case .object:
-            if !level.isSorted { try sort(level) }
-            members.removeSubrange(level.firstMember...)
             bytes.append(UInt8(ascii: "}"))
+            if !level.isSorted { try sort() }
         }
+        level = outer
     }
 
     private func write(_ date: Date) throws {
@@ -215,25 +207,25 @@ final class PlainEncoder: Encoder {
 
     // MARK: Order
 
-    /// As the names of plain members are ASCII, they are in the order of their bytes.
-    private func isLess(_ a: Member, _ b: Member, in bytes: [UInt8]) -> Bool {
-        bytes[a.name..<(a.name + a.length)].lexicographicallyPrecedes(bytes[b.name..<(b.name + b.length)])
-    }
-
-    /// Puts an object's members into the order of their names. Two of one name are not plain: the later one would count.
-    private func sort(_ level: Level) throws {
-        let written = Array(bytes[(level.start + 1)...]), base = level.start + 1
-        let own = members[level.firstMember...].map { Member(name: $0.name - base, length: $0.length) }
-        // A member goes from its quote to the comma before the next one's.
-        let ends = own.dropFirst().map { $0.name - 2 } + [written.count]
-        let sorted = zip(own, ends).sorted { isLess($0.0, $1.0, in: written) }
-        bytes.removeSubrange(base...)
-        for (index, (member, end)) in sorted.enumerated() {
-            if index > 0 {
-                guard isLess(sorted[index - 1].0, member, in: written) else { throw abandoned() }
-                bytes.append(UInt8(ascii: ","))
-            }
-            bytes.append(contentsOf: written[(member.name - 1)..<end])
+    /// Puts the members of an object into the order of their names. Of two of one name the later one would count, which is not plain.
+    private func sort() throws {
+        let object = Array(bytes[level.start...])
+        let entries = object.withUnsafeBytes { PlainOutline.entries(of: $0) }
+        guard let entries else { throw abandoned() }
+        var members: [(name: Range<Int>, end: Int)] = []
+        members.reserveCapacity(level.count)
+        var index = 1
+        while index < entries.count {
+            let value = entries[index + 1]
+            members.append((entries[index].start..<entries[index].end, value.isQuoted ? value.end + 1 : value.end))
+            index = value.next
         }
+        members.sort { object[$0.name].lexicographicallyPrecedes(object[$1.name]) }
+        bytes.removeSubrange((level.start + 1)...)
+        for (index, member) in members.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            bytes.append(contentsOf: object[(member.name.lowerBound - 1)..<member.end])
+        }
+        bytes.append(UInt8(ascii: "}"))
     }
 }

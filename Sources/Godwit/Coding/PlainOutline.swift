@@ -20,6 +20,8 @@ struct PlainOutline {
         var next: Int
         /// How many elements or members it has.
         var count = 0
+
+        var isQuoted: Bool { kind == .text || kind == .escaped }
     }
 
     private static let deepest = 32

@@ -58,7 +58,7 @@ enum JobCoding {
     }
 
     static func decode<Value: Decodable>(_ type: Value.Type, from bytes: Bytes) throws -> Value {
-        if let value = PlainDecoder.decode(type, from: bytes) { return value }
+        do { return try PlainDecoder.decode(type, from: bytes) } catch is PlainDecoder.GaveUp {}
         return try decoder.decode(type, from: Data(bytes.slice))
     }
 }

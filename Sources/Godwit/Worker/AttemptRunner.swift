@@ -11,7 +11,7 @@ struct AttemptRunner: Sendable {
 
     func handler(for delivery: Delivery) -> Handler? { delivery.job.name.flatMap { handlers[$0] } }
 
-    func run(_ attempt: Attempt) async -> Settlement {
+    nonisolated(nonsending) func run(_ attempt: Attempt) async -> Settlement {
         let began = ContinuousClock.now
         let context = JobContext(run: attempt)
         let outcome: Settlement.Outcome
@@ -92,7 +92,10 @@ struct AttemptRunner: Sendable {
         }
     }
 
-    private func traced(_ attempt: Attempt, _ body: () async throws -> Content?) async throws -> Content? {
+    nonisolated(nonsending) private func traced(
+        _ attempt: Attempt,
+        _ body: nonisolated(nonsending) () async throws -> Content?
+    ) async throws -> Content? {
         guard TraceHeaders.areUsed else { return try await body() }
         let job = attempt.delivery.job
         return try await withSpan(

@@ -8,13 +8,13 @@ final class Handler: Sendable {
     let timeout: Duration?
     /// Decodes the payload, runs the job, and encodes its result.
     /// - Throws: ``JobFailure`` for a payload that cannot be read; whatever the handler throws.
-    let run: @Sendable (Bytes, JobContext) async throws -> Content?
+    let run: nonisolated(nonsending) @Sendable (Bytes, JobContext) async throws -> Content?
 
     init<J: Job>(
         _ type: J.Type,
         retry: RetryPolicy,
         timeout: Duration?,
-        body: @escaping @Sendable (J, JobContext) async throws -> Content?
+        body: nonisolated(nonsending) @escaping @Sendable (J, JobContext) async throws -> Content?
     ) {
         name = J.name
         queue = J.queue

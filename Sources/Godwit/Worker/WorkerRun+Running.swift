@@ -23,7 +23,7 @@ extension WorkerRun {
     }
 
     /// Runs attempts in this task, until it is cancelled with one of them, or the worker ends.
-    private func work(_ number: Int, _ task: RunnerTask) async {
+    nonisolated(nonsending) private func work(_ number: Int, _ task: RunnerTask) async {
         var isCalled = true
         var began = ContinuousClock.now
         while true {
@@ -48,13 +48,13 @@ extension WorkerRun {
     }
 
     /// - Returns: whether the task was called, or else need not have waited.
-    private func called() async -> Bool {
+    nonisolated(nonsending) private func called() async -> Bool {
         await withCheckedContinuation { continuation in
             if !crew.withLock({ $0.rest(continuation) }) { continuation.resume(returning: false) }
         }
     }
 
-    private func execute(_ attempt: Attempt) async {
+    nonisolated(nonsending) private func execute(_ attempt: Attempt) async {
         if let timeout = attempt.timeout { heartbeat.limit(attempt, to: timeout) }
         let settlement = await runner.run(attempt)
         if case .succeeded = settlement.outcome, attempt.hasReported { await heartbeat.flushProgress(of: attempt) }

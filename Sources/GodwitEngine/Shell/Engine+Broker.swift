@@ -1,7 +1,10 @@
 package import GodwitCore
 
 extension Engine {
-    package func commit(_ transactions: [Transaction], in session: SessionCommit?) async throws(BrokerError) -> [TransactionOutcome] {
+    nonisolated(nonsending) package func commit(
+        _ transactions: [Transaction],
+        in session: SessionCommit?
+    ) async throws(BrokerError) -> [TransactionOutcome] {
         if transactions.isEmpty { return [] }
         try session?.validate()
         let prepared = transactions.map { PreparedTransaction($0, resolver.identity) }
@@ -9,7 +12,7 @@ extension Engine {
         return views.map { $0.outcome(resolver.identity) }
     }
 
-    package func commit(_ operation: GodwitCore.Operation) async throws(BrokerError) -> OperationResult {
+    nonisolated(nonsending) package func commit(_ operation: GodwitCore.Operation) async throws(BrokerError) -> OperationResult {
         guard case .outcome(let view) = try await ask(.commitOne(PreparedTransaction(operation, resolver.identity))) else {
             throw Self.mixedUp
         }

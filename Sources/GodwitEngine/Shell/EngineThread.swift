@@ -47,10 +47,11 @@ struct EngineThread: ~Copyable {
     /// Runs until the inbox is closed; all who wait are answered then, and the store is closed.
     consuming func run() {
         var isClosing = false
+        var batch = Inbox.Batch()
         maintain()
         while !isClosing || isSyncing || isMaintaining || isCheckpointing || isScanning {
             inbox.wait(milliseconds: isClosing ? nil : waitTime)
-            var batch = inbox.take()
+            inbox.exchange(&batch)
             isClosing = isClosing || batch.isClosing
             if let (sync, failure) = batch.sync {
                 isSyncing = false
@@ -70,9 +71,11 @@ struct EngineThread: ~Copyable {
                 isScanning = false
                 core.endScan(scan)
             }
-            turn(&batch.messages)
-            sync(isLoad: batch.messages.count >= Self.messagesUnderLoad)
+            turn(&batch)
+            sync(isLoad: batch.commands.count >= Self.messagesUnderLoad)
             answer()
+            // Nothing of it stays while this thread waits: messages are large, and what was leased pins its segments.
+            batch.clear()
             if !isClosing {
                 seeToSpace()
                 maintain()
@@ -94,14 +97,11 @@ struct EngineThread: ~Copyable {
         return next == 0 ? 0 : nil
     }
 
-    private mutating func turn(_ messages: inout [Inbox.Message]) {
-        var commands: [(ticket: Ticket, command: Command)] = []
-        commands.reserveCapacity(messages.count)
-        for message in messages {
-            let ticket = if let reply = message.reply { calls.insert(reply, message.ticket) } else { message.ticket }
-            commands.append((ticket, message.command))
+    private mutating func turn(_ batch: inout Inbox.Batch) {
+        for index in batch.commands.indices {
+            if let reply = batch.replies[index] { batch.commands[index].ticket = calls.insert(reply, batch.commands[index].ticket) }
         }
-        core.turn(commands, at: clock.now())
+        core.turn(batch.commands, at: clock.now())
     }
 
     /// Syncs what somebody waits for, or what has waited long enough.

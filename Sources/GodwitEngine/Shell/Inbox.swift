@@ -3,17 +3,12 @@ import Synchronization
 
 /// What reaches the engine's thread from others: swapped as a whole, so that many messages cost one wake-up.
 final class Inbox: Sendable {
-    /// A command with whoever waits for its answer.
-    struct Message: Sendable {
-        /// Chosen by a caller who may have to name its call again; 0 where the engine's thread gives out the ticket.
-        var ticket: Ticket = 0
-        var command: Command
-        var reply: Reply?
-    }
-
     /// What came in since the last look.
     struct Batch: Sendable {
-        var messages: [Message] = []
+        /// Tickets are chosen by callers who may have to name their calls again; 0 where the engine's thread gives them out.
+        var commands: [(ticket: Ticket, command: Command)] = []
+        /// Who waits for the command at the same place.
+        var replies: [Reply?] = []
         /// A sync that ended, and how.
         var sync: (JournalSync, JournalError?)?
         /// Work on the journal's files that ended, and how.
@@ -24,8 +19,21 @@ final class Inbox: Sendable {
         var isClosing = false
 
         var isEmpty: Bool {
-            messages.isEmpty && sync == nil && maintenance == nil && checkpoint == nil && scan == nil && !isClosing
+            commands.isEmpty && sync == nil && maintenance == nil && checkpoint == nil && scan == nil && !isClosing
         }
+
+        /// Makes it empty, its room kept, unless that is more than is often needed.
+        mutating func clear() {
+            let commands = commands.capacity <= Self.mostKept ? commands : []
+            let replies = replies.capacity <= Self.mostKept ? replies : []
+            self = Batch()
+            self.commands = consume commands
+            self.replies = consume replies
+            self.commands.removeAll(keepingCapacity: true)
+            self.replies.removeAll(keepingCapacity: true)
+        }
+
+        private static let mostKept = 1_024
     }
 
     private struct State {
@@ -36,12 +44,14 @@ final class Inbox: Sendable {
     private let state = Mutex(State())
     private let signal = Signal()
 
-    /// Puts a message in; false when the engine was closed.
-    func post(_ message: Message) -> Bool {
+    /// Puts a command in; false when the engine was closed.
+    func post(_ command: Command, ticket: Ticket = 0, reply: Reply?) -> Bool {
         let wasEmpty: Bool? = state.withLock { state in
             guard !state.isClosed else { return nil }
-            defer { state.batch.messages.append(message) }
-            return state.batch.isEmpty
+            let wasEmpty = state.batch.isEmpty
+            state.batch.commands.append((ticket, command))
+            state.batch.replies.append(reply)
+            return wasEmpty
         }
         if wasEmpty == true { signal.raise() }
         return wasEmpty != nil
@@ -76,14 +86,8 @@ final class Inbox: Sendable {
         signal.raise()
     }
 
-    /// What is there now.
-    func take() -> Batch {
-        state.withLock { state in
-            let batch = state.batch
-            state.batch = Batch()
-            return batch
-        }
-    }
+    /// Changes an empty batch for what is there now: its room is used again.
+    func exchange(_ batch: inout Batch) { state.withLock { swap(&$0.batch, &batch) } }
 
     var isEmpty: Bool { state.withLock { $0.batch.isEmpty } }
     var isClosed: Bool { state.withLock(\.isClosed) }

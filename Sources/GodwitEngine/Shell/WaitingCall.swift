@@ -13,7 +13,7 @@ final class WaitingCall: Sendable {
             guard state == .new else { return .abandoned }
             state = .posted
             // In the lock, so that no cancelling overtakes it.
-            return inbox.post(Inbox.Message(ticket: ticket, command: command, reply: .task(reply))) ? nil : .refused(.closed)
+            return inbox.post(command, ticket: ticket, reply: .task(reply)) ? nil : .refused(.closed)
         }
         if let refusal { reply.resume(returning: refusal) }
     }
@@ -21,7 +21,7 @@ final class WaitingCall: Sendable {
     /// Ends the wait.
     func cancel(_ ticket: Ticket, in inbox: Inbox) {
         state.withLock { state in
-            if state == .posted { _ = inbox.post(Inbox.Message(ticket: 0, command: .abandon(ticket), reply: nil)) }
+            if state == .posted { _ = inbox.post(.abandon(ticket), reply: nil) }
             state = .cancelled
         }
     }
