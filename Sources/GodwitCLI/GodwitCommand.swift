@@ -27,7 +27,7 @@ struct GodwitCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, PublishCommand.self, WorkCommand.self, StatusCommand.self, ResultCommand.self, PayloadCommand.self,
             CancelCommand.self, RetryCommand.self, RedriveCommand.self, ForgetCommand.self, JobsCommand.self, QueuesCommand.self,
-            QueueCommand.self,
+            QueueCommand.self, CounterCommand.self,
             BackupCommand.self, RestoreCommand.self, CheckCommand.self, RepairCommand.self, InspectCommand.self,
             ExportCommand.self, ImportCommand.self, BenchCommand.self,
         ]

@@ -30,6 +30,9 @@ public struct FinalStates: OptionSet, Sendable, Hashable {
     public static let expired = FinalStates(rawValue: 8)
     public static let all: FinalStates = [.succeeded, .failed, .cancelled, .expired]
 
+    /// Their names, as states have them.
+    package var names: [String] { JobState.allCases.filter { !isDisjoint(with: FinalStates($0)) }.map(\.rawValue) }
+
     /// The one that is a job's state; empty for one that is not final.
     package init(_ state: JobState) {
         switch state {

@@ -29,7 +29,8 @@ package enum Limits {
     /// Bytes of a record's key and value.
     package static let recordKey = 512
     package static let recordValue = 1 << 20
-    /// Bytes of a step's id, steps that one counter tells apart, and the highest number that one counts up to.
+    /// Bytes of a counter's name, and of a step's id, steps that one counter tells apart, and the highest number that one counts up to.
+    package static let counterName = 200
     package static let step = 512
     package static let steps = 100_000
     package static let counterTarget = 1_000_000_000

@@ -16,6 +16,15 @@ package struct RecordKey: Sendable, Hashable {
         self.home = home
     }
 
+    /// The key of a counter that users name: no record of ours has such a key.
+    package static func counter(_ name: String) -> RecordKey { RecordKey(counterPrefix + name) }
+    /// What users call the counter with this key; nil when it is none of theirs.
+    package var counterName: String? {
+        guard home == .own, name.hasPrefix(Self.counterPrefix) else { return nil }
+        return String(name.dropFirst(Self.counterPrefix.count))
+    }
+    private static let counterPrefix = "counter:"
+
     package static func == (a: RecordKey, b: RecordKey) -> Bool { a.name.hasSameBytes(as: b.name) && a.home == b.home }
     package func hash(into hasher: inout Hasher) {
         name.hashBytes(into: &hasher)

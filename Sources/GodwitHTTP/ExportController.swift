@@ -95,21 +95,7 @@ extension JSONWriter {
             json.member("id", job.id.description)
             json.member("state", job.state.rawValue)
             json.key("job")
-            json.object { json in
-                if message.payload.type != Content.json { json.member("content_type", message.payload.type) }
-                json.payload(message.payload)
-                if let name = message.name { json.member("name", name) }
-                if let key = message.deduplication?.key { json.member("key", key) }
-                if case .at(let time) = message.start { json.member("run_at", time) }
-                if message.priority != 0 { json.member("priority", message.priority) }
-                if let expires = message.expires { json.member("expires", expires.text) }
-                if let timeout = message.timeout { json.member("timeout", timeout.text) }
-                if let attempts = message.maxAttempts { json.member("max_attempts", attempts) }
-                if !message.headers.isEmpty {
-                    json.key("headers")
-                    json.headers(message.headers)
-                }
-            }
+            json.object { $0.message(message) }
         }
     }
 }

@@ -24,7 +24,7 @@ struct JSONMessage {
         let payload = try Self.payload(&object, limit: limits.jobBytes)
         let key = try object.text("key", limit: Limits.key)
         let headers = try JobHeaders.read(&object)
-        let options = try PublishOptions(&object)
+        let options = try PublishOptions(&object, limits: limits)
         try object.finish()
         message = options.message(to: target, payload: payload, headers: headers, key: key)
     }

@@ -21,7 +21,7 @@ public struct JobRoutes: Sendable {
     public enum Action: String, Sendable, Hashable, CaseIterable {
         /// Follow one job by its id: status, result, events.
         case watch
-        /// Make jobs.
+        /// Make jobs, and count steps.
         case publish
         /// Lease jobs and settle them.
         case work
@@ -107,7 +107,7 @@ public struct JobRoutes: Sendable {
             PublishController(environment: environment).routes + JobController(environment: environment).routes
             + LeaseController(environment: environment).routes + SettleController(environment: environment).routes
             + QueueController(environment: environment).routes + BackupController(environment: environment).routes
-            + ExportController(environment: environment).routes
+            + ExportController(environment: environment).routes + CounterController(environment: environment).routes
         return all.filter { actions.contains($0.action) }
     }
 

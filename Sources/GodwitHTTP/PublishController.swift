@@ -22,7 +22,8 @@ struct PublishController: Sendable {
     @Sendable private func publish(_ exchange: Exchange) async throws -> Response {
         try environment.refuseWhileDraining()
         let queue = try await QueueNames.creatable(try exchange.queue(), at: broker)
-        let options = try PublishOptions(exchange.query)
+        let options = try PublishOptions(exchange.query, limits: exchange.limits)
+        try await FollowUpJSON.checkQueues(of: options.onFinal, field: "on-final", at: broker)
         let key = try IdempotencyKey.of(exchange.headers)
         let session = try SessionHeader.of(exchange.headers)
         let headers = try JobHeaders.of(exchange.headers)
@@ -66,6 +67,8 @@ struct PublishController: Sendable {
             var problem = Problem(error)
             // Here the key is a header.
             if problem.field == "key" { problem.field = IdempotencyKey.field }
+            // Options are query items here.
+            if let field = problem.field, field.hasPrefix("on_final") { problem.field = "on-final" + field.dropFirst("on_final".count) }
             throw problem
         }
     }
@@ -88,6 +91,9 @@ struct PublishController: Sendable {
             throw Problem.invalid("body", "the batch has \(items.count) jobs: send 1 to \(Self.batchLimit)")
         }
         let messages = try items.enumerated().map { try JSONMessage($1, path: "[\($0)].", queue: queue, limits: exchange.limits).message }
+        for (index, message) in messages.enumerated() {
+            try await FollowUpJSON.checkQueues(of: message.onFinal, field: "[\(index)].on_final", at: broker)
+        }
         let session = try SessionHeader.of(exchange.headers)
         guard let outcome = try await broker.commit([Transaction(messages.map { .enqueue($0) })], in: session).first else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the batch: send it again with keys")

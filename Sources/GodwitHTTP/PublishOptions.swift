@@ -2,7 +2,7 @@ import GodwitCore
 
 /// What a publisher can say about a job, in a query or in JSON.
 struct PublishOptions {
-    static let queryItems = ["name", "delay", "run-at", "priority", "expires", "timeout", "max-attempts", "group", "claim"]
+    static let queryItems = ["name", "delay", "run-at", "priority", "expires", "timeout", "max-attempts", "group", "claim", "on-final"]
 
     var name: String?
     var start = NewMessage.Start.now
@@ -12,8 +12,9 @@ struct PublishOptions {
     var maxAttempts: Int?
     var group: String?
     var claim: String?
+    var onFinal: [FollowUp] = []
 
-    init(_ query: QueryItems) throws(Problem) {
+    init(_ query: QueryItems, limits: JobRoutes.Limits) throws(Problem) {
         name = try query.text("name", limit: Limits.jobName)
         start = try Self.start(delay: try query.duration("delay"), runAt: try query.time("run-at"), field: "run-at")
         priority = try query.integer("priority", in: 0...255) ?? 0
@@ -22,9 +23,14 @@ struct PublishOptions {
         maxAttempts = try query.integer("max-attempts", in: 1...Limits.maxAttempts)
         group = try query.text("group", limit: Limits.group)
         claim = try query.text("claim", limit: Limits.claim)
+        if let text = try query.text("on-final", limit: Limits.followUpBytes) {
+            let value: JSONValue
+            do throws(JSONError) { value = try JSONValue(parsing: Bytes(text)) } catch { throw .invalidJSON(error, field: "on-final") }
+            onFinal = try FollowUpJSON(limits: limits).read(value, field: "on-final", hasEnds: true)
+        }
     }
 
-    init(_ object: inout ObjectReader) throws(Problem) {
+    init(_ object: inout ObjectReader, limits: JobRoutes.Limits) throws(Problem) {
         name = try object.text("name", limit: Limits.jobName)
         start = try Self.start(delay: try object.duration("delay"), runAt: try object.time("run_at"), field: object.path + "run_at")
         priority = try object.integer("priority", in: 0...255) ?? 0
@@ -33,6 +39,7 @@ struct PublishOptions {
         maxAttempts = try object.integer("max_attempts", in: 1...Limits.maxAttempts)
         group = try object.text("group", limit: Limits.group)
         claim = try object.text("claim", limit: Limits.claim)
+        onFinal = try FollowUpJSON(limits: limits).read(object.value("on_final"), field: object.path + "on_final", hasEnds: true)
     }
 
     private static let positive: ClosedRange<Duration> = .milliseconds(1)...Limits.longestDuration
@@ -58,7 +65,8 @@ struct PublishOptions {
             timeout: timeout,
             maxAttempts: maxAttempts,
             group: group,
-            claim: claim
+            claim: claim,
+            onFinal: onFinal
         )
         if let key { message.deduplication = .init(key: key, fingerprint: message.fingerprint) }
         return message

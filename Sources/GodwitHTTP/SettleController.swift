@@ -72,6 +72,7 @@ struct SettleController: Sendable {
         for (index, item) in items.enumerated() {
             for (number, message) in item.followUps.enumerated() {
                 _ = try await QueueNames.creatable(message.queue, at: broker, field: "[\(index)].enqueue[\(number)].queue")
+                try await FollowUpJSON.checkQueues(of: message.onFinal, field: "[\(index)].enqueue[\(number)].on_final", at: broker)
             }
         }
         for (index, item) in items.enumerated() { try await checkTargets(of: item.settlement, path: "[\(index)].dead_letter.") }

@@ -209,6 +209,40 @@ class QueueTest(CommandLineTest):
         self.assertNotIn("idle", self.godwit("queues").stdout)
 
 
+class CounterTest(CommandLineTest):
+    def test_steps_are_counted_and_what_follows_is_published(self):
+        then = os.path.join(self.folder, "then.json")
+        with open(then, "w") as file:
+            file.write('[\n  {"enqueue": {"queue": "after", "payload": "all"}}\n]\n')
+        follows = '[{"add": {"key": "c", "step": "job", "at": 3}}, {"enqueue": {"queue": "sad", "payload": 1}, "when": "failed"}]'
+        job = self.publish("q", "{}", "--on-final", follows)
+        self.assertEqual(self.godwit("counter", "add", "c", "one", "--at", "3", "--then", "@" + then).stdout.strip(), "1/3")
+        self.assertEqual(self.godwit("counter", "add", "c", "one", "--at", "3").stdout.strip(), "1/3 not counted: it was before")
+        self.godwit("counter", "add", "c", "none", "--at", "3", "--n", "0")
+        self.assertEqual(json.loads(self.godwit("counter", "show", "c", "--json").stdout), {"key": "c", "count": 1, "at": 3, "complete": False})
+        waiting = self.start_godwit("counter", "show", "c", "--wait", server=self.server, stdout=subprocess.PIPE)
+        self.godwit("cancel", job)
+        self.assertEqual(self.godwit("counter", "show", "c").stdout.strip(), "2/3")
+        lines = self.godwit("counter", "add", "c", "two", "--at", "3").stdout.split()
+        self.assertEqual(lines[0], "3/3")
+        self.assertEqual(self.godwit("payload", lines[1]).stdout, '"all"')
+        self.assertEqual(waiting.communicate(timeout=60)[0].strip(), "3/3")
+        self.assertNotIn("sad", self.godwit("queues").stdout)
+        self.godwit("counter", "delete", "c")
+        self.godwit("counter", "show", "c", expect=FAILED)
+        self.godwit("counter", "add", "c", "one", "--at", "0", expect=USAGE)
+        self.godwit("counter", "add", "c", "one", "--at", "1", "--then", "[", expect=USAGE)
+        self.godwit("publish", "q", "{}", "--on-final", "@" + os.path.join(self.folder, "missing"), expect=USAGE)
+
+    def test_lines_have_what_follows_each(self):
+        follows = '[{"enqueue": {"queue": "after", "payload": 1}}]'
+        jobs = self.godwit("publish", "q", "--lines", "--on-final", follows, stdin="1\n2\n").stdout.split()
+        self.assertEqual(len(jobs), 2)
+        for job in jobs:
+            self.godwit("cancel", job)
+        self.assertEqual(json.loads(self.godwit("queue", "show", "after", "--json").stdout)["counts"]["queued"], 2)
+
+
 class WorkTest(CommandLineTest):
     def test_jobs_of_several_queues_run_side_by_side(self):
         jobs = [self.publish(queue, "{}") for queue in ("a", "b") for _ in range(4)]

@@ -22,6 +22,16 @@ struct CommandLineTests {
         #expect(!command.output.json)
     }
 
+    @Test("publish: what follows is JSON in one line, in a query as in a batch")
+    func onFinal() throws {
+        let json = "[\n{\"cancel\":\t\"x\\ny\"}\n]"
+        let command = try #require(try parse("publish", "q", "1", "--on-final", json) as? PublishCommand)
+        let text = try #require(command.onFinal?.text)
+        #expect(text == #"[ {"cancel": "x\ny"} ]"#)
+        let item = NewJob(payload: [0x31], options: [(name: "on-final", value: text)]).batchItem
+        #expect(String(decoding: item, as: UTF8.self) == #"{"payload":1,"on_final":[ {"cancel": "x\ny"} ]}"#)
+    }
+
     @Test("other commands keep -- as the end of options")
     func terminator() throws {
         let command = try #require(try parse("publish", "q", "--", "--json") as? PublishCommand)
@@ -40,6 +50,8 @@ struct CommandLineTests {
             ["publish", "q", "x", "--key", "p\nq"], ["publish", "q", "x", "--content-type", "text/plain\r\nX: y"],
             ["queue", "set", "q", "--retain-count", "5", "--default", "retention"],
             ["queue", "set", "q", "--default", "lease", "--default", "lease"], ["nonsense"],
+            ["publish", "q", "x", "--on-final", "["], ["publish", "q", "x", "--on-final", "@/nowhere"], ["counter", "add", "c", "s"],
+            ["counter", "add", "c", "s", "--at", "1", "--then", "nonsense"],
             ["bench", "extra"], ["bench", "--jobs", "0"], ["bench", "--size", "0"], ["bench", "--size", "10"],
             ["bench", "--raw", "--size", "7"], ["bench", "--producers", "0"], ["bench", "--workers", "0"], ["bench", "--window", "0"],
             ["bench", "--rate", "0"], ["bench", "--rate", "-1"], ["bench", "--rate", "nan"], ["bench", "--fill", "10"],

@@ -18,6 +18,8 @@ extension JobClient {
     ///   - claim: Makes the job unique, at most 512 bytes: while a job with this claim in the same queue is unfinished, the handle is that one's,
     ///     and nothing is enqueued. It ends with its job.
     ///   - headers: Text that travels beside the job to its handler, in ``JobContext/headers``. Names are lowercased. The trace context is added.
+    ///   - onFinal: What follows the job's end, whatever ends it: jobs to enqueue or to cancel, steps of a ``JobBatch``. It is done in one with that
+    ///     end, and again when the job is retried and ends once more.
     ///   - patience: How long to come back, with exponential backoff and full jitter, while the queue is full; nil throws `busy` at once, so
     ///     that a web handler can answer its user.
     /// - Throws: ``BrokerError``: `busy` (with ``BrokerError/retryAfter``), `keyConflict`, `invalidArgument`, `tooLarge`, `diskFull`, or that the
@@ -32,6 +34,7 @@ extension JobClient {
         group: String? = nil,
         claim: String? = nil,
         headers: [String: String] = [:],
+        onFinal: [FollowUp] = [],
         waitingUpTo patience: Duration? = nil
     ) async throws -> JobHandle<J> {
         try await traced(J.self) {
@@ -43,7 +46,8 @@ extension JobClient {
                 priority: priority,
                 group: group,
                 claim: claim,
-                headers: headers
+                headers: headers,
+                onFinal: onFinal
             )
             return try handle(try await commit(.enqueue(message), patience: patience ?? .zero), for: J.self)
         }
@@ -56,7 +60,7 @@ extension JobClient {
     ///
     /// - Parameters:
     ///   - jobs: What is to be done.
-    ///   - key: Each job's idempotency key; see ``enqueue(_:key:delay:at:priority:group:claim:headers:waitingUpTo:)``, also for the other parameters.
+    ///   - key: Each job's idempotency key; see ``enqueue(_:key:delay:at:priority:group:claim:headers:onFinal:waitingUpTo:)``, also for the other parameters.
     /// - Returns: a handle for each job, in order.
     /// - Throws: ``BrokerError``, ``PartlyEnqueuedError``, `EncodingError`, `CancellationError`.
     @discardableResult
@@ -69,6 +73,7 @@ extension JobClient {
         group: ((J) -> String?)? = nil,
         claim: ((J) -> String?)? = nil,
         headers: [String: String] = [:],
+        onFinal: ((J) throws -> [FollowUp])? = nil,
         waitingUpTo patience: Duration? = nil
     ) async throws -> [JobHandle<J>] {
         try await traced(J.self) {
@@ -81,7 +86,8 @@ extension JobClient {
                     priority: priority,
                     group: group?($0),
                     claim: claim?($0),
-                    headers: headers
+                    headers: headers,
+                    onFinal: onFinal?($0) ?? []
                 )
             }
             let deadline = clock.uptime + (patience ?? .zero)
@@ -151,7 +157,8 @@ extension NewMessage {
         priority: Int?,
         group: String? = nil,
         claim: String? = nil,
-        headers: [String: String]
+        headers: [String: String],
+        onFinal: [FollowUp] = []
     ) throws {
         guard delay == nil || date == nil else {
             throw BrokerError.invalidArgument("at", "a job starts after a delay or at a time: give one of them")
@@ -170,7 +177,8 @@ extension NewMessage {
             timeout: J.timeout == .zero ? nil : J.timeout,
             maxAttempts: J.maxAttempts == 0 ? nil : J.maxAttempts,
             group: group,
-            claim: claim
+            claim: claim,
+            onFinal: onFinal
         )
         if let key { deduplication = Deduplication(key: key, fingerprint: fingerprint) }
     }

@@ -41,16 +41,19 @@ public struct JobContext: Sendable {
     /// queue's bound refuses it.
     ///
     /// An attempt can collect 999 jobs, of 16 MiB together with its result; one that collects more, or one that cannot be encoded, fails.
-    /// See ``JobClient/enqueue(_:key:delay:at:priority:headers:waitingUpTo:)`` for the parameters.
+    /// See ``JobClient/enqueue(_:key:delay:at:priority:group:claim:headers:onFinal:waitingUpTo:)`` for the parameters.
     public func enqueue<J: Job>(
         _ job: J,
         key: String? = nil,
         delay: Duration? = nil,
         at date: Date? = nil,
         priority: Int? = nil,
-        headers: [String: String] = [:]
+        headers: [String: String] = [:],
+        onFinal: [FollowUp] = []
     ) {
-        run.collect(Result { try NewMessage(job, key: key, delay: delay, at: date, priority: priority, headers: headers) })
+        run.collect(
+            Result { try NewMessage(job, key: key, delay: delay, at: date, priority: priority, headers: headers, onFinal: onFinal) }
+        )
     }
 }
 

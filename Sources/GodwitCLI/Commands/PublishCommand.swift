@@ -51,6 +51,14 @@ struct PublishCommand: StoreCommand {
     @Option(help: "While a job with this claim is unfinished there is no second one: its id is printed instead.")
     var claim: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "What follows the job's end, whatever ends it: JSON such as [{\"enqueue\": {…}, \"when\": \"failed\"}], or @FILE.",
+            valueName: "json"
+        )
+    )
+    var onFinal: JSONArgument?
+
     @Option(help: "Idempotency key: the same key again within the queue's window publishes nothing new.")
     var key: String?
 
@@ -105,6 +113,7 @@ struct PublishCommand: StoreCommand {
         add("max-attempts", maxAttempts.map(String.init))
         add("group", group)
         add("claim", claim)
+        add("on-final", onFinal?.text)
         return options
     }
 

@@ -47,6 +47,8 @@ struct NewJob: Sendable {
                     // Numbers are numbers in JSON; everything else stays the text that it is.
                     if ["priority", "max-attempts"].contains(option.name), let number = Int(option.value) {
                         json.integer(number)
+                    } else if option.name == "on-final" {
+                        json.raw(Bytes(option.value))
                     } else {
                         json.string(option.value)
                     }

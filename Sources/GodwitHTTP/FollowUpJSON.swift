@@ -1,0 +1,171 @@
+import GodwitCore
+
+/// What follows a job's end, or a full counter, as it stands in JSON: an array of objects, each with one of `enqueue` (a job with its queue), `add`
+/// (a step with its counter) and `cancel` (a job's id), and, for a job's end, with `when`: a final state or an array of them.
+struct FollowUpJSON {
+    private static let verbs = ["enqueue", "add", "cancel"]
+
+    let limits: JobRoutes.Limits
+
+    /// - Parameters:
+    ///   - field: where it stands.
+    ///   - hasEnds: whether a job's end is followed, so that each can say after which ends.
+    func read(_ value: JSONValue?, field: String, hasEnds: Bool) throws(Problem) -> [FollowUp] {
+        guard let value else { return [] }
+        guard let items = value.elements else { throw .invalid(field, "\(field) must be an array of what follows") }
+        guard items.count <= Limits.followUps else {
+            throw .invalid(field, "\(field) has \(items.count) operations: use at most \(Limits.followUps)")
+        }
+        var followUps: [FollowUp] = []
+        for (index, item) in items.enumerated() {
+            followUps.append(try followUp(item, path: "\(field)[\(index)].", hasEnds: hasEnds))
+        }
+        return followUps
+    }
+
+    private func followUp(_ value: JSONValue, path: String, hasEnds: Bool) throws(Problem) -> FollowUp {
+        var object = try ObjectReader(value, path: path)
+        var said: [(verb: String, value: JSONValue)] = []
+        for verb in Self.verbs {
+            if let value = object.value(verb) { said.append((verb, value)) }
+        }
+        let when = hasEnds ? object.value("when") : nil
+        try object.finish()
+        guard said.count == 1, let (verb, detail) = said.first else {
+            throw .invalid(String(path.dropLast()), "say exactly one of \(Self.verbs.joined(separator: ", "))")
+        }
+        let states = try when.map { value throws(Problem) in try Self.states(value, field: path + "when") } ?? .all
+        switch verb {
+        case "enqueue":
+            let message = try JSONMessage(detail, path: path + "enqueue.", queue: nil, limits: limits).message
+            return FollowUp(.enqueue(message), when: states)
+        case "add":
+            return FollowUp(.add(try addition(detail, path: path + "add.")), when: states)
+        default:
+            guard let id = detail.string, !id.isEmpty else {
+                throw .invalid(path + "cancel", "say the id of the job to cancel, as a string")
+            }
+            return FollowUp(.cancel(JobID(id)), when: states)
+        }
+    }
+
+    private static func states(_ value: JSONValue, field: String) throws(Problem) -> FinalStates {
+        var states: FinalStates = []
+        for item in value.elements ?? [value] {
+            guard let name = item.string, let state = JobState(rawValue: name), state.isFinal else {
+                throw .invalid(field, "\(field) must be one of \(FinalStates.all.names.joined(separator: ", ")), or an array of them")
+            }
+            states.formUnion(FinalStates(state))
+        }
+        guard !states.isEmpty else { throw .invalid(field, "\(field) is empty: leave it out for all ends") }
+        return states
+    }
+
+    /// `{"key", "step", "at", "n"?, "then"?, "lifetime"?}`
+    /// - Parameter key: the counter, where the path says it.
+    func addition(_ value: JSONValue, key: String? = nil, path: String) throws(Problem) -> Addition {
+        var object = try ObjectReader(value, path: path)
+        var name = key
+        if name == nil { name = try object.text("key", limit: Limits.counterName) }
+        guard let name else { throw .invalid(path + "key", "say which counter this step is counted by") }
+        guard let step = try object.text("step", limit: Limits.step) else {
+            throw .invalid(path + "step", "say what is counted: an id that counts once")
+        }
+        guard let target = try object.integer("at", in: 1...Limits.counterTarget) else {
+            throw .invalid(path + "at", "say what the counter counts up to")
+        }
+        let amount = try object.integer("n", in: 0...Limits.counterTarget) ?? 1
+        let lifetime = try object.duration("lifetime", in: .milliseconds(1)...Limits.longestDuration)
+        let then = try read(object.value("then"), field: path + "then", hasEnds: false).map(\.operation)
+        try object.finish()
+        return Addition(key: .counter(name), step: step, amount: amount, target: target, then: then, lifetime: lifetime)
+    }
+
+    // MARK: Queues
+
+    /// Queues that come into being by HTTP have names that HTTP can say.
+    static func checkQueues(of followUps: [FollowUp], field: String, at broker: any Broker) async throws {
+        for (index, followUp) in followUps.enumerated() {
+            switch followUp.operation {
+            case .enqueue(let message):
+                _ = try await QueueNames.creatable(message.queue, at: broker, field: "\(field)[\(index)].enqueue.queue")
+                try await checkQueues(of: message.onFinal, field: "\(field)[\(index)].enqueue.on_final", at: broker)
+            case .add(let addition):
+                try await checkQueues(of: addition.then.map { FollowUp($0) }, field: "\(field)[\(index)].add.then", at: broker)
+            default: break
+            }
+        }
+    }
+}
+
+extension JSONWriter {
+    /// What follows, as ``FollowUpJSON`` reads it.
+    mutating func followUps(_ followUps: [FollowUp]) {
+        array { json in
+            for followUp in followUps {
+                json.object { json in
+                    json.operation(followUp.operation)
+                    guard followUp.when != .all else { return }
+                    json.key("when")
+                    json.array { json in
+                        for name in followUp.when.names { json.string(name) }
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func operation(_ operation: GodwitCore.Operation) {
+        switch operation {
+        case .enqueue(let message):
+            key("enqueue")
+            object { json in
+                json.member("queue", message.queue.description)
+                json.message(message)
+            }
+        case .add(let addition):
+            key("add")
+            object { json in
+                json.member("key", addition.key.counterName ?? addition.key.name)
+                json.member("step", addition.step)
+                json.member("at", addition.target)
+                if addition.amount != 1 { json.member("n", addition.amount) }
+                if let lifetime = addition.lifetime { json.member("lifetime", lifetime.text) }
+                guard !addition.then.isEmpty else { return }
+                json.key("then")
+                json.followUps(addition.then.map { FollowUp($0) })
+            }
+        case .cancel(let id): member("cancel", id.description)
+        // Records have no face here; nobody takes this for something else.
+        case .put(let key, _, _, _): member("put", key.name)
+        default: break
+        }
+    }
+
+    /// A job's payload and options, as a batch takes them.
+    mutating func message(_ message: NewMessage) {
+        if message.payload.type != Content.json { member("content_type", message.payload.type) }
+        payload(message.payload)
+        if let name = message.name { member("name", name) }
+        if let key = message.deduplication?.key { member("key", key) }
+        switch message.start {
+        case .now: break
+        case .after(let delay): member("delay", delay.text)
+        case .at(let time): member("run_at", time)
+        }
+        if message.priority != 0 { member("priority", message.priority) }
+        if let expires = message.expires { member("expires", expires.text) }
+        if let timeout = message.timeout { member("timeout", timeout.text) }
+        if let attempts = message.maxAttempts { member("max_attempts", attempts) }
+        if let group = message.group { member("group", group) }
+        if let claim = message.claim { member("claim", claim) }
+        if !message.headers.isEmpty {
+            key("headers")
+            headers(message.headers)
+        }
+        if !message.onFinal.isEmpty {
+            key("on_final")
+            followUps(message.onFinal)
+        }
+    }
+}
