@@ -112,7 +112,7 @@ package struct Bench: Sendable {
         let publish: @Sendable () async throws -> Void
         let work: @Sendable () async throws -> Void
         if plan.isRaw {
-            let run = RawRun(plan: plan, engine: try store.engine(), queues: queues, meters: meters)
+            let run = try RawRun(plan: plan, engine: try store.engine(), queues: queues, meters: meters)
             (publish, work) = ({ try await run.publish(from: start) }, { try await run.work() })
         } else {
             let run = TypedRun(plan: plan, client: store.client, meters: meters)
@@ -134,7 +134,7 @@ package struct Bench: Sendable {
         let meters = Meters(expected: count)
         let before = ProcessUsage.read()
         if plan.isRaw {
-            RawRun(plan: plan, engine: try store.engine(), queues: queues, meters: meters).generate()
+            try RawRun(plan: plan, engine: try store.engine(), queues: queues, meters: meters).generate()
         } else {
             try await TypedRun(plan: plan, client: store.client, meters: meters).generate()
         }

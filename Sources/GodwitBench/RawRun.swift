@@ -16,8 +16,15 @@ struct RawRun: Sendable {
 
     let plan: BenchPlan
     let engine: Engine
-    let queues: [QueueName]
+    let queues: BatchQueues
     let meters: Meters
+
+    init(plan: BenchPlan, engine: Engine, queues: [QueueName], meters: Meters) throws(BrokerError) {
+        self.plan = plan
+        self.engine = engine
+        self.queues = try BatchQueues(queues)
+        self.meters = meters
+    }
 
     // MARK: Publishing
 
@@ -37,7 +44,7 @@ struct RawRun: Sendable {
             try underWay.begin()
             let now = MonotonicTime.now
             var batch = MessageBatch(to: queues, count: jobs.count, bytes: jobs.count * plan.size)
-            for job in jobs { body.next(at: pace.time(of: job, now: now)) { batch.append($0, to: job % queues.count) } }
+            for job in jobs { body.next(at: pace.time(of: job, now: now)) { batch.append($0, to: job % queues.names.count) } }
             engine.publish(batch) { result in
                 if case .success = result {
                     if isPaced { meter.add(since: jobs.map { pace.time(of: $0, now: now) }) } else { meter.add(jobs.count, since: now) }
@@ -56,7 +63,13 @@ struct RawRun: Sendable {
     }
 
     private func work(_ number: Int, _ stop: StopFlag) throws {
-        let holder = HolderOptions(id: HolderID("bench-\(number)"), queues: queues, capacity: Self.leased, isEmbedded: true)
+        let holder = HolderOptions(
+            id: HolderID("bench-\(number)"),
+            queues: queues.names,
+            order: queues.names.count == 1 ? .strict : .weighted(queues.names.map { _ in 1 }),
+            capacity: Self.leased,
+            isEmbedded: true
+        )
         let underWay = Outstanding(Self.lanes)
         let meters = meters
         var next = lease(holder)

@@ -90,9 +90,10 @@ package final class CheckpointWriter: Sendable {
             guard let file = state.file else { return }
             state.size = try file.size()
             // a little room is kept in it, for a later checkpoint will be written over it, on a full disk perhaps
-            if state.size > 2 * max(state.offset, room) {
-                try file.resize(to: state.offset)
-                state.size = state.offset
+            let enough = CheckpointRoom.after(state.offset)
+            if CheckpointRoom.isTooMuch(state.size, after: state.offset) {
+                try file.resize(to: enough)
+                state.size = enough
             }
             try file.syncData()
             state.isFinished = true

@@ -12,6 +12,14 @@ struct DraftFile: Sendable {
     var size: Int
 }
 
+/// How much room a checkpoint's file has for the next one that is written over it.
+enum CheckpointRoom {
+    static func after(_ bytes: Int) -> Int { Block.roundUp(bytes + bytes / 4 + (64 << 10)) }
+
+    /// Whether a file is so long that some of it is given back.
+    static func isTooMuch(_ size: Int, after bytes: Int) -> Bool { size > 2 * after(bytes) }
+}
+
 /// How far the checkpoint that is being made has come.
 enum CheckpointStage: Sendable {
     case none
@@ -79,7 +87,7 @@ extension Journal {
     package var checkpointCount: Int { checkpoints.count }
 
     /// How large the room for the next checkpoint should be.
-    var draftBytes: Int { Block.roundUp(lastCheckpointBytes + lastCheckpointBytes / 4 + (64 << 10)) }
+    var draftBytes: Int { CheckpointRoom.after(lastCheckpointBytes) }
 
     mutating func placed(_ pending: PendingCheckpoint, draft: DraftFile?) {
         checkpoints.append(pending.found)

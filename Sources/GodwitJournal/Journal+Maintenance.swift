@@ -17,12 +17,13 @@ extension Journal {
         note(result)
     }
 
-    /// Does here and now what gives space back: places a finished checkpoint, and deletes what was reclaimed. For a clean stop.
+    /// Does here and now what gives space back: places a finished checkpoint, deletes what was reclaimed, and trims. For a clean stop.
     ///
     /// What fails harms nothing, and is left to the next opening.
     package mutating func maintain() {
         guard failure == nil, isOpen, !isMaintaining else { return }
         while let duty = urgentDuty() { note(JournalMaintenance(storage: storage, duty: duty).run()) }
+        if let duty = trimming() { note(JournalMaintenance(storage: storage, duty: duty).run()) }
     }
 
     private mutating func nextDuty(mayCreate: Bool) -> JournalMaintenance.Duty? {
@@ -35,6 +36,7 @@ extension Journal {
             return .createSpare(FileName.spare(takeSpareNumber()), size: options.segmentBytes)
         }
         if !isCheckpointing, draft?.size ?? 0 < draftBytes { return makeDraft() }
+        if let trimming = trimming() { return trimming }
         // all that is to be kept for a full disk is there
         isShort = false
         return nil
@@ -52,6 +54,12 @@ extension Journal {
         defer { draft = nil }
         if draft == nil { nextDraft += 1 }
         return .makeDraft(DraftFile(name: draft?.name ?? FileName.draft(nextDraft - 1), size: draftBytes), old: draft)
+    }
+
+    /// Gives back the room that a checkpoint needed when there was more to say.
+    private mutating func trimming() -> JournalMaintenance.Duty? {
+        guard !isCheckpointing, let draft, CheckpointRoom.isTooMuch(draft.size, after: lastCheckpointBytes) else { return nil }
+        return makeDraft()
     }
 
     /// What makes checkpoints count and gives space back.

@@ -7,7 +7,7 @@ import Testing
 @Suite("Bounds of queues and messages in batches", .timeLimit(.minutes(1)))
 struct BatchBoundsTests {
     private func publish(_ store: Fixture, _ count: Int) async throws {
-        var batch = MessageBatch(to: [.work])
+        var batch = MessageBatch(to: BatchQueues(.work))
         for index in 0..<count { #expect(Array("\(index)".utf8).withUnsafeBytes { batch.append($0) }) }
         let result: Result<PublishedRange, BrokerError> = await withCheckedContinuation { continuation in
             store.engine.publish(batch) { continuation.resume(returning: $0) }

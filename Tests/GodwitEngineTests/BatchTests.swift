@@ -6,8 +6,8 @@ import Testing
 
 @Suite("Many messages at a time", .timeLimit(.minutes(1)))
 struct BatchTests {
-    private func batch(_ bodies: [(text: String, queue: Int)], to queues: [QueueName] = [.work]) -> MessageBatch {
-        var batch = MessageBatch(to: queues, contentType: Content.text)
+    private func batch(_ bodies: [(text: String, queue: Int)], to queues: [QueueName] = [.work]) throws -> MessageBatch {
+        var batch = MessageBatch(to: try BatchQueues(queues), contentType: Content.text)
         for body in bodies { Array(body.text.utf8).withUnsafeBytes { _ = batch.append($0, to: body.queue) } }
         return batch
     }

@@ -192,7 +192,7 @@ struct SpaceTests {
         let storage = MemoryStorage()
         var core = try Core.open(storage, clock, segmentBytes: Self.segment), known = Known()
         let texts = (0..<3).map { "held \($0)" }
-        var published = MessageBatch(to: [.name("held")])
+        var published = MessageBatch(to: BatchQueues(.name("held")))
         for text in texts { Array(text.utf8).withUnsafeBytes { _ = published.append($0) } }
         let holder = HolderOptions(id: HolderID("h"), queues: [.name("held")], capacity: 3, isEmbedded: true)
         let request = LeaseRequest(holder: holder, max: 3, term: .holderLife, wait: 0, isBatch: true)

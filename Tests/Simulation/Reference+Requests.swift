@@ -142,17 +142,16 @@ extension Reference {
         switch request.holder.order {
         case .strict: picks = Array(lines.joined().prefix(request.most))
         case .weighted(let weights):
-            // The smooth weighted round robin of nginx.
-            var credit = credit(request.holder.id, names.count)
+            // The one furthest behind is next, the first of those that are even; nobody gets time back in which it had nothing.
+            var turns = turns(request.holder.id, names.count)
             while picks.count < request.most {
                 let able = lines.indices.filter { !lines[$0].isEmpty }
-                guard !able.isEmpty else { break }
-                for index in able { credit[index] += weights[index] }
-                guard let best = able.max(by: { credit[$0] < credit[$1] || credit[$0] == credit[$1] && $0 > $1 }) else { break }
-                credit[best] -= able.reduce(0) { $0 + weights[$1] }
-                picks.append(lines[best].removeFirst())
+                guard let next = able.min(by: { max(turns.passes[$0], turns.reached) < max(turns.passes[$1], turns.reached) }) else { break }
+                turns.reached = max(turns.passes[next], turns.reached)
+                turns.passes[next] = turns.reached + (1 << 20) / weights[next]
+                picks.append(lines[next].removeFirst())
             }
-            if !picks.isEmpty { setCredit(credit, of: request.holder.id) }
+            if !picks.isEmpty { setTurns(turns, of: request.holder.id) }
         }
         return picks
     }
@@ -179,7 +178,7 @@ extension Reference {
     }
 
     private mutating func closeHolder(_ ticket: UInt64, _ id: HolderID) {
-        setCredit(nil, of: id)
+        setTurns(nil, of: id)
         for wait in waits where wait.request.holder.id == id { expect(wait.ticket, .deliveries([]), unit: 0) }
         waits.removeAll { $0.request.holder.id == id }
         let held = live.allJobs.filter { $0.lease?.holder == id }.sorted { ($0.lease?.serial ?? 0) < ($1.lease?.serial ?? 0) }

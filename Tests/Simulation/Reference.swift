@@ -65,7 +65,7 @@ struct Reference {
 
     // What lives as long as the process.
     var waits: [Wait] = []
-    private var credits: [HolderID: [Int]] = [:]
+    private var turns: [HolderID: QueueTurns] = [:]
     /// Cancelled leases, and the lease time until which their holders are certainly told so.
     var cancelled: [Int: Int64] = [:]
     /// Jobs that ended at the same time, of which a queue dropped some: it is free to choose which.
@@ -181,7 +181,7 @@ struct Reference {
         unvouched = ended.map { ($0, instant.boot) }
         open = [:]
         waits = []
-        credits = [:]
+        turns = [:]
         // Their holders may be told after a restart, too.
         for serial in cancelled.keys { cancelled[serial] = .min }
         ties = [:]
@@ -396,10 +396,16 @@ struct Reference {
 
     // MARK: Turns of queues
 
-    mutating func credit(_ holder: HolderID, _ count: Int) -> [Int] {
-        let credit = credits[holder] ?? []
-        return credit.count == count ? credit : Array(repeating: 0, count: count)
+    /// How far each of a holder's queues has come, and the one whose turn it was last.
+    struct QueueTurns {
+        var passes: [Int]
+        var reached = 0
     }
 
-    mutating func setCredit(_ credit: [Int]?, of holder: HolderID) { credits[holder] = credit }
+    func turns(_ holder: HolderID, _ count: Int) -> QueueTurns {
+        if let turns = turns[holder], turns.passes.count == count { return turns }
+        return QueueTurns(passes: Array(repeating: 0, count: count))
+    }
+
+    mutating func setTurns(_ new: QueueTurns?, of holder: HolderID) { turns[holder] = new }
 }

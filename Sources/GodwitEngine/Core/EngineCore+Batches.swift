@@ -6,22 +6,13 @@ extension EngineCore {
     // MARK: Publishing
 
     mutating func publish(_ ticket: Ticket, _ batch: MessageBatch) throws(JournalError) {
-        var loads: [Load] = []
-        loads.reserveCapacity(batch.queues.count)
-        for name in batch.queues {
-            if queueNumber(name) == nil {
-                guard options.createsQueues else { return answerNow(ticket, .refused(.queueNotFound(name.description))) }
-                if let error = tooManyQueues { return hold(ticket, .refused(error), until: state.change) }
-                try createQueue(name)
-            }
-            guard let number = queueNumber(name) else { return answerNow(ticket, .refused(Engine.mixedUp)) }
-            let settings = state.queues.at(number).pointee.settings
-            loads.append(
-                Load(
-                    queue: number,
-                    maxAttempts: UInt16(clamping: settings.maxAttempts),
-                    expires: settings.ttl.map { now.engine.addingClamped($0.inMilliseconds) }
-                )
+        guard let numbers = try numbers(of: batch.queues, ticket) else { return }
+        var loads = numbers.map { number in
+            let queue = state.queues.at(number)
+            return Load(
+                queue: number,
+                maxAttempts: UInt16(clamping: queue.pointee.settings.maxAttempts),
+                expires: queue.pointee.settings.ttl.map { now.engine.addingClamped($0.inMilliseconds) }
             )
         }
         let overhead = batch.overhead
@@ -35,11 +26,11 @@ extension EngineCore {
             try makeRoom(for: load, priority: batch.priority)
             if let refusal = refusal(of: load) { return hold(ticket, .refused(refusal), until: state.change) }
         }
-        let headers = loads.map { header(of: batch, expires: $0.expires) }
+        let headers = headers(of: batch, for: &loads)
         var bytes = 0
         start = 0
         for item in batch.items {
-            bytes += Journal.recordBytes(header: headers[Int(item.queue)].count, body: item.end - start)
+            bytes += Journal.recordBytes(header: loads[Int(item.queue)].header.count, body: item.end - start)
             start = item.end
         }
         do throws(JournalError) { try journal.reserve(bytes, for: .publish) } catch {
@@ -47,9 +38,36 @@ extension EngineCore {
             return hold(ticket, .refused(BrokerError(error)), until: state.change)
         }
         let first = state.nextSequence
-        append(batch, loads, headers: headers)
+        append(batch, loads, headers)
         noteRecorded()
         hold(ticket, .published(PublishedRange(first: first, count: batch.count)), until: state.change)
+    }
+
+    /// The numbers of a batch's queues, which are made where they may be; nil when the call is answered.
+    private mutating func numbers(of batch: BatchQueues, _ ticket: Ticket) throws(JournalError) -> [UInt32]? {
+        if let last = lastBatch, last.version == state.queues.version, last.queues == batch { return last.numbers }
+        var numbers: [UInt32] = []
+        numbers.reserveCapacity(batch.names.count)
+        for name in batch.names {
+            if queueNumber(name) == nil {
+                guard options.createsQueues else {
+                    answerNow(ticket, .refused(.queueNotFound(name.description)))
+                    return nil
+                }
+                if let error = tooManyQueues {
+                    hold(ticket, .refused(error), until: state.change)
+                    return nil
+                }
+                try createQueue(name)
+            }
+            guard let number = queueNumber(name) else {
+                answerNow(ticket, .refused(Engine.mixedUp))
+                return nil
+            }
+            numbers.append(number)
+        }
+        lastBatch = (batch, numbers, state.queues.version)
+        return numbers
     }
 
     /// What a batch brings to one queue.
@@ -58,6 +76,8 @@ extension EngineCore {
         var maxAttempts: UInt16
         /// Engine time at which its messages expire unless they are started.
         var expires: Int64?
+        /// Where the header of its messages lies among the batch's.
+        var header = 0..<0
         var messages = 0
         var bytes = 0
     }
@@ -97,14 +117,23 @@ extension EngineCore {
         }
     }
 
-    /// The header of all records of a batch, but for what differs.
-    private mutating func header(of batch: MessageBatch, expires: Int64?) -> [UInt8] {
-        let message = NewMessage(queue: batch.queues[0], payload: Content(Bytes(), type: batch.contentType))
-        writer.removeAll()
+    /// The headers of a batch's records, but for what differs: one for all queues that give their messages the same time.
+    private mutating func headers(of batch: MessageBatch, for loads: inout [Load]) -> [UInt8] {
+        let message = NewMessage(queue: batch.queues.names[0], payload: Content(Bytes(), type: batch.contentType))
         var job = Self.publication(batch, message: MessageBox(message))
-        job.expires = expires
-        Change.published(job).encode(now, into: &writer)
-        return writer.bytes
+        var headers: [UInt8] = []
+        for index in loads.indices {
+            if index > 0, loads[index].expires == loads[index - 1].expires {
+                loads[index].header = loads[index - 1].header
+                continue
+            }
+            job.expires = loads[index].expires
+            writer.removeAll()
+            Change.published(job).encode(now, into: &writer)
+            loads[index].header = headers.count..<headers.count + writer.bytes.count
+            headers += writer.bytes
+        }
+        return headers
     }
 
     private static func publication(_ batch: MessageBatch, message: MessageBox?) -> Publication {
@@ -112,18 +141,17 @@ extension EngineCore {
     }
 
     /// Appends and applies a record for each message. Their room is reserved.
-    private mutating func append(_ batch: MessageBatch, _ loads: [Load], headers: [[UInt8]]) {
-        // One behind the other: each message's numbers are written into its queue's.
-        var all = headers.flatMap(\.self), ends: [Int] = []
-        for header in headers { ends.append((ends.last ?? 0) + header.count) }
+    private mutating func append(_ batch: MessageBatch, _ loads: [Load], _ headers: [UInt8]) {
+        // Each message's numbers are written into the header that it shares with others.
+        var headers = headers
         var job = Self.publication(batch, message: nil)
         let overhead = batch.overhead
-        all.withUnsafeMutableBytes { all in
+        headers.withUnsafeMutableBytes { headers in
             batch.bytes.withUnsafeBytes { bytes in
                 var start = 0
                 for item in batch.items {
-                    let load = loads[Int(item.queue)], end = ends[Int(item.queue)]
-                    let header = UnsafeMutableRawBufferPointer(rebasing: all[end - headers[Int(item.queue)].count..<end])
+                    let load = loads[Int(item.queue)]
+                    let header = UnsafeMutableRawBufferPointer(rebasing: headers[load.header])
                     job.expires = load.expires
                     job.sequence = state.nextSequence
                     job.queue = load.queue

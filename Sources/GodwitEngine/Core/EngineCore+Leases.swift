@@ -13,18 +13,7 @@ extension EngineCore {
     mutating func lease(_ ticket: Ticket, _ request: LeaseRequest) throws(JournalError) {
         // Who waits already comes first.
         if !state.stirredQueues.isEmpty { try serveWaiting() }
-        var queues: [UInt32] = []
-        queues.reserveCapacity(request.holder.queues.count)
-        for name in request.holder.queues {
-            if let number = state.queues.numbers[name] {
-                queues.append(number)
-            } else if options.createsQueues {
-                if let error = tooManyQueues { return hold(ticket, .refused(error), until: state.change) }
-                queues.append(try createQueue(name))
-            } else {
-                return hold(ticket, .refused(.queueNotFound(name.description)), until: state.change)
-            }
-        }
+        guard let queues = try numbers(of: request.holder, ticket) else { return }
         if try deliver(ticket, request, queues) { return }
         guard request.wait > 0 else { return answerNow(ticket, .deliveries([])) }
         leaseWaits[ticket] = LeaseWait(request: request, queues: queues)
@@ -34,6 +23,34 @@ extension EngineCore {
             queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy)
         }
         waitTimers.insert(now.engine.addingClamped(request.wait), ticket)
+    }
+
+    /// The numbers of the queues that a holder names, which are made where they may be; nil when the call is answered.
+    private mutating func numbers(of holder: HolderOptions, _ ticket: Ticket) throws(JournalError) -> [UInt32]? {
+        if let memory = holders[holder.id], memory.version == state.queues.version, memory.names == holder.queues { return memory.numbers }
+        var numbers: [UInt32] = []
+        numbers.reserveCapacity(holder.queues.count)
+        for name in holder.queues {
+            if let number = state.queues.numbers[name] {
+                numbers.append(number)
+            } else if options.createsQueues {
+                if let error = tooManyQueues {
+                    hold(ticket, .refused(error), until: state.change)
+                    return nil
+                }
+                numbers.append(try createQueue(name))
+            } else {
+                hold(ticket, .refused(.queueNotFound(name.description)), until: state.change)
+                return nil
+            }
+        }
+        // Of one queue, its name is found as quickly as the holder's.
+        guard numbers.count > 1 else { return numbers }
+        let turns = holders[holder.id]?.turns.flatMap { $0.count == numbers.count ? $0 : nil }
+        // Who is remembered is forgotten by its closing; should nobody close, the turns of many are not worth much.
+        if holders.count > 10_000 { holders.removeAll() }
+        holders[holder.id] = HolderMemory(names: holder.queues, numbers: numbers, version: state.queues.version, turns: turns)
+        return numbers
     }
 
     /// Leases what there is; answers whether there was anything.
@@ -119,38 +136,22 @@ extension EngineCore {
                 }
             }
         case .weighted(let weights):
-            var credit = credits[request.holder.id] ?? []
-            if credit.count != queues.count { credit = Array(repeating: 0, count: queues.count) }
-            while picks.count < request.max {
-                let before = credit
-                guard let index = choose(queues, weights, &credit) else { break }
+            var turns = holders[request.holder.id]?.turns ?? Turns(queues: queues.count)
+            // The same holder may name others in another call.
+            if turns.count != queues.count { turns = Turns(queues: queues.count) }
+            turns.give(weights) { index in
                 let queue = state.queues.at(queues[index])
-                guard let job = state.head(of: queue), fits(job) else {
-                    credit = before
-                    break
-                }
+                return !queue.pointee.isPaused && state.head(of: queue) != nil
+            } take: { index in
+                let queue = state.queues.at(queues[index])
+                guard picks.count < request.max, let job = state.head(of: queue), fits(job) else { return nil }
                 queue.pointee.ready.removeFirst()
                 picks.append((job, queues[index]))
+                return state.head(of: queue) != nil
             }
-            // Who has turns to remember is told by its closing; should nobody close, the turns of many are not worth much.
-            if credits.count > 10_000 { credits.removeAll() }
-            if !picks.isEmpty { credits[request.holder.id] = credit }
+            holders[request.holder.id]?.turns = turns
         }
         return picks
-    }
-
-    /// Whose turn it is: the smooth weighted round robin of nginx, among the queues that have a job.
-    private mutating func choose(_ queues: [UInt32], _ weights: [Int], _ credit: inout [Int]) -> Int? {
-        var best: Int?, total = 0
-        for index in queues.indices {
-            let queue = state.queues.at(queues[index])
-            guard !queue.pointee.isPaused, state.head(of: queue) != nil else { continue }
-            credit[index] += weights[index]
-            total += weights[index]
-            if best == nil || credit[index] > credit[best ?? 0] { best = index }
-        }
-        if let best { credit[best] -= total }
-        return best
     }
 
     // MARK: Waiting
@@ -268,7 +269,7 @@ extension EngineCore {
     }
 
     mutating func closeHolder(_ ticket: Ticket, _ id: HolderID) throws(JournalError) {
-        credits[id] = nil
+        holders[id] = nil
         for other in leaseWaits.filter({ $0.value.request.holder.id == id }).keys.sorted() {
             endWait(other)
             answerNow(other, .deliveries([]))

@@ -58,13 +58,16 @@ struct EngineCore: ~Copyable {
     var draft = Draft()
     /// The queue that the latest message went to.
     var lastQueue: (name: QueueName, number: UInt32)?
+    /// The queues that the latest batch went to, and their numbers in a table of that version.
+    var lastBatch: (queues: BatchQueues, numbers: [UInt32], version: Int)?
     var leaseWaits: [Ticket: LeaseWait] = [:]
     var watches: [Ticket: Watch] = [:]
     var jobWatchers: [UInt64: Set<Ticket>] = [:]
     var recordWatchers: [RecordKey: Set<Ticket>] = [:]
     /// By engine time; the subject is the ticket.
     var waitTimers = Timers()
-    var credits: [HolderID: [Int]] = [:]
+    /// Those who lease from several queues.
+    var holders: [HolderID: HolderMemory] = [:]
     var clockFollowers: [Ticket] = []
     /// Whether a turn left some of what was due for the next.
     var hasMoreDue = false

@@ -69,9 +69,6 @@ extension MessageBatch {
         guard contentType.utf8.count <= Limits.contentType else {
             return .invalidArgument("content_type", "a media type has at most \(Limits.contentType) bytes")
         }
-        guard !queues.isEmpty, queues.count <= Limits.queuesPerHolder, Set(queues).count == queues.count else {
-            return .invalidArgument("queue", "a batch goes to 1 to \(Limits.queuesPerHolder) queues, each named once")
-        }
         return nil
     }
 }

@@ -14,7 +14,7 @@ package struct MessageBatch: Sendable {
     }
 
     /// Where its messages go.
-    package let queues: [QueueName]
+    package let queues: BatchQueues
     /// The bodies' media type.
     package let contentType: String
     /// 0 to 255, higher first.
@@ -23,10 +23,10 @@ package struct MessageBatch: Sendable {
     private(set) var items: [Item] = []
 
     /// - Parameters:
-    ///   - queues: each once.
+    ///   - queues: made once for many batches.
     ///   - count: how many messages there will be, about.
     ///   - bytes: how many bytes of bodies.
-    package init(to queues: [QueueName], contentType: String = Content.binary, priority: UInt8 = 0, count: Int = 0, bytes: Int = 0) {
+    package init(to queues: BatchQueues, contentType: String = Content.binary, priority: UInt8 = 0, count: Int = 0, bytes: Int = 0) {
         self.queues = queues
         self.contentType = contentType
         self.priority = priority
@@ -41,7 +41,7 @@ package struct MessageBatch: Sendable {
     /// - Returns: false when the batch is full: it takes at most ``Limits/transactionBytes`` of bodies and ``mostMessages``.
     @discardableResult
     package mutating func append(_ body: UnsafeRawBufferPointer, to queue: Int = 0) -> Bool {
-        precondition(queues.indices.contains(queue), "a batch names its queues")
+        precondition(queues.names.indices.contains(queue), "a batch names its queues")
         guard bytes.count + body.count <= Limits.transactionBytes, items.count < Self.mostMessages else { return false }
         bytes.append(contentsOf: body)
         items.append(Item(end: bytes.count, checksum: crc32c(body), queue: Int32(queue)))
@@ -54,6 +54,21 @@ package struct MessageBatch: Sendable {
 
     /// What one message counts against its queue's bytes beside its body.
     var overhead: Int { contentType.utf8.count }
+}
+
+/// The queues that batches go to, looked at once for many of them.
+package struct BatchQueues: Sendable, Equatable {
+    package let names: [QueueName]
+
+    /// - Throws: `invalidArgument`, field `queue`, unless it is 1 to ``Limits/queuesPerHolder`` queues, each named once.
+    package init(_ names: [QueueName]) throws(BrokerError) {
+        guard !names.isEmpty, names.count <= Limits.queuesPerHolder, Set(names).count == names.count else {
+            throw .invalidArgument("queue", "a batch goes to 1 to \(Limits.queuesPerHolder) queues, each named once")
+        }
+        self.names = names
+    }
+
+    package init(_ name: QueueName) { names = [name] }
 }
 
 /// The numbers of messages that were published together: one after the other.

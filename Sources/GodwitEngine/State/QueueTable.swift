@@ -4,6 +4,8 @@ import GodwitCore
 struct QueueTable: ~Copyable {
     private var places: [UnsafeMutablePointer<QueueState>] = []
     private(set) var numbers: [QueueName: UInt32] = [:]
+    /// Another one whenever a name may mean another number.
+    private(set) var version = 0
     /// Deleted queues that somebody waits for, by name: whoever makes one again finds the waiting.
     private(set) var awaited: [QueueName: UInt32] = [:]
     /// What stands in the place of deleted queues of which nothing is left.
@@ -38,6 +40,7 @@ struct QueueTable: ~Copyable {
     func at(_ number: UInt32) -> UnsafeMutablePointer<QueueState> { places[Int(number)] }
 
     mutating func append(_ queue: QueueState) {
+        version += 1
         numbers[queue.name] = UInt32(places.count)
         let place = UnsafeMutablePointer<QueueState>.allocate(capacity: 1)
         place.initialize(to: queue)
@@ -58,6 +61,7 @@ struct QueueTable: ~Copyable {
     /// Takes a queue's name away and gives back what it held; its number stays taken.
     mutating func delete(_ number: UInt32, change: UInt64) {
         let place = places[Int(number)]
+        version += 1
         numbers[place.pointee.name] = nil
         let waiting = place.pointee.waiting, cleanings = place.pointee.cleanings
         place.pointee = QueueState(name: place.pointee.name, settings: place.pointee.settings, change: change)
