@@ -86,6 +86,11 @@ extension Journal {
     /// The number of checkpoints that count: two are kept, and segments come back once there are two.
     package var checkpointCount: Int { checkpoints.count }
 
+    /// Whether the older checkpoint, of a time when there was more to say, takes far more room than another one would.
+    package var keepsLargeCheckpoint: Bool {
+        checkpoints.count > 1 && CheckpointRoom.isTooMuch(checkpoints[0].size, after: lastCheckpointBytes)
+    }
+
     /// How large the room for the next checkpoint should be.
     var draftBytes: Int { CheckpointRoom.after(lastCheckpointBytes) }
 

@@ -168,6 +168,39 @@ struct SpaceTests {
         #expect(bytes < 8 * Self.segment)
     }
 
+    @Test("the room of checkpoints that had much to say comes back with a clean stop")
+    func checkpointRoom() throws {
+        let storage = MemoryStorage()
+        var core = try Core.open(storage, clock, segmentBytes: Self.segment * 64), known = Known()
+        _ = turn(&core, [Self.plain])
+        var batch = MessageBatch(to: BatchQueues(.work))
+        for _ in 0..<20_000 { withUnsafeBytes(of: 7) { _ = batch.append($0) } }
+        _ = turn(&core, [.publishBatch(batch)])
+        for _ in 0..<3 {
+            Core.checkpoint(&core)
+            Core.maintain(&core)
+        }
+        func room() -> Int {
+            storage.files.filter { $0.hasPrefix("checkpoint-") || $0.hasPrefix("draft-") }.reduce(0) {
+                $0 + (storage.contents(of: $1)?.count ?? 0)
+            }
+        }
+        #expect(room() > 1 << 20)
+        let holder = HolderOptions(id: HolderID("h"), queues: [.work], capacity: 4_000, isEmbedded: true)
+        let request = LeaseRequest(holder: holder, max: 4_000, term: .holderLife, wait: 0, isBatch: true)
+        for _ in 0..<5 {
+            guard case .batch(let leased)? = turn(&core, [.lease(request)]).last else { return fail("a batch") }
+            _ = turn(&core, [.completeBatch(leased)])
+        }
+        // Without so much behind the newest checkpoint none would be taken.
+        _ = publish(&core, &known, .work, size: 1 << 20)
+        #expect(complete(&core, &known, .work, result: false))
+        let left = core.state.jobs.count
+        #expect(left == 0)
+        core.close()
+        #expect(room() < 512 << 10)
+    }
+
     @Test("an answer that was given out stays readable while its segment is given back and used again")
     func pinned() throws {
         let storage = MemoryStorage()

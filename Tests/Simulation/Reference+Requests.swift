@@ -146,7 +146,9 @@ extension Reference {
             var turns = turns(request.holder.id, names.count)
             while picks.count < request.most {
                 let able = lines.indices.filter { !lines[$0].isEmpty }
-                guard let next = able.min(by: { max(turns.passes[$0], turns.reached) < max(turns.passes[$1], turns.reached) }) else { break }
+                guard let next = able.min(by: { max(turns.passes[$0], turns.reached) < max(turns.passes[$1], turns.reached) }) else {
+                    break
+                }
                 turns.reached = max(turns.passes[next], turns.reached)
                 turns.passes[next] = turns.reached + (1 << 20) / weights[next]
                 picks.append(lines[next].removeFirst())

@@ -54,7 +54,7 @@ extension EngineCore {
     mutating func settleSpace() {
         guard failure == nil, !journal.isCheckpointing || finishCheckpoint() else { return }
         // What one checkpoint covers is given back when there is another.
-        for _ in 0..<3 where journal.bytesSinceCheckpoint >= Self.leastStopBytes || isMoreDead {
+        for _ in 0..<3 where journal.bytesSinceCheckpoint >= Self.leastStopBytes || isMoreDead || journal.keepsLargeCheckpoint {
             guard checkpointHere() else { return }
         }
         reclaimDead()
