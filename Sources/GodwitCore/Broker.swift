@@ -14,6 +14,9 @@ package protocol Broker: Sendable {
         in session: SessionCommit?
     ) async throws(BrokerError) -> [TransactionOutcome]
 
+    /// Commits independent transactions of one operation each, as ``commit(_:in:)`` does: without arrays around each operation and result.
+    nonisolated(nonsending) func commit(each operations: [Operation]) async throws(BrokerError) -> [Result<OperationResult, BrokerError>]
+
     /// Commits a transaction of one operation.
     /// - Throws: what aborted it, or kept the broker from committing anything.
     nonisolated(nonsending) func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult
@@ -61,6 +64,21 @@ package protocol Broker: Sendable {
 }
 
 extension Broker {
+    nonisolated(nonsending) package func commit(
+        each operations: [Operation]
+    ) async throws(BrokerError) -> [Result<OperationResult, BrokerError>] {
+        try await commit(operations.map { Transaction($0) }, in: nil).map { outcome in
+            do throws(BrokerError) {
+                guard let result = try outcome.get().first else {
+                    throw BrokerError(.outcomeUnknown, "the broker did not say what became of an operation: look before it is tried again")
+                }
+                return .success(result)
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
     nonisolated(nonsending) package func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult {
         guard let result = try await commit([Transaction(operation)]).first?.get().first else {
             throw BrokerError(.outcomeUnknown, "the broker answered nothing: look whether the change is there before it is tried again")

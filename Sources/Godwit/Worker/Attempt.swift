@@ -34,13 +34,18 @@ final class Attempt: Sendable {
     private let sendProgress: @Sendable (Attempt) async throws -> Void
     private let state = Mutex(State())
 
-    init(_ delivery: Delivery, handler: Handler?, logger: Logger, sendProgress: @escaping @Sendable (Attempt) async throws -> Void) {
-        self.delivery = delivery
+    init(
+        _ delivery: consuming Delivery,
+        handler: Handler?,
+        logger: Logger,
+        sendProgress: @escaping @Sendable (Attempt) async throws -> Void
+    ) {
         self.handler = handler
         headers = delivery.headers.isEmpty ? [:] : Dictionary(delivery.headers.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
         maxAttempts = handler?.retry.attempts(of: delivery.job.maxAttempts) ?? delivery.job.maxAttempts
         workerLogger = logger
         self.sendProgress = sendProgress
+        self.delivery = delivery
     }
 
     var token: LeaseToken { delivery.token }

@@ -39,8 +39,9 @@ struct AttemptRunner: Sendable {
                 ending == .cancelled ? "the job was cancelled while it ran" : "the lease was lost: what the handler did does not count"
             )
         }
-        metrics.ended(attempt, outcome, after: began.duration(to: .now))
-        return Settlement(attempt: attempt, outcome: outcome, error: thrown)
+        let took = began.duration(to: .now)
+        metrics.ended(attempt, outcome, after: took)
+        return Settlement(attempt: attempt, outcome: outcome, error: thrown, took: took)
     }
 
     private func outcome(of attempt: Attempt, _ result: Content?, _ followUps: [NewMessage]) -> Settlement.Outcome {

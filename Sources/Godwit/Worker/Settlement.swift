@@ -15,24 +15,29 @@ struct Settlement: Sendable {
     var outcome: Outcome
     /// What the handler threw.
     var error: (any Error)?
+    /// How long the attempt took.
+    var took: Duration
     /// How often the broker was told, without an answer or with one that passes.
     var tries = 0
 
     /// Whether the broker is told anything.
     var isTold: Bool { if case .dropped = outcome { false } else { true } }
 
-    /// Nil when the broker is told nothing.
-    var transaction: Transaction? {
+    /// What settles the job; nil when the broker is told nothing.
+    var operation: Operation? {
         switch outcome {
-        case .succeeded(let result, let followUps):
-            followUps.isEmpty
-                ? Transaction(.complete(attempt.token, result: result))
-                : Transaction([.complete(attempt.token, result: result)] + followUps.map(Operation.enqueue))
-        case .failed(let failure, let retry): Transaction(.fail(attempt.token, failure, retry: retry))
-        case .released: Transaction(.release(attempt.token, delay: nil, counted: false))
+        case .succeeded(let result, _): .complete(attempt.token, result: result)
+        case .failed(let failure, let retry): .fail(attempt.token, failure, retry: retry)
+        case .released: .release(attempt.token, delay: nil, counted: false)
         case .dropped: nil
         }
     }
+
+    /// The jobs that are enqueued with it.
+    var followUps: [NewMessage] { if case .succeeded(_, let followUps) = outcome { followUps } else { [] } }
+
+    /// Nil when the broker is told nothing.
+    var transaction: Transaction? { operation.map { Transaction([$0] + followUps.map(Operation.enqueue)) } }
 
     /// To be told once more.
     var repeated: Settlement {
@@ -52,6 +57,6 @@ struct Settlement: Sendable {
     func refused(because error: BrokerError) -> Settlement? {
         guard case .succeeded = outcome else { return nil }
         let failure = Failure(message: "the job ran, but its completion was refused: \(error.message)", code: error.code.rawValue)
-        return Settlement(attempt: attempt, outcome: .failed(failure, .never), error: error)
+        return Settlement(attempt: attempt, outcome: .failed(failure, .never), error: error, took: took)
     }
 }

@@ -32,10 +32,15 @@ extension WorkerRun {
 
     private func start(_ deliveries: [Delivery]) {
         let sendProgress: @Sendable (Attempt) async throws -> Void = { [heartbeat] in heartbeat.noteProgress(of: $0) }
-        let attempts = deliveries.map { delivery in
-            Attempt(delivery, handler: runner.handler(for: delivery), logger: plan.logger, sendProgress: sendProgress)
+        var attempts: [Attempt] = []
+        attempts.reserveCapacity(deliveries.count)
+        for delivery in deliveries {
+            attempts.append(
+                Attempt(delivery, handler: runner.handler(for: delivery), logger: plan.logger, sendProgress: sendProgress)
+            )
         }
-        desk.withLock { $0.running += attempts.count }
+        let count = attempts.count
+        desk.withLock { $0.running += count }
         heartbeat.hold(attempts)
         run(attempts)
     }

@@ -25,7 +25,8 @@ extension WorkerRun {
     /// Runs attempts in this task, until it is cancelled with one of them, or the worker ends.
     nonisolated(nonsending) private func work(_ number: Int, _ task: RunnerTask) async {
         var isCalled = true
-        var began = ContinuousClock.now
+        // Not read from the clock once more: what the attempts took is known.
+        var taken = Duration.zero
         while true {
             let (attempt, call) = crew.withLock { [isCalled] in $0.take(number, isCalled: isCalled) }
             isCalled = false
@@ -33,15 +34,15 @@ extension WorkerRun {
             guard let attempt else {
                 if crew.withLock({ $0.hasEnded }) { break }
                 isCalled = await called()
-                began = .now
+                taken = .zero
                 continue
             }
             attempt.begin(in: task)
-            await execute(attempt)
+            taken += await execute(attempt)
             if attempt.finish() { break }
-            if began.duration(to: .now) > Self.turn {
+            if taken > Self.turn {
                 await Task.yield()
-                began = .now
+                taken = .zero
             }
         }
         follow(crew.withLock { $0.leave(number) })
@@ -54,10 +55,12 @@ extension WorkerRun {
         }
     }
 
-    nonisolated(nonsending) private func execute(_ attempt: Attempt) async {
+    /// - Returns: how long it took.
+    nonisolated(nonsending) private func execute(_ attempt: Attempt) async -> Duration {
         if let timeout = attempt.timeout { heartbeat.limit(attempt, to: timeout) }
         let settlement = await runner.run(attempt)
         if case .succeeded = settlement.outcome, attempt.hasReported { await heartbeat.flushProgress(of: attempt) }
         handOver(settlement)
+        return settlement.took
     }
 }

@@ -22,9 +22,9 @@ extension WorkerRun {
             var tries = 0
             while let batch = await nextBatch() {
                 do throws(BrokerError) {
-                    let outcomes = try await plan.client.broker.commit(batch.compactMap(\.transaction))
+                    let refusals = try await commit(batch)
                     tries = 0
-                    if let (refused, error) = settled(batch, outcomes) {
+                    if let (refused, error) = settled(batch, refusals) {
                         // The others go on meanwhile, and heartbeats keep their leases.
                         group.addTask { await self.tryAgain(refused, after: error) }
                     }
@@ -49,14 +49,25 @@ extension WorkerRun {
         return desk.withLock { $0.failure == nil ? $0.takeBatch() : nil }
     }
 
+    /// - Returns: why each was refused; nil for those that were not.
+    nonisolated(nonsending) private func commit(_ batch: [Settlement]) async throws(BrokerError) -> [BrokerError?] {
+        guard batch.allSatisfy({ $0.followUps.isEmpty }) else {
+            return try await plan.client.broker.commit(batch.compactMap(\.transaction)).map { outcome in
+                if case .aborted(_, let error) = outcome { error } else { nil }
+            }
+        }
+        return try await plan.client.broker.commit(each: batch.compactMap(\.operation)).map { result in
+            if case .failure(let error) = result { error } else { nil }
+        }
+    }
+
     /// - Returns: those that are to be tried again, and the error that asks for the longest wait.
-    private func settled(_ batch: [Settlement], _ outcomes: [TransactionOutcome]) -> (refused: [Settlement], error: BrokerError)? {
+    private func settled(_ batch: [Settlement], _ refusals: [BrokerError?]) -> (refused: [Settlement], error: BrokerError)? {
         var confirmed: [Attempt] = [], refused: [Settlement] = []
         confirmed.reserveCapacity(batch.count)
         var worst: BrokerError?
         for (index, settlement) in batch.enumerated() {
-            let outcome = index < outcomes.count ? outcomes[index] : .aborted(operation: 0, .noAnswer)
-            guard case .aborted(_, let error) = outcome else {
+            guard let error = index < refusals.count ? refusals[index] : .noAnswer else {
                 confirmed.append(settlement.attempt)
                 continue
             }

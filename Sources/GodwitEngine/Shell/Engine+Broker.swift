@@ -12,6 +12,21 @@ extension Engine {
         return views.map { $0.outcome(resolver.identity) }
     }
 
+    nonisolated(nonsending) package func commit(
+        each operations: [GodwitCore.Operation]
+    ) async throws(BrokerError) -> [Result<OperationResult, BrokerError>] {
+        if operations.isEmpty { return [] }
+        let prepared = operations.map { PreparedTransaction($0, resolver.identity) }
+        guard case .outcomes(let views) = try await ask(.commit(prepared)) else { throw Self.mixedUp }
+        return views.map { view in
+            switch view {
+            case .one(let result): .success(result.result(resolver.identity))
+            case .aborted(_, let error): .failure(error)
+            case .many: .failure(Self.mixedUp)
+            }
+        }
+    }
+
     nonisolated(nonsending) package func commit(_ operation: GodwitCore.Operation) async throws(BrokerError) -> OperationResult {
         guard case .outcome(let view) = try await ask(.commitOne(PreparedTransaction(operation, resolver.identity))) else {
             throw Self.mixedUp
