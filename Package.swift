@@ -175,6 +175,7 @@ let package = Package(
         .testTarget(
             name: "GodwitEngineTests",
             dependencies: ["GodwitEngine", "GodwitJournal", "GodwitCore"],
+            exclude: ["Golden"],
             swiftSettings: settings
         ),
         .target(

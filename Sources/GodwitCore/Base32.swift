@@ -9,7 +9,7 @@ package enum Base32 {
 
     /// The text of a word, most significant bits first: 13 digits, of which the first holds four bits.
     package static func text(_ word: UInt64) -> String { text(word, 0, 0, count: 1) }
-    static func text(_ a: UInt64, _ b: UInt64) -> String { text(a, b, 0, count: 2) }
+    package static func text(_ a: UInt64, _ b: UInt64) -> String { text(a, b, 0, count: 2) }
     static func text(_ a: UInt64, _ b: UInt64, _ c: UInt64) -> String { text(a, b, c, count: 3) }
 
     private static func text(_ a: UInt64, _ b: UInt64, _ c: UInt64, count: Int) -> String {

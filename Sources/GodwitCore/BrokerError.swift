@@ -34,6 +34,8 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         public static let storeLocked = Code(rawValue: "store_locked")
         /// The store is damaged; nothing was changed.
         public static let storeCorrupt = Code(rawValue: "store_corrupt")
+        /// An older version made the store, which must stay readable for it until `godwit upgrade` ran.
+        public static let storeOutdated = Code(rawValue: "store_outdated")
         /// The folder holds a backup that is not restored, or not to its end: it is no store yet.
         public static let restoreUnfinished = Code(rawValue: "restore_unfinished")
         /// The store failed (a write or a sync was refused): nothing is confirmed any more until it is opened again.

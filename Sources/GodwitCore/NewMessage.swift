@@ -55,6 +55,9 @@ package struct NewMessage: Sendable {
     /// What is done when the job has ended, at most ``Limits/followUps`` operations, whatever ends it. A dead letter of it in another queue does
     /// not have them; a job that is retried after its end does them again when it ends again.
     package var onFinal: [FollowUp]
+    /// What it has behind it when it comes from another store. Its key and its claim then hold no other job off, and one that has ended
+    /// counts against no bound.
+    package var past: JobPast?
 
     package init(
         queue: QueueName,

@@ -26,6 +26,8 @@ package struct EngineOptions: Sendable {
     }
     /// The size of a journal segment.
     package var segmentBytes = 64 << 20
+    /// Of a store that is made; one that is there has its own.
+    package var level = FormatLevel.newest
     package var logger = Logger(label: "godwit.engine")
 
     package init() {}

@@ -3,7 +3,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// Gives out queues and their unfinished jobs as JSON lines, for another store to take in.
+/// Gives out queues, small records and jobs as JSON lines, for another store to take in.
 ///
 /// The lines come as the client takes them, a page at a time. What changes meanwhile may be in them or not; nothing that stays is left out.
 struct ExportController: Sendable {
@@ -14,7 +14,9 @@ struct ExportController: Sendable {
 
     init(environment: RouteEnvironment) { self.environment = environment }
 
-    var routes: [Route] { [Route(.get, "export", .admin, options: ["queue"], repeatable: ["queue"], handler: export)] }
+    var routes: [Route] {
+        [Route(.get, "export", .admin, options: ["queue", "finished"], repeatable: ["queue"], handler: export)]
+    }
 
     @Sendable private func export(_ exchange: Exchange) async throws -> Response {
         try environment.refuseWhileDraining()
@@ -23,35 +25,28 @@ struct ExportController: Sendable {
             throw Problem(.notImplemented, "not_supported", "the broker behind these routes cannot list what it holds: export where it is")
         }
         let names = try exchange.query.all("queue").map { name throws(Problem) in try QueueNames.parse(name) }
+        let includesFinished = exchange.query["finished"] == nil ? true : try exchange.query.flag("finished")
         var queues = try await broker.queues()
         for name in names where !queues.contains(where: { $0.name == name }) { throw BrokerError.queueNotFound(name.description) }
         if !names.isEmpty { queues.removeAll { !names.contains($0.name) } }
         let created = environment.now(), draining = environment.draining
-        // One pass over all jobs, unless it is about few queues.
-        let passes: [QueueName?] = names.isEmpty ? [nil] : names
         return Response(
             status: .ok,
             headers: [.contentType: Self.contentType, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
             body: ResponseBody { [queues] writer in
+                var pass = Pass(store: store, draining: draining)
                 var lines = JSONWriter()
                 lines.exportHead(created)
                 for queue in queues { lines.exported(queue) }
                 try await writer.write(lines.buffer)
-                var count = 0
-                for queue in passes {
-                    var query = ExportQuery(queue: queue)
-                    repeat {
-                        if draining?.isSet == true { throw CancellationError() }
-                        let page = try await store.exportPage(query)
-                        lines = JSONWriter()
-                        for job in page.jobs { lines.exported(job) }
-                        count += page.jobs.count
-                        if lines.buffer.readableBytes > 0 { try await writer.write(lines.buffer) }
-                        query.cursor = page.next
-                    } while query.cursor != nil
+                pass.counts.queues = queues.count
+                try await pass.records(of: names, to: &writer)
+                // One pass over all jobs, unless it is about few queues.
+                for queue in names.isEmpty ? [nil] : names.map(Optional.some) {
+                    try await pass.jobs(ExportQuery(queue: queue, includesFinished: includesFinished), to: &writer)
                 }
                 lines = JSONWriter()
-                lines.exportEnd(queues: queues.count, jobs: count)
+                lines.exportEnd(pass.counts)
                 try await writer.write(lines.buffer)
                 try await writer.finish(nil)
             }
@@ -59,43 +54,65 @@ struct ExportController: Sendable {
     }
 }
 
-extension JSONWriter {
-    fileprivate mutating func exportHead(_ created: Timestamp) {
-        line { json in
-            json.member("type", "export")
-            json.member("format", ExportController.format)
-            json.member("created_at", created)
-        }
+/// How many lines of each kind an export has.
+struct ExportCounts {
+    var queues = 0, records = 0, jobs = 0
+    /// Jobs that cannot be read any more.
+    var lost = 0
+}
+
+/// One export on its way.
+private struct Pass {
+    let store: any Exportable
+    let draining: Latch?
+    var counts = ExportCounts()
+
+    init(store: any Exportable, draining: Latch?) {
+        self.store = store
+        self.draining = draining
     }
 
-    fileprivate mutating func exportEnd(queues: Int, jobs: Int) {
-        line { json in
-            json.member("type", "end")
-            json.member("queues", queues)
-            json.member("jobs", jobs)
-        }
+    /// - Parameter queues: only records whose home is one of these; all records when there are none.
+    mutating func records(of queues: [QueueName], to writer: inout any ResponseBodyWriter) async throws {
+        var cursor: String?
+        repeat {
+            try refuseWhileDraining()
+            let page = try await store.exportRecords(after: cursor)
+            var lines = JSONWriter()
+            for record in page.records where ImportMark.isNone(record.key) {
+                if !queues.isEmpty {
+                    guard case .queue(let home) = record.key.home, queues.contains(home) else { continue }
+                }
+                lines.exported(record)
+                counts.records += 1
+            }
+            if lines.buffer.readableBytes > 0 { try await writer.write(lines.buffer) }
+            cursor = page.next
+        } while cursor != nil
     }
 
-    fileprivate mutating func exported(_ queue: QueueStatus) {
-        line { json in
-            json.member("type", "queue")
-            json.member("name", queue.name.description)
-            json.member("paused", queue.isPaused)
-            json.key("settings")
-            json.settings(queue.settings)
-        }
+    mutating func jobs(_ query: ExportQuery, to writer: inout any ResponseBodyWriter) async throws {
+        var query = query
+        repeat {
+            try refuseWhileDraining()
+            let page = try await store.exportPage(query)
+            var lines = JSONWriter()
+            for job in page.jobs {
+                switch job.message {
+                case .success(let message):
+                    lines.exported(job, message)
+                    counts.jobs += 1
+                case .failure(let error):
+                    lines.lost(job, error)
+                    counts.lost += 1
+                }
+            }
+            if lines.buffer.readableBytes > 0 { try await writer.write(lines.buffer) }
+            query.cursor = page.next
+        } while query.cursor != nil
     }
 
-    /// The job as a batch takes it, beside what it is called here.
-    fileprivate mutating func exported(_ job: ExportedJob) {
-        let message = job.message
-        line { json in
-            json.member("type", "job")
-            json.member("queue", message.queue.description)
-            json.member("id", job.id.description)
-            json.member("state", job.state.rawValue)
-            json.key("job")
-            json.object { $0.message(message) }
-        }
+    private func refuseWhileDraining() throws {
+        if draining?.isSet == true { throw CancellationError() }
     }
 }

@@ -144,8 +144,7 @@ extension JSONWriter {
 
     /// A job's payload and options, as a batch takes them.
     mutating func message(_ message: NewMessage) {
-        if message.payload.type != Content.json { member("content_type", message.payload.type) }
-        payload(message.payload)
+        content(message.payload)
         if let name = message.name { member("name", name) }
         if let key = message.deduplication?.key { member("key", key) }
         switch message.start {

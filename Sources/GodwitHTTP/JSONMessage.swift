@@ -36,7 +36,7 @@ struct JSONMessage {
         return content
     }
 
-    private static func content(_ object: inout ObjectReader) throws(Problem) -> Content {
+    static func content(_ object: inout ObjectReader) throws(Problem) -> Content {
         let type = try object.text("content_type", limit: Limits.contentType)
         let value = object.raw("payload")
         let encoded = object.value("payload_base64")

@@ -33,7 +33,7 @@ extension JSONWriter {
         }
     }
 
-    private mutating func death(_ death: Death) {
+    mutating func death(_ death: Death) {
         object { json in
             json.member("queue", death.queue.description)
             json.member("reason", death.reason.rawValue)
@@ -79,7 +79,7 @@ extension JSONWriter {
         }
     }
 
-    private mutating func failure(_ failure: AttemptFailure) {
+    mutating func failure(_ failure: AttemptFailure) {
         object { json in
             json.member("message", failure.message)
             json.member("code", failure.code)

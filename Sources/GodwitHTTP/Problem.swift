@@ -55,7 +55,7 @@ package struct Problem: Error, Sendable {
         case .tooLarge: .contentTooLarge
         case .jobNotFound, .queueNotFound: .notFound
         case .jobForgotten: .gone
-        case .wrongState, .staleLease, .versionConflict, .queueNotEmpty: .conflict
+        case .wrongState, .staleLease, .versionConflict, .queueNotEmpty, .storeOutdated: .conflict
         case .keyConflict: .unprocessableContent
         case .busy, .diskFull, .storeLocked, .storeCorrupt, .storeFailed, .closed, .unavailable, .outcomeUnknown: .serviceUnavailable
         default: .internalServerError

@@ -14,6 +14,8 @@ package enum JournalError: Error, Sendable, Hashable {
     case corrupt(file: String, offset: UInt64, what: String)
     /// A later version wrote something here that this one must not ignore.
     case newerFormat(file: String, what: String)
+    /// Something needs a store of a higher format level than this one, which must stay readable for the version that made it. Nothing was changed.
+    case olderFormat(level: UInt8, needed: UInt8)
     /// The disk has no room for another segment, or only the reserve is left and the purpose may not take it. Nothing was changed.
     case noSpace
     /// A transaction that fits no segment. Nothing was changed.
@@ -28,7 +30,7 @@ extension JournalError {
     /// Whether it refused one request and left the journal as it was.
     package var changedNothing: Bool {
         switch self {
-        case .noSpace, .tooLarge: true
+        case .noSpace, .tooLarge, .olderFormat: true
         default: false
         }
     }
@@ -41,7 +43,7 @@ extension JournalError {
         case .newerFormat(let file, let what): .newerFormat(file: path(file), what: what)
         case .io(let call, let file, let errno): .io(call: call, file: path(file), errno: errno)
         case .failed(let cause): .failed(cause.located(in: folder))
-        case .locked, .noSpace, .tooLarge: self
+        case .locked, .noSpace, .tooLarge, .olderFormat: self
         }
     }
 }
@@ -60,6 +62,9 @@ extension JournalError: CustomStringConvertible {
                 + "the folder from a backup"
         case .newerFormat(let file, let what):
             "\(file) was written by a newer version of Godwit (\(what)): open it with that version"
+        case .olderFormat(let level, let needed):
+            "the store is of format level \(level), and this needs level \(needed): close the store, then raise it with `godwit upgrade DIR`. "
+                + "Older versions of Godwit cannot open it afterwards"
         case .noSpace:
             "no room for another journal segment: free disk space, or let workers finish jobs"
         case .tooLarge(let bytes, let limit):

@@ -339,75 +339,121 @@ class CheckTest(ToolsTest):
 
 
 class ExportTest(ToolsTest):
-    def test_everything_a_publisher_says_comes_over_once_however_often_it_is_imported(self):
+    def lines(self, file):
+        return [json.loads(line) for line in Path(file).read_text().splitlines()]
+
+    def jobs(self, lines, queue):
+        """The jobs of a queue, without what is another store's own."""
+        found = [{key: line[key] for key in ("state", "job", "past")} for line in lines if line["type"] == "job" and line["queue"] == queue]
+        for line in found:
+            # What is left of it shrinks meanwhile.
+            line["job"].pop("expires", None)
+            if line["state"] == "running":
+                line["state"] = "queued"
+        return found
+
+    def test_everything_comes_over_once_however_often_it_is_imported(self):
         server = self.serve()
         client = self.client(server)
-        client.request("PUT", "/v1/queues/mail", {"max_jobs": 77, "lease": "5s"})
+        client.request("PUT", "/v1/queues/mail", {"max_jobs": 77, "lease": "5s", "dead_letter_queue": "dead", "max_deliveries": 9})
         client.post("/v1/queues/mail/pause")
         published = [
             client.post(
-                "/v1/queues/mail/jobs?name=welcome&priority=9&expires=2h&timeout=90s&max-attempts=4", '{"to":"ada"}',
+                "/v1/queues/mail/jobs?name=welcome&priority=9&expires=2h&timeout=90s&max-attempts=4&group=g&claim=c", '{"to":"ada"}',
                 {"Content-Type": "application/json", "Idempotency-Key": "first", "Godwit-Header-Color": "blue"}),
             client.post(f"/v1/queues/mail/jobs?run-at={time.gmtime().tm_year + 2}-01-01T00:00:00Z", b"\xff\x00", {"Content-Type": "image/png"}),
             client.post("/v1/queues/mail/jobs", "plain", {"Content-Type": "text/plain"}),
+            client.post("/v1/queues/mail/jobs", '{\n  "pretty": true\n}\n', {"Content-Type": "application/json"}),
         ]
-        self.assertEqual([answer.status for answer in published], [202] * 3)
+        self.assertEqual([answer.status for answer in published], [202] * 4)
         for number in range(1_500):
             client.post("/v1/queues/many/jobs", {"n": number})
-        running = client.post("/v1/queues/many/leases?lease=1h&max=2").json["leases"]
-        done = client.post(f"/v1/leases/{running[0]['lease']}/complete")
-        self.assertLess(done.status, 300)
+        leased = [lease["lease"] for lease in client.post("/v1/queues/many/leases?lease=1h&max=6").json["leases"]]
+        self.assertLess(client.post(f"/v1/leases/{leased[0]}/complete", {"sum": 7}).status, 300)
+        self.assertLess(client.post(f"/v1/leases/{leased[1]}/fail", {"error": {"message": "no", "code": "bad"}, "retry": False}).status, 300)
+        self.assertLess(client.post(f"/v1/leases/{leased[2]}/fail", {"error": {"message": "later"}, "delay": "1h"}).status, 300)
+        self.assertLess(client.post(f"/v1/leases/{leased[3]}/dead-letter", {"error": {"message": "evil"}, "to": "dead"}).status, 300)
+        cancelled = client.get("/v1/jobs?queue=many&state=queued&limit=1").json["jobs"][0]["id"]
+        client.post(f"/v1/jobs/{cancelled}/cancel")
         file = self.folder / "jobs.jsonl"
         self.godwit("export", file, server=server)
         self.godwit("export", file, server=server, expect=CANNOT_CREATE)
-        lines = [json.loads(line) for line in file.read_text().splitlines()]
-        self.assertEqual((lines[0]["type"], lines[-1]), ("export", {"type": "end", "queues": 2, "jobs": 1_502}))
+        lines = self.lines(file)
+        self.assertEqual((lines[0]["type"], lines[0]["format"]), ("export", 1))
+        self.assertEqual(lines[-1], {"type": "end", "queues": 3, "records": 0, "jobs": 1_505, "lost": 0})
 
         other = self.serve("other")
-        for count in (1_502, 0):
-            told = json.loads(self.godwit("import", file, "--key-prefix", "moved-", "--json", server=other).stdout)
-            self.assertEqual((told["jobs_published"], told["jobs_there_already"]), (count, 1_502 - count))
+        for count in (1_505, 0):
+            told = json.loads(self.godwit("import", file, "--json", server=other).stdout)
+            self.assertEqual((told["jobs"], told["queues"]), (count, 3 if count else 0))
+            self.assertEqual(told["lines_there_already"], 0 if count else len(lines))
         there = self.client(other)
         queue = there.get("/v1/queues/mail").json
         self.assertEqual((queue["paused"], queue["settings"]["max_jobs"], queue["settings"]["lease"]), (True, 77, "5s"))
+        self.assertEqual(queue["settings"], client.get("/v1/queues/mail").json["settings"])
         again = self.folder / "again.jsonl"
         self.godwit("export", again, server=other)
-        exported = [json.loads(line) for line in again.read_text().splitlines()]
+        exported = self.lines(again)
+        for name in ("mail", "many", "dead"):
+            before = self.jobs(lines, name)
+            self.assertEqual(self.jobs(exported, name), before)
+            self.assertEqual(
+                there.get(f"/v1/queues/{name}").json["counts"] | {"running": 0, "queued": 0},
+                client.get(f"/v1/queues/{name}").json["counts"] | {"running": 0, "queued": 0})
+        succeeded = there.get("/v1/jobs?queue=many&state=succeeded").json["jobs"][0]
+        self.assertEqual(there.get(f"/v1/jobs/{succeeded['id']}/result").json, {"sum": 7})
+        failed = there.get("/v1/jobs?queue=many&state=failed&reason=rejected").json["jobs"]
+        self.assertEqual({job["error"]["message"] for job in failed}, {"no", "evil"})
+        dead = there.get("/v1/jobs?queue=dead").json["jobs"][0]
+        self.assertEqual((dead["deaths"][0]["queue"], dead["deaths"][0]["reason"]), ("many", "rejected"))
+        self.assertEqual(there.post("/v1/queues/dead/redrive").json["redriven"], 1)
+        # --unfinished leaves the finished ones behind; a folder takes it in as a server does.
+        self.godwit("export", self.folder / "some.jsonl", "--unfinished", "--queue", "many", server=server)
+        told = json.loads(self.godwit("import", self.folder / "some.jsonl", "--json", "--data", self.folder / "third").stdout)
+        self.assertEqual(told["jobs"], 1_500 - 4)
+        told = json.loads(self.godwit("import", self.folder / "some.jsonl", "--again", "--json", "--data", self.folder / "third").stdout)
+        self.assertEqual((told["jobs"], told["queues_there_already"]), (1_500 - 4, 1))
 
-        def jobs(lines, queue):
-            found = [dict(line["job"]) for line in lines if line["type"] == "job" and line["queue"] == queue]
-            for job in found:
-                if job.get("key", "").startswith("moved-"):
-                    del job["key"]
-                # What is left of it shrinks meanwhile.
-                job.pop("expires", None)
-            return found
+    def test_an_import_that_is_killed_goes_on_where_it_stopped(self):
+        data, file, target = self.folder / "data", self.folder / "jobs.jsonl", self.folder / "target"
+        self.fill(data, 9_000)
+        self.godwit("export", file, "--data", data)
+        def is_there(number):
+            segments = sorted(target.glob("segment-*"))
+            return any(f'{{"n": {number}}}'.encode() in segment.read_bytes()[:8 << 20] for segment in segments)
 
-        self.assertEqual(jobs(exported, "mail"), jobs(lines, "mail"))
-        self.assertEqual(jobs(exported, "many"), jobs(lines, "many"))
-        first = jobs(exported, "mail")[0]
-        self.assertEqual(
-            (first["name"], first["priority"], first["timeout"], first["max_attempts"], first["key"], first["payload"], first["headers"]),
-            ("welcome", 9, "90s", 4, "first", {"to": "ada"}, {"color": "blue"}))
+        for number in (500, 2_500, 6_500):
+            process = self.start_godwit("import", str(file), "--data", str(target))
+            eventually(lambda: is_there(number) or process.poll() is not None, what="lines taken in")
+            process.send_signal(signal.SIGKILL)
+            process.wait(30)
+        self.godwit("import", file, "--data", target)
+        self.assertEqual(self.queues(target)["q"]["counts"]["queued"], 9_000)
 
-    def test_what_is_wrong_is_said_with_its_line_and_what_came_before_is_there(self):
+    def test_what_is_wrong_is_said_with_its_line_and_field_and_what_came_before_is_there(self):
         data, file = self.folder / "data", self.folder / "jobs.jsonl"
         self.fill(data, 300)
         self.godwit("export", file, "--data", data)
         lines = file.read_text().splitlines(keepends=True)
-        for number, (spoil, expect) in enumerate([
-            (lambda all: all[:150] + ["nonsense\n"] + all[150:], USAGE),
-            (lambda all: all[:150] + [all[150].replace('"max_attempts":20', '"max_attempts":0')] + all[151:], USAGE),
-            (lambda all: all[:151], DAMAGED),
+        bad = lines[150].replace('"max_attempts":20', '"max_attempts":0')
+        for number, (spoilt, expect, said, queued) in enumerate([
+            (lines[:150] + ["nonsense\n"] + lines[150:], USAGE, "line 151: ", 148),
+            (lines[:150] + [bad] + lines[151:], USAGE, "line 151, job.max_attempts: ", 148),
+            (lines[:150] + ['{"type":"job"}\n'] + lines[150:], USAGE, "line 151, queue: ", 148),
+            (lines[:151], DAMAGED, "cut short", 149),
         ]):
             folder = self.folder / f"new-{number}"
-            done = self.godwit("import", "--data", folder, stdin="".join(spoil(lines)), expect=expect)
-            if expect == USAGE:
-                self.assertIn("line 151", done.stderr)
-            queued = self.queues(folder)["q"]["counts"]["queued"]
-            self.assertEqual(queued, {0: 148, 1: 0, 2: 149}[number])
-            self.godwit("import", "--data", folder, "--from-line", str(queued + 3), stdin="".join(lines))
+            done = self.godwit("import", "--data", folder, stdin="".join(spoilt), expect=expect)
+            self.assertIn(said, done.stderr)
+            self.assertEqual(self.queues(folder)["q"]["counts"]["queued"], queued)
+            # Put right, it goes on.
+            self.godwit("import", "--data", folder, stdin="".join(lines))
             self.assertEqual(self.queues(folder)["q"]["counts"]["queued"], 300)
+        folder = self.folder / "skipping"
+        done = self.godwit("import", "--skip-bad", "--json", "--data", folder, stdin="".join(lines[:150] + [bad] + lines[151:]), expect=DAMAGED)
+        self.assertEqual(json.loads(done.stdout)["lines_passed_over"], 1)
+        self.assertIn("passed over line 151", done.stderr)
+        self.assertEqual(self.queues(folder)["q"]["counts"]["queued"], 299)
 
     def test_an_export_that_breaks_off_is_none(self):
         server = self.serve()

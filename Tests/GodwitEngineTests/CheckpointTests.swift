@@ -108,7 +108,7 @@ struct CheckpointTests {
         }
         var other = chunks
         other[0].bytes[0] = 9
-        #expect(throws: RecordError.newer("checkpoint layout 9")) { _ = try restore(other) }
+        #expect(throws: RecordError.newer("a store of format level 8, above 1")) { _ = try restore(other) }
         var part = CheckpointRestore(), state = EngineState()
         #expect(throws: RecordError.newer("part 200 of a checkpoint")) {
             try part.take(200, UnsafeRawBufferPointer(start: nil, count: 0), into: &state)

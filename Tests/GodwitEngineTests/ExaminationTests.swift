@@ -85,7 +85,7 @@ struct ExaminationTests {
 
 extension MemoryStorage {
     /// A folder with these files, all of it on disk.
-    fileprivate convenience init(files: [String: [UInt8]]) throws {
+    convenience init(files: [String: [UInt8]]) throws {
         self.init()
         for (name, bytes) in files {
             let file = try create(name, size: bytes.count)
@@ -96,7 +96,7 @@ extension MemoryStorage {
     }
 
     /// What every file holds.
-    fileprivate func contents() throws -> [String: [UInt8]] {
+    func contents() throws -> [String: [UInt8]] {
         var contents: [String: [UInt8]] = [:]
         for name in files {
             let file = try open(name)

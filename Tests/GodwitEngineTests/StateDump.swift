@@ -8,7 +8,7 @@ extension EngineState {
     mutating func dump() -> [String] {
         // What a purge or a deletion met is ended first.
         clean(limit: .max)
-        var lines = ["change \(change), next \(nextSequence) \(nextFencing), stamp \(stamp), opening \(opening as Any)"]
+        var lines = ["level \(level), change \(change), next \(nextSequence) \(nextFencing), stamp \(stamp), opening \(opening as Any)"]
         var at: UInt64 = 0
         while let sequence = firstJob(from: at) {
             at = sequence + 1

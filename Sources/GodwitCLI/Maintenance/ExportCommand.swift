@@ -7,18 +7,20 @@ import HTTPTypes
 struct ExportCommand: StoreCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Write queues and their unfinished jobs as JSON lines.",
+        abstract: "Write queues, small records and jobs as JSON lines.",
         discussion: """
-            Every job with all that its publisher can say: payload (JSON as it is, text as a string, else base64), headers, key, times. \
-            Finished jobs are not in it. What changes while it is written may be in it or not; stop the workers for an exact copy, or take \
-            a backup, which is exact. The last line says how many there are: without it the export is not whole.
+            Every job with its payload (JSON as it is, text as a string, else base64) and all that is known of it: headers, key, group, claim, \
+            times, attempts and errors, a dead letter's history, and of a finished one its state and result. Leases, progress and sessions \
+            are not in it. What changes while it is written may be in it or not; stop the workers for an exact copy, or take a backup, which \
+            is exact. The last line says how many there are: without it the export is not whole.
 
               godwit export > jobs.jsonl
               godwit export --queue emails emails.jsonl
               godwit export | jq -c 'select(.type == "job") | .job.payload'
-              godwit export | godwit import --server http://other:8080 --key-prefix moved-
+              godwit export --unfinished | godwit import --server http://other:8080
 
-            A file gets its name when it is whole, and replaces none. Exit codes: 0 whole; 69 the server cannot be reached, or went away; 73 \
+            A file gets its name when it is whole, and replaces none. Exit codes: 0 whole; 65 whole but for \
+            jobs that cannot be read, of which there are `lost` lines; 69 the server cannot be reached, or went away; 73 \
             the file is there already.
             """
     )
@@ -29,6 +31,9 @@ struct ExportCommand: StoreCommand {
     @Option(parsing: .singleValue, help: "Only this queue; repeatable.")
     var queue: [String] = []
 
+    @Flag(help: "Leave finished jobs out.")
+    var unfinished = false
+
     @OptionGroup var store: StoreOptions
     @OptionGroup var output: OutputOptions
 
@@ -36,9 +41,10 @@ struct ExportCommand: StoreCommand {
         let sink = try ExportSink(target)
         let shutdown = Shutdown()
         let isWhole: Bool? = try await shutdown.onSignals {
-            try await shutdown.interrupting { [store, queue] in
+            try await shutdown.interrupting { [store, queue, unfinished] in
                 try await store.withStore { store in
-                    let request = StoreRequest(.get, ["v1", "export"], query: queue.map { ("queue", $0) }, timeout: nil)
+                    let query = queue.map { ("queue", $0) } + (unfinished ? [("finished", "false")] : [])
+                    let request = StoreRequest(.get, ["v1", "export"], query: query, timeout: nil)
                     let response = try await store.transport.stream(request) { try await sink.receive($0) }
                     guard response.status == .ok else { throw CommandFailure(response, from: store.transport.description) }
                 }
@@ -48,26 +54,43 @@ struct ExportCommand: StoreCommand {
         }
         Output.endProgress()
         guard isWhole != nil else { throw CommandFailure.failed("interrupted: the export is not whole", code: "interrupted") }
-        let (queues, jobs) = await sink.counts
+        let counts = await sink.counts
         if target == "-" {
-            if Output.isErrorTerminal { Output.message(Self.text(queues, jobs)) }
+            if Output.isErrorTerminal { Output.message(counts.text) }
         } else if output.json {
             try Output.line(
                 JSONWriter.text { json in
                     json.object { json in
                         json.member("file", target)
-                        json.member("queues", queues)
-                        json.member("jobs", jobs)
+                        json.member("queues", counts.queues)
+                        json.member("records", counts.records)
+                        json.member("jobs", counts.jobs)
+                        json.member("lost", counts.lost)
                     }
                 }
             )
         } else {
-            try Output.line("\(Self.text(queues, jobs)) in \(target)")
+            try Output.line("\(counts.text) in \(target)")
+        }
+        guard counts.lost == 0 else {
+            throw CommandFailure.damaged("\(ByteText.count(counts.lost, "job")) cannot be read: the lines of type lost say which, and why")
         }
     }
+}
 
-    private static func text(_ queues: Int, _ jobs: Int) -> String {
-        "\(ByteText.count(jobs, "job")) of \(ByteText.count(queues, "queue"))"
+/// What an export's last line says.
+private struct ExportTotals: Sendable {
+    var queues = 0, records = 0, jobs = 0, lost = 0
+
+    init(_ line: JSONValue?) {
+        queues = line?["queues"]?.integer ?? 0
+        records = line?["records"]?.integer ?? 0
+        jobs = line?["jobs"]?.integer ?? 0
+        lost = line?["lost"]?.integer ?? 0
+    }
+
+    var text: String {
+        [ByteText.count(jobs, "job"), ByteText.count(records, "record"), ByteText.count(queues, "queue")].joined(separator: ", ")
     }
 }
 
@@ -87,10 +110,7 @@ private actor ExportSink {
         if target != "-" { file = try NewFile.create(target) }
     }
 
-    var counts: (queues: Int, jobs: Int) {
-        let end = JSONValue(last)
-        return (end?["queues"]?.integer ?? 0, end?["jobs"]?.integer ?? 0)
-    }
+    var counts: ExportTotals { ExportTotals(JSONValue(last)) }
 
     func receive(_ piece: ArraySlice<UInt8>) throws {
         if file == nil { try Output.write(piece) } else { try file?.write(piece) }

@@ -2,154 +2,194 @@ import GodwitCore
 import GodwitHTTP
 import HTTPTypes
 
-/// Takes an export in, line by line, in batches of one queue each.
+/// Takes an export in: lines in batches, each whole or not at all.
 struct Importer {
     struct Counts: Sendable {
-        var published = 0
-        /// Jobs that a key showed to be there.
-        var repeated = 0
-        var made = 0
-        /// Queues that were there.
-        var kept = 0
+        var jobs = 0, records = 0, queues = 0
+        /// What was there: jobs that another one's claim holds off, records, queues.
+        var jobsThere = 0, recordsThere = 0, queuesThere = 0
+        /// Lines that an earlier run took in.
+        var linesThere = 0
+        /// Jobs that the export could not read.
+        var lost = 0
+        /// Lines that were refused and passed over.
+        var bad = 0
         /// Whether the last line came, or none was to come.
         var isWhole = true
     }
 
-    /// Jobs that go together, with the lines that they come from.
-    fileprivate struct Batch {
-        var queue = ""
-        var lines: [Int] = []
-        var body: [UInt8] = []
-    }
-
     let store: Store
-    let keyPrefix: String?
-    let retry: RetryPolicy
+    let retryFor: Duration
+    /// Whether lines that are refused are passed over.
+    let skipsBad: Bool
     private(set) var counts = Counts()
-    private var batch = Batch()
+    /// What the store remembers the import by; nil for one that cannot be repeated.
+    private var id: String?
+    private var hasBegun = false
+    /// Up to which line everything is in the store.
+    private var done = 0
+    private var batch = LineSpan()
 
-    init(store: Store, keyPrefix: String?, retry: RetryPolicy) {
+    /// - Parameter id: nil for the one that the export says.
+    init(store: Store, id: String?, retryFor: Duration, skipsBad: Bool) {
         self.store = store
-        self.keyPrefix = keyPrefix
-        self.retry = retry
+        self.id = id
+        self.retryFor = retryFor
+        self.skipsBad = skipsBad
     }
 
-    /// - Throws: ``CommandFailure`` that names the line, and says how much was done before it.
-    mutating func run(_ descriptor: Int32, from first: Int) async throws {
+    /// - Throws: ``CommandFailure`` that names the line, and says how far it came.
+    mutating func run(_ descriptor: Int32) async throws {
         // A payload of text can take six bytes for each of its own.
         let limits = LineBatches.Limits(count: 1, bytes: 6 * Limits.transactionBytes)
         for await input in LineBatches.read(from: descriptor, limits: limits, encode: { $0 }) {
-            if let failure = input.failure { throw try await stopped(failure, at: nil) }
-            if let line = input.items.first, input.firstLine >= first {
-                do {
-                    try await take(line, input.firstLine)
-                } catch let failure as CommandFailure {
-                    throw try await stopped(failure, at: input.firstLine)
+            do {
+                if let failure = input.failure {
+                    try await flush()
+                    throw failure
                 }
+                if let line = input.items.first { try await take(line, input.firstLine) }
+            } catch let failure as CommandFailure {
+                throw stopped(failure)
             }
             input.done()
         }
-        do {
-            try await flush()
-        } catch let failure as CommandFailure {
-            throw try await stopped(failure, at: nil)
-        }
+        do { try await flush() } catch let failure as CommandFailure { throw stopped(failure) }
     }
 
-    /// What was read before a line that is wrong is published all the same; then the failure says so.
-    private mutating func stopped(_ failure: CommandFailure, at line: Int?) async throws -> CommandFailure {
+    private func stopped(_ failure: CommandFailure) -> CommandFailure {
         var failure = failure
-        if failure.problem == nil, failure.exit == .usage { try await flush() }
         Output.endProgress()
-        if let line, !failure.message.hasPrefix("line") { failure.message = "line \(line): \(failure.message)" }
-        failure.message += " (\(counts.published + counts.repeated) jobs before it are there)"
+        failure.message += " (\(done == 0 ? "nothing is taken in" : "lines up to \(done) are taken in"))"
         return failure
     }
 
     private mutating func take(_ bytes: [UInt8], _ line: Int) async throws {
-        guard let value = JSONValue(bytes), let type = value["type"]?.string else {
-            throw CommandFailure.usage("this is no line of an export: each is a JSON object with a type")
-        }
-        switch type {
-        case "export":
-            guard value["format"]?.integer == 1 else {
-                throw CommandFailure.usage("a newer version of Godwit made this export: import it with that version")
+        // All that says something of the export itself is short.
+        if bytes.count < 512, let value = JSONValue(bytes), let type = value["type"]?.string {
+            if type == "export", !hasBegun {
+                id = id ?? value["id"]?.string
+                counts.isWhole = false
+            } else if type == "end" {
+                counts.isWhole = true
+                counts.lost = value["lost"]?.integer ?? 0
             }
-            counts.isWhole = false
-        case "queue": try await take(queue: value)
-        case "job": try await take(job: value, line)
-        case "end": counts.isWhole = true
-        default:
-            throw CommandFailure.usage(
-                "there is no type \(JobText.printable(String(type.prefix(40)))): export, queue, job and end are known"
-            )
         }
-    }
-
-    private mutating func take(queue value: JSONValue) async throws {
-        guard let name = value["name"]?.string, let settings = value["settings"] else {
-            throw CommandFailure.usage("a queue has a name and settings")
-        }
-        do {
-            _ = try await store.queue(name)
-            counts.kept += 1
-        } catch let failure as CommandFailure where failure.code == BrokerError.Code.queueNotFound.rawValue {
-            _ = try await store.configure(name, settings: Array(settings.bytes.slice))
-            if value["paused"]?.bool == true { _ = try await store.perform(.pause, on: name) }
-            counts.made += 1
-        }
-    }
-
-    private mutating func take(job value: JSONValue, _ line: Int) async throws {
-        guard let queue = value["queue"]?.string, let job = value["job"], job.kind == .object else {
-            throw CommandFailure.usage("a job has a queue, and what a batch takes as job")
-        }
-        var item = Array(job.bytes.slice)
-        if let keyPrefix, job["key"] == nil {
-            guard let id = value["id"]?.string else { throw CommandFailure.usage("without an id no key can be made of it") }
-            let key = JSONWriter.text { $0.string(keyPrefix + id) }
-            let comma = (try? job.members())??.isEmpty == false ? "," : ""
-            item.insert(contentsOf: Array("\"key\":\(key)\(comma)".utf8), at: 1)
-        }
-        let isFull =
-            batch.lines.count == Limits.operations || batch.body.count + item.count + 2 > Limits.transactionBytes || batch.queue != queue
-        if isFull { try await flush() }
-        batch.queue = queue
-        batch.lines.append(line)
-        batch.body.append(UInt8(ascii: batch.lines.count == 1 ? "[" : ","))
-        batch.body += item
+        hasBegun = true
+        guard line > done else { return counts.linesThere += 1 }
+        if !batch.takes(bytes, line) { try await flush() }
+        guard line > done else { return counts.linesThere += 1 }
+        batch.add(bytes, line)
     }
 
     private mutating func flush() async throws {
-        guard !batch.lines.isEmpty else { return }
-        let batch = batch
-        self.batch = Batch()
-        var request = StoreRequest(.post, ["v1", "queues", batch.queue, "jobs", "batch"], body: batch.body + [UInt8(ascii: "]")])
-        request.headers[.contentType] = Content.json
-        let answer: JSONValue
-        do {
-            answer = try await retry.run(waiting: PublishCommand.sayWaiting) { try await store.json(request) }
-        } catch var failure as CommandFailure {
-            failure.message = "\(batch.name(of: failure)): \(failure.message)"
-            throw failure
+        while !batch.isEmpty {
+            do {
+                try await send()
+                batch = LineSpan()
+            } catch let failure as CommandFailure {
+                guard let index = batch.index(of: failure) else { throw batch.named(failure) }
+                let named = batch.named(failure)
+                guard skipsBad else {
+                    // What stands before the line that is wrong is taken in all the same.
+                    batch = batch.before(index)
+                    if !batch.isEmpty { try await send() }
+                    throw named
+                }
+                Output.endProgress()
+                Output.message("passed over \(named.message)")
+                counts.bad += 1
+                batch.drop(index)
+            }
         }
-        guard let jobs = answer["jobs"]?.elements else { throw CommandFailure.notGodwit(store.transport.description) }
-        let repeated = jobs.count { $0["replayed"]?.bool == true }
-        counts.repeated += repeated
-        counts.published += jobs.count - repeated
-        Output.progress("\(counts.published + counts.repeated) jobs")
+    }
+
+    private mutating func send() async throws {
+        var query = [(name: "line", value: "\(batch.first)")]
+        if let id { query.append(("id", id)) }
+        var request = StoreRequest(.post, ["v1", "import"], query: query, body: batch.body)
+        request.headers[.contentType] = "application/jsonl"
+        // A request that may have been carried out is sent again only where the store knows it again.
+        let retry = RetryPolicy(limit: retryFor, isRepeatable: id != nil)
+        let answer = try await retry.run(waiting: PublishCommand.sayWaiting) { [store] in try await store.json(request) }
+        guard let line = answer["line"]?.integer else { throw CommandFailure.notGodwit(store.transport.description) }
+        func count(_ name: String) -> Int { answer[name]?.integer ?? 0 }
+        counts.jobs += count("jobs")
+        counts.records += count("records")
+        counts.queues += count("queues")
+        counts.jobsThere += count("jobs_there_already")
+        counts.recordsThere += count("records_there_already")
+        counts.queuesThere += count("queues_there_already")
+        counts.linesThere += count("lines_there_already")
+        done = max(done, line)
+        Output.progress("\(counts.jobs) jobs")
     }
 }
 
-extension Importer.Batch {
-    /// The line that a refusal is about, which names the item as `[3].key`; else all lines of the batch.
-    fileprivate func name(of failure: CommandFailure) -> String {
-        if let field = failure.problem?["field"]?.string, field.hasPrefix("["), let end = field.firstIndex(of: "]"),
-            let index = Int(field[field.index(after: field.startIndex)..<end]), lines.indices.contains(index)
-        {
-            return "line \(lines[index])"
+/// Lines that go together. Those that are empty hold the places of others, so that an index says a line.
+private struct LineSpan {
+    private(set) var first = 1
+    private var lines: [[UInt8]] = []
+    private var bytes = 0
+
+    /// Lines and bytes of one request.
+    private static let most = 900, mostBytes = Limits.transactionBytes
+
+    var isEmpty: Bool { lines.isEmpty }
+
+    var body: [UInt8] {
+        var body: [UInt8] = []
+        body.reserveCapacity(bytes + lines.count)
+        for line in lines {
+            body += line
+            body.append(0x0a)
         }
-        let first = lines.first ?? 0, last = lines.last ?? 0
-        return first == last ? "line \(first)" : "lines \(first) to \(last)"
+        return body
+    }
+
+    func takes(_ line: [UInt8], _ number: Int) -> Bool {
+        isEmpty || (number - first < Self.most && bytes + line.count <= Self.mostBytes)
+    }
+
+    mutating func add(_ line: [UInt8], _ number: Int) {
+        if isEmpty { first = number }
+        while first + lines.count < number { lines.append([]) }
+        lines.append(line)
+        bytes += line.count
+    }
+
+    mutating func drop(_ index: Int) {
+        bytes -= lines[index].count
+        lines[index] = []
+    }
+
+    func before(_ index: Int) -> LineSpan {
+        var span = LineSpan()
+        for (offset, line) in lines[..<index].enumerated() { span.add(line, first + offset) }
+        return span
+    }
+
+    /// The line that a refusal is about, which it names as `[3].key`; nil when it is about none, or not about what stands there.
+    func index(of failure: CommandFailure) -> Int? {
+        guard !failure.isTransient, let field = failure.problem?["field"]?.string, field.hasPrefix("["),
+            let end = field.firstIndex(of: "]"),
+            let index = Int(field[field.index(after: field.startIndex)..<end]), lines.indices.contains(index)
+        else { return nil }
+        return index
+    }
+
+    /// The failure with the line in its message, and the field without it.
+    func named(_ failure: CommandFailure) -> CommandFailure {
+        var failure = failure
+        if let index = index(of: failure) {
+            let field = failure.problem?["field"]?.string ?? ""
+            let path = field.drop { $0 != "]" }.dropFirst(2)
+            failure.message = "line \(first + index)\(path.isEmpty ? "" : ", \(path)"): \(failure.message)"
+            failure.exit = .usage
+        } else {
+            let last = first + lines.count - 1
+            failure.message = "\(first == last ? "line \(first)" : "lines \(first) to \(last)"): \(failure.message)"
+        }
+        return failure
     }
 }

@@ -22,6 +22,19 @@ enum Folder {
         return (JobClient(broker: engine, logger: logger), path)
     }
 
+    /// Opens the store of a folder that is there.
+    /// - Throws: ``CommandFailure`` when there is none, else as the other one.
+    static func openEngine(_ path: String) async throws -> Engine {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+            throw CommandFailure.unreachable("there is no folder \(path): name the one that `godwit serve --data` was given")
+        }
+        var options = EngineOptions()
+        options.logger = Logger(label: "godwit") { StreamLogHandler.standardError(label: $0) }
+        options.logger.logLevel = .warning
+        return try await Engine.open(directory: path, options: options)
+    }
+
     static func absolutePath(_ folder: String) -> String {
         URL(fileURLWithPath: folder, isDirectory: true).standardizedFileURL.path
     }

@@ -29,7 +29,10 @@ enum Command: Sendable {
     case delete(QueueName, purging: Bool)
     case check
     case backup
+    case level
+    case upgrade
     case export(ExportQuery)
+    case exportRecords(cursor: String?)
     /// The clock was moved: answered when all that is due is done.
     case followClock
     /// The caller with this ticket no longer waits.
@@ -63,7 +66,10 @@ enum Answer: Sendable {
     case statuses([QueueStatus])
     case count(Int)
     case backup(JournalSnapshot)
+    /// The store's; for an upgrade the one that it had.
+    case level(FormatLevel)
     case exports(ExportViews)
+    case exportedRecords(ExportedRecordViews)
     case done
     /// The caller was gone before it had asked.
     case abandoned

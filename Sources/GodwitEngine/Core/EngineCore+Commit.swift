@@ -169,26 +169,33 @@ extension EngineCore {
     private mutating func decideEnqueue(_ box: MessageBox) throws(BrokerError) {
         guard let number = queueNumber(box.message.queue) else { throw .queueNotFound(box.message.queue.description) }
         let queue = state.queues.at(number)
-        let key = box.message.deduplication.map { Array($0.key.utf8) }
+        let past = box.message.past
+        var key = box.message.deduplication.map { Array($0.key.utf8) }
         let fingerprint = box.message.deduplication?.fingerprint
-        if let key, let known = draft.key(key, in: number) ?? queue.pointee.keys[key].map({ ($0.sequence, $0.fingerprint) }) {
-            if let fingerprint, let first = known.fingerprint, fingerprint != first {
+        if let used = key, let known = draft.key(used, in: number) ?? queue.pointee.keys[used].map({ ($0.sequence, $0.fingerprint) }) {
+            if past != nil {
+                // It is another job all the same: the key stays with the one that has it.
+                key = nil
+            } else if let fingerprint, let first = known.fingerprint, fingerprint != first {
                 throw BrokerError(
                     .keyConflict,
                     "this idempotency key was used for another request: use a new key for a new request",
                     field: "key"
                 )
+            } else {
+                queue.pointee.totals.duplicates += 1
+                return draft.results.append(.duplicate(sequence: known.sequence))
             }
-            queue.pointee.totals.duplicates += 1
-            return draft.results.append(.duplicate(sequence: known.sequence))
         }
         let group = box.message.group.map { Array($0.utf8) }
-        let claim = box.message.claim.map { Array($0.utf8) }
+        var claim = box.message.claim.map { Array($0.utf8) }
+        if past?.end != nil, let known = claim, owner(of: known, in: number) != nil { claim = nil }
         if let claim, let owner = owner(of: claim, in: number) {
             queue.pointee.totals.duplicates += 1
             return draft.results.append(.duplicate(sequence: owner))
         }
-        if !draft.hasSettled { try admit(box, to: queue, number, hasKey: key != nil) }
+        let hasEnded = past?.end != nil
+        if !draft.hasSettled, !hasEnded { try admit(box, to: queue, number, hasKey: key != nil) }
         var due: Due?, runAt: Int64?
         switch box.message.start {
         case .now: break
@@ -203,7 +210,7 @@ extension EngineCore {
             (due, runAt) = (.wall(time.milliseconds), time.milliseconds)
         }
         var expires = box.message.expires.map { now.engine + $0.inMilliseconds }
-        if let ttl = queue.pointee.settings.ttl {
+        if let ttl = queue.pointee.settings.ttl, !hasEnded {
             let start = runAt.map { now.engine + ($0 - now.wall) } ?? now.engine
             expires = min(expires ?? .max, start.addingClamped(ttl.inMilliseconds))
         }
@@ -222,6 +229,7 @@ extension EngineCore {
                     key: key,
                     fingerprint: fingerprint,
                     size: box.size,
+                    created: past?.createdAt.milliseconds,
                     group: group,
                     claim: claim,
                     onFinalBytes: box.onFinalBytes,
@@ -229,9 +237,10 @@ extension EngineCore {
                 )
             )
         )
+        if let past { draft.changes += Past.steps(of: past, sequence: sequence, maxAttempts: maxAttempts).map { .past($0) } }
         if let key { draft.setKey(key, in: number, sequence, fingerprint) }
-        if let claim { draft.setClaim(claim, in: number, sequence) }
-        draft.add(to: number, bytes: box.size, hasKey: key != nil)
+        if let claim, !hasEnded { draft.setClaim(claim, in: number, sequence) }
+        if !hasEnded { draft.add(to: number, bytes: box.size, hasKey: key != nil) }
         if key != nil { warnOfKeys(queue) }
         draft.results.append(
             .enqueued(sequence: sequence, created: now.wall, runAt: runAt, maxAttempts: maxAttempts, change: nextChange)

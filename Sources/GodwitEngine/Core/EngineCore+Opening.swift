@@ -114,6 +114,7 @@ extension EngineCore {
         if state.isNew {
             let incarnation = UInt16(truncatingIfNeeded: options.random())
             try record(.store(StoreIdentity(incarnation: incarnation, k0: options.random(), k1: options.random())), for: .settle)
+            if options.level > state.level { try record(.level(options.level), for: .settle) }
         }
         if options.restoresBackup { try restore() }
         let epoch = UInt32(truncatingIfNeeded: state.nextFencing >> 32) + 1

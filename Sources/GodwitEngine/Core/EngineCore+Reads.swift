@@ -97,7 +97,7 @@ extension EngineCore {
         hold(ticket, .page(views, next: next() == nil ? nil : Base32.text(at)), until: until)
     }
 
-    private static let badCursor = BrokerError.invalidArgument("cursor", "this cursor is not one that a page gave: start without one")
+    static let badCursor = BrokerError.invalidArgument("cursor", "this cursor is not one that a page gave: start without one")
 
     mutating func browse(_ ticket: Ticket, _ query: BrowseQuery) {
         var at: UInt64 = 0

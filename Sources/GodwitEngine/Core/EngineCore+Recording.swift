@@ -5,8 +5,10 @@ import GodwitJournal
 /// Records go into the journal, answers out of the core; what an answer rests on is durable first.
 extension EngineCore {
     /// Records a change and applies it.
-    /// - Throws: ``JournalError/noSpace`` with nothing changed; anything else means that the store has failed.
+    /// - Throws: ``JournalError/noSpace`` or ``JournalError/olderFormat(level:needed:)`` with nothing changed; anything else means that the
+    ///   store has failed.
     mutating func record(_ change: Change, for purpose: Journal.Purpose) throws(JournalError) {
+        try checkLevel(of: change)
         writer.removeAll()
         change.encode(now, into: &writer)
         let body = change.body
@@ -17,6 +19,7 @@ extension EngineCore {
     /// Records changes that happen together or not at all.
     mutating func record(_ changes: [Change], for purpose: Journal.Purpose) throws(JournalError) {
         if changes.count == 1 { return try record(changes[0], for: purpose) }
+        for change in changes { try checkLevel(of: change) }
         writer.removeAll()
         var ends: [Int] = [], total = 0
         ends.reserveCapacity(changes.count)
@@ -32,6 +35,18 @@ extension EngineCore {
             try append(change, header: writer.bytes[start..<end], body: change.body)
             start = end
         }
+    }
+
+    private func checkLevel(of change: Change) throws(JournalError) {
+        let needed = change.level
+        guard needed <= state.level else { throw .olderFormat(level: state.level.rawValue, needed: needed.rawValue) }
+    }
+
+    /// Raises the store's level to the newest.
+    mutating func upgrade(_ ticket: Ticket) throws(JournalError) {
+        let before = state.level
+        if before < .newest { try record(.level(.newest), for: .settle) }
+        hold(ticket, .level(before), until: state.change)
     }
 
     private mutating func append(_ change: Change, header: ArraySlice<UInt8>, body: Bytes) throws(JournalError) {

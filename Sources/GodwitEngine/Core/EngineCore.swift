@@ -191,7 +191,10 @@ struct EngineCore: ~Copyable {
         case .delete(let name, let purging): try delete(ticket, name, purging: purging)
         case .check: hold(ticket, .done, until: state.change)
         case .backup: try backup(ticket)
+        case .upgrade: try upgrade(ticket)
+        case .level: hold(ticket, .level(state.level), until: state.change)
         case .export(let query): export(ticket, query)
+        case .exportRecords(let cursor): exportRecords(ticket, after: cursor)
         case .followClock: clockFollowers.append(ticket)
         case .abandon(let other): try abandon(other)
         }

@@ -9,6 +9,7 @@ extension BrokerError {
         case .locked: code = .storeLocked
         case .corrupt, .newerFormat: code = .storeCorrupt
         case .noSpace: code = .diskFull
+        case .olderFormat: code = .storeOutdated
         case .tooLarge: code = .tooLarge
         case .failed, .io: code = .storeFailed
         }

@@ -13,7 +13,7 @@ final class MessageBox: Sendable {
 
     init(_ message: NewMessage, deaths: [StoredDeath] = []) {
         self.message = message
-        self.deaths = deaths
+        self.deaths = deaths.isEmpty ? message.past?.deaths.map(StoredDeath.init) ?? [] : deaths
         size = message.size
         if message.onFinal.isEmpty {
             (body, onFinalBytes) = (message.payload.bytes, 0)

@@ -133,6 +133,38 @@ extension NewMessage {
             throw .invalidArgument("key", "an idempotency key has 1 to \(Limits.key) bytes")
         }
         if !onFinal.isEmpty { try onFinal.map(\.operation).validate(asFollowUpsIn: "on_final", depth: depth) }
+        try past?.validate()
+    }
+}
+
+extension JobPast {
+    fileprivate func validate() throws(BrokerError) {
+        func check(_ field: String, _ isGood: Bool, _ what: String) throws(BrokerError) {
+            if !isGood { throw .invalidArgument(field, "\(field) \(what)") }
+        }
+        func check(_ field: String, _ time: Timestamp?) throws(BrokerError) {
+            guard let time else { return }
+            try check(field, (Timestamp(milliseconds: 0)...Limits.latestTime).contains(time), "must be a time from 1970 to the year 9999")
+        }
+        try check("created_at", createdAt)
+        try check("started_at", startedAt)
+        try check("attempt", (0...Int(JobEntry.mostAttempts)).contains(attempt), "must be 0 to \(JobEntry.mostAttempts)")
+        try check("deliveries", (0...Int(JobEntry.mostDeliveries)).contains(deliveries), "must be 0 to \(JobEntry.mostDeliveries)")
+        try check("errors", failures.count <= Limits.errorsKept, "has at most \(Limits.errorsKept) that did not end the job")
+        for failure in failures { try check("errors", failure.at) }
+        try check("deaths", deaths.count <= Limits.deaths, "has at most \(Limits.deaths)")
+        for death in deaths {
+            try check("deaths", death.firstAt)
+            try check("deaths", death.lastAt)
+            try check("deaths", (1...64).contains(death.job.description.utf8.count), "names jobs by ids of 1 to 64 bytes")
+        }
+        guard let end else { return }
+        try check("state", end.state.isFinal, "must be a final one")
+        try check("finished_at", end.at)
+        if let result = end.result {
+            try GodwitCore.Operation.check(contentType: result.type)
+            try check("result", result.bytes.count <= Limits.transactionBytes, "has at most \(Limits.transactionBytes) bytes")
+        }
     }
 }
 

@@ -67,12 +67,18 @@ struct ViewResolver: Sendable {
         case .message(let location, _):
             return try message(.success(try read(location)), at: location).payload
         case .result(let location, _):
-            let record = try read(location)
-            switch try change(record, at: location)?.1 {
-            case .completed(let completion): return completion.result.map { Content(Bytes(record.body), type: $0.type) }
-            case .completedTogether: return nil
-            default: throw Self.unexpected("a result")
-            }
+            return try result(.success(try read(location)), at: location)
+        }
+    }
+
+    /// What a record that completed a job came to; nil when it has no result.
+    func result(_ record: ReadRecord, at location: RecordLocation) throws(BrokerError) -> Content? {
+        let record = try found(record)
+        switch try change(record, at: location)?.1 {
+        case .completed(let completion): return completion.result.map { Content(Bytes(record.body), type: $0.type) }
+        case .past(let past): return past.result.map { Content(Bytes(record.body), type: $0.type) }
+        case .completedTogether: return nil
+        default: throw Self.unexpected("a result")
         }
     }
 
@@ -89,7 +95,7 @@ struct ViewResolver: Sendable {
     }
 
     /// A job's headers: those that were published, with what was amended since.
-    private func headers(of view: JobView, _ message: Message) -> [Header] {
+    func headers(of view: JobView, _ message: Message) -> [Header] {
         guard let amendment = view.extra?.amendment else { return message.stored.headers }
         do throws(BrokerError) { return message.stored.headers.amended(by: try headers(ofReleaseAt: amendment.location)) } catch {
             logger.error(
@@ -160,7 +166,7 @@ struct ViewResolver: Sendable {
     typealias ReadRecord = Result<JournalReader.Record, JournalError>
 
     /// Reads records together; when one of them cannot be read, each alone.
-    private func read(
+    func read(
         _ locations: [RecordLocation],
         _ together: ([RecordLocation]) throws(JournalError) -> [JournalReader.Record],
         _ alone: (RecordLocation) throws(JournalError) -> JournalReader.Record
@@ -191,7 +197,7 @@ struct ViewResolver: Sendable {
         return Message(stamp: stamp, job: job, stored: stored, payload: Content(Bytes(payload), type: stored.contentType))
     }
 
-    private func found(_ record: ReadRecord) throws(BrokerError) -> JournalReader.Record {
+    func found(_ record: ReadRecord) throws(BrokerError) -> JournalReader.Record {
         do throws(JournalError) { return original(try record.get()) } catch { throw BrokerError(error) }
     }
 
@@ -218,8 +224,16 @@ struct ViewResolver: Sendable {
         case .cancelled(let cancellation): return End(at: stamp.wall, attempts: cancellation.attempts)
         case .completedTogether: return End(at: stamp.wall)
         case .expired: return End(at: stamp.wall, reason: .expired)
+        case .past(let past):
+            let failure = past.failure.map { self.failure(record, past.at, past.attempts, $0) }
+            return End(at: past.at, attempts: past.attempts, failure: failure, reason: past.reason)
         case .failed(let attempt):
-            return End(at: stamp.wall, attempts: attempt.attempts, failure: failure(record, stamp, attempt), reason: attempt.reason)
+            return End(
+                at: stamp.wall,
+                attempts: attempt.attempts,
+                failure: failure(record, stamp.wall, attempt.attempts, attempt.failure),
+                reason: attempt.reason
+            )
         default: throw Self.unexpected("the end of a job")
         }
     }
@@ -227,9 +241,9 @@ struct ViewResolver: Sendable {
     /// - Parameters:
     ///   - message: nil when it cannot be read.
     ///   - record: the record that ended it, if one did.
-    private func snapshot(_ view: JobView, _ message: Message?, _ record: ReadRecord?) -> JobSnapshot {
+    func snapshot(_ view: JobView, _ message: Message?, _ record: ReadRecord?) -> JobSnapshot {
         var errors: [AttemptFailure] = []
-        let created = message?.stamp.wall ?? view.attempts?.started ?? 0
+        let created = message.map { $0.job.created ?? $0.stamp.wall } ?? view.attempts?.started ?? 0
         for failure in view.extra?.failures ?? [] {
             do throws(BrokerError) { errors.append(try self.failure(failure.location)) } catch {
                 errors.append(Self.unreadable(error, at: created))
@@ -294,22 +308,25 @@ struct ViewResolver: Sendable {
 
     private func failure(_ location: RecordLocation) throws(BrokerError) -> AttemptFailure {
         let record = try read(location)
-        guard let (stamp, change) = try change(record, at: location), case .failed(let attempt) = change else {
-            throw Self.unexpected("a failed attempt")
+        switch try change(record, at: location) {
+        case (let stamp, .failed(let attempt))?: return failure(record, stamp.wall, attempt.attempts, attempt.failure)
+        case (_, .past(let past))?:
+            guard let known = past.failure else { throw Self.unexpected("a failed attempt") }
+            return failure(record, past.at, past.attempts, known)
+        default: throw Self.unexpected("a failed attempt")
         }
-        return failure(record, stamp, attempt)
     }
 
-    private func failure(_ record: JournalReader.Record, _ stamp: Stamp, _ attempt: FailedAttempt) -> AttemptFailure {
+    private func failure(_ record: JournalReader.Record, _ at: Int64, _ attempts: Attempts, _ failure: Failure) -> AttemptFailure {
         AttemptFailure(
             message: String(decoding: record.body, as: UTF8.self),
-            code: attempt.failure.code,
-            attempt: Int(attempt.attempts.attempt),
-            at: Timestamp(milliseconds: stamp.wall)
+            code: failure.code,
+            attempt: Int(attempts.attempt),
+            at: Timestamp(milliseconds: at)
         )
     }
 
-    private func change(_ record: JournalReader.Record, at location: RecordLocation) throws(BrokerError) -> (Stamp, Change)? {
+    func change(_ record: JournalReader.Record, at location: RecordLocation) throws(BrokerError) -> (Stamp, Change)? {
         try decode(location) { () throws(RecordError) in
             try record.header.withBytes { header throws(RecordError) in
                 try Change.decode(kind: record.kind, header: header, bodyBytes: record.body.count)
@@ -341,5 +358,5 @@ extension [UInt8] {
 
 extension JobView {
     /// Where the record that ended it is, if one did.
-    fileprivate var finalRecord: RecordLocation? { if case .record(let location) = end { location } else { nil } }
+    var finalRecord: RecordLocation? { if case .record(let location) = end { location } else { nil } }
 }

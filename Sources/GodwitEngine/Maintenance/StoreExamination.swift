@@ -40,6 +40,8 @@ package struct StoreExamination: Sendable {
     /// Damages that affect nothing: what lay there is needed no more, and is given back with its segment.
     package var harmless: [Finding] = []
     package var segments: [Segment] = []
+    /// What its records may say.
+    package var level = FormatLevel.unnamed
     /// As an opening would find them; up to the first damage, if there is one.
     package var queues: [QueueStatus] = []
     /// Changes that do not fit what a repair left, and are passed over by every opening.
@@ -165,6 +167,7 @@ private final class Examiner {
         }
         examination.queues.sort { $0.name < $1.name }
         examination.passedOver = state.passedOver
+        examination.level = state.level
         return examination
     }
 
@@ -241,6 +244,7 @@ extension Change {
     fileprivate var whatIsLost: String {
         switch self {
         case .store: "the store's identity"
+        case .level: "the store's format level"
         case .opened, .restored: "an opening"
         case .clock: ""
         case .queue: "a queue's settings"
@@ -248,6 +252,12 @@ extension Change {
         case .purged: "a purge"
         case .queueDeleted: "a queue's deletion"
         case .published: "payload"
+        case .past(let past):
+            switch past.step {
+            case .failure: "error of a failed attempt"
+            case .progress: "how far it had come"
+            case .end: "result or error"
+            }
         case .leased: "delivery"
         case .completed, .completedTogether: "completion"
         case .failed: "failed attempt"
@@ -272,6 +282,7 @@ extension Change {
     fileprivate var sequences: [UInt64] {
         switch self {
         case .published(let job): [job.sequence]
+        case .past(let past): [past.sequence]
         case .leased(let grant): grant.sequences
         case .completed(let completion): [completion.sequence]
         case .failed(let attempt): [attempt.sequence]
@@ -283,7 +294,8 @@ extension Change {
         case .expired(let sequences), .completedTogether(let sequences): sequences
         case .swept(let sweep): sweep.sequences
         case .moved(let move): move.thing.jobs
-        case .store, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted, .added, .followed, .outcome,
+        case .store, .level, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted, .added, .followed,
+            .outcome,
             .sessionsEnded:
             []
         }

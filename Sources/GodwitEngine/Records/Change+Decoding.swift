@@ -38,6 +38,8 @@ extension Change {
         switch kind {
         case .store:
             return .store(try StoreIdentity(decoding: &reader))
+        case .level:
+            return .level(try level(reader.get()))
         case .restored:
             let restoration = Restoration(incarnation: try reader.get(), epoch: try reader.get())
             guard restoration.epoch < .max else { throw .malformed("a number out of range") }
@@ -61,6 +63,8 @@ extension Change {
             let job = try publication(&reader).job
             guard job.onFinalBytes <= bodyBytes else { throw .malformed("what follows is longer than the record's body") }
             return .published(job)
+        case .past:
+            return .past(try Past(stamp, bodyBytes: bodyBytes, decoding: &reader))
         case .leased:
             return .leased(try grant(&reader))
         case .completed:
@@ -184,6 +188,7 @@ extension Change {
             case .key: job.key = Array(field.value)
             case .fingerprint: job.fingerprint = try field.integer()
             case .origin: job.origin = try field.number()
+            case .created: job.created = try field.time()
             case .group: job.group = Array(field.value)
             case .claim: job.claim = Array(field.value)
             case .onFinal: job.onFinalBytes = Int(try field.integer(UInt32.self))
@@ -192,6 +197,14 @@ extension Change {
             }
         }
         return (job, message)
+    }
+
+    /// A store's level.
+    /// - Throws: ``RecordError/newer(_:)`` for one that this version does not know.
+    static func level(_ number: UInt8) throws(RecordError) -> FormatLevel {
+        let level = FormatLevel(rawValue: number)
+        guard level <= .newest else { throw .newer("a store of format level \(level), above \(FormatLevel.newest)") }
+        return level
     }
 
     private static func grant(_ reader: inout RecordReader) throws(RecordError) -> Grant {
@@ -214,7 +227,7 @@ extension Change {
         return Opening(epoch: epoch, bootID: try reader.text(), boot: boot, withheld: withheld)
     }
 
-    private static func attempts(_ stamp: Stamp, _ reader: inout RecordReader) throws(RecordError) -> Attempts {
+    static func attempts(_ stamp: Stamp, _ reader: inout RecordReader) throws(RecordError) -> Attempts {
         func count() throws(RecordError) -> UInt16 {
             guard let count = UInt16(exactly: try reader.variable()) else { throw .malformed("a count out of range") }
             return count

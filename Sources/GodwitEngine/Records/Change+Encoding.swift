@@ -3,10 +3,10 @@ import GodwitJournal
 
 /// The kinds of records in the journal.
 enum RecordKind: UInt8 {
-    case store = 1, opened, clock, queue, paused, purged, queueDeleted, restored
+    case store = 1, opened, clock, queue, paused, purged, queueDeleted, restored, level
     case published = 16, leased, completed, failed, released, cancelled, retried, forgotten, due, expired, progressed
     case completedTogether = 32
-    case redriven = 33
+    case redriven = 33, past
     case put = 40, deleted, swept, added, followed
     case moved = 48
     case outcome = 56, sessionsEnded
@@ -20,6 +20,7 @@ extension Change {
         switch self {
         case .store: .store
         case .restored: .restored
+        case .level: .level
         case .opened: .opened
         case .clock: .clock
         case .queue: .queue
@@ -27,6 +28,7 @@ extension Change {
         case .purged: .purged
         case .queueDeleted: .queueDeleted
         case .published: .published
+        case .past: .past
         case .leased: .leased
         case .completed: .completed
         case .completedTogether: .completedTogether
@@ -56,6 +58,7 @@ extension Change {
         case .published(let job): job.message?.body ?? Bytes()
         case .completed(let completion): completion.result?.bytes ?? Bytes()
         case .failed(let attempt): Bytes(attempt.failure.message)
+        case .past(let past): past.result?.bytes ?? past.failure.map { Bytes($0.message) } ?? Bytes()
         case .put(let record): record.value
         case .added(let step): step.then
         case .moved(let move): move.body
@@ -71,6 +74,8 @@ extension Change {
         switch self {
         case .store(let identity):
             identity.encode(into: &writer)
+        case .level(let level):
+            writer.put(level.rawValue)
         case .restored(let restoration):
             writer.put(restoration.incarnation)
             writer.put(restoration.epoch)
@@ -89,6 +94,8 @@ extension Change {
             writer.put(queue)
         case .published(let job):
             Self.encode(job, into: &writer)
+        case .past(let past):
+            past.encode(stamp, into: &writer)
         case .leased(let grant):
             writer.put(grant.firstFencing)
             writer.put(grant.term)
@@ -191,7 +198,7 @@ extension Change {
         return writer.bytes
     }
 
-    private static func encode(_ attempts: Attempts, _ stamp: Stamp, into writer: inout RecordWriter) {
+    static func encode(_ attempts: Attempts, _ stamp: Stamp, into writer: inout RecordWriter) {
         writer.putVariable(UInt64(attempts.attempt))
         writer.putVariable(UInt64(attempts.maxAttempts))
         writer.putVariable(UInt64(attempts.deliveries))
@@ -229,6 +236,7 @@ extension Change {
         if let key = job.key { writer.field(.key, bytes: key) }
         if let fingerprint = job.fingerprint { writer.field(.fingerprint, fingerprint) }
         if let origin = job.origin { writer.field(.origin, origin) }
+        if let created = job.created { writer.field(.created, created) }
         if let group = job.group { writer.field(.group, bytes: group) }
         if let claim = job.claim { writer.field(.claim, bytes: claim) }
         if job.onFinalBytes > 0 { writer.field(.onFinal, UInt32(job.onFinalBytes)) }

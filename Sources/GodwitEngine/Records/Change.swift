@@ -12,6 +12,8 @@ struct Stamp: Equatable, BitwiseCopyable {
 /// A decision as it is recorded: the engine applies it at once, and replay applies it again, deciding nothing.
 enum Change {
     case store(StoreIdentity)
+    /// What may be recorded from here on.
+    case level(FormatLevel)
     case restored(Restoration)
     case opened(Opening)
     case clock
@@ -20,6 +22,7 @@ enum Change {
     case purged(queue: UInt32)
     case queueDeleted(queue: UInt32)
     case published(Publication)
+    case past(Past)
     case leased(Grant)
     case completed(Completion)
     /// Messages of which nothing is kept, without results.
@@ -102,6 +105,8 @@ struct Publication {
     var size: Int
     /// The job whose dead letter it is.
     var origin: UInt64?
+    /// Wall time at which it was published first, in another store.
+    var created: Int64?
     var group: [UInt8]?
     var claim: [UInt8]?
     /// How many bytes of the record's body say what follows its end.

@@ -117,6 +117,8 @@ struct RecordTag: RawRepresentable, Hashable {
     /// What a job died of.
     static let reason = RecordTag(rawValue: 14)
     static let group = RecordTag(rawValue: 32 | critical)
+    /// Wall time at which it was published first, where that was in another store.
+    static let created = RecordTag(rawValue: 35)
     static let claim = RecordTag(rawValue: 34 | critical)
     /// The job whose dead letter it is.
     static let origin = RecordTag(rawValue: 36)
@@ -131,7 +133,7 @@ struct RecordTag: RawRepresentable, Hashable {
     static let attempts = RecordTag(rawValue: 23)
     static let amendment = RecordTag(rawValue: 24)
     static let isDeadLettered = RecordTag(rawValue: 25)
-    // Taken for what is to come, so that no later version needs another format: 33 fairness key, 35 first-enqueue time,
+    // Taken for what is to come, so that no later version needs another format: 33 fairness key,
     // 38 deliveries, 39 attempts, 40 transient, 41 parent, 42 trace context, 43 session, 44 number.
 
     // Settings of a queue.

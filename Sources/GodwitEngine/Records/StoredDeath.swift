@@ -13,6 +13,43 @@ struct StoredDeath: Sendable, Hashable {
     var sequence: UInt64
     var attempt: UInt16
     var deliveries: UInt32
+    /// The job in another store; then ``sequence`` is 0.
+    var foreign: JobID?
+
+    init(
+        queue: QueueName,
+        reason: DeathReason,
+        count: UInt32,
+        first: Int64,
+        last: Int64,
+        sequence: UInt64,
+        attempt: UInt16,
+        deliveries: UInt32
+    ) {
+        self.queue = queue
+        self.reason = reason
+        self.count = count
+        self.first = first
+        self.last = last
+        self.sequence = sequence
+        self.attempt = attempt
+        self.deliveries = deliveries
+    }
+
+    /// A death in another store.
+    init(_ death: Death) {
+        self.init(
+            queue: death.queue,
+            reason: death.reason,
+            count: UInt32(clamping: death.count),
+            first: death.firstAt.milliseconds,
+            last: death.lastAt.milliseconds,
+            sequence: 0,
+            attempt: UInt16(clamping: death.attempt),
+            deliveries: UInt32(clamping: death.deliveries)
+        )
+        foreign = death.job
+    }
 
     func death(_ identity: StoreIdentity) -> Death {
         Death(
@@ -21,7 +58,7 @@ struct StoredDeath: Sendable, Hashable {
             count: Int(count),
             firstAt: Timestamp(milliseconds: first),
             lastAt: Timestamp(milliseconds: last),
-            job: identity.jobID(sequence),
+            job: foreign ?? identity.jobID(sequence),
             attempt: Int(attempt),
             deliveries: Int(deliveries)
         )
@@ -79,6 +116,7 @@ extension RecordWriter {
             inner.put(death.sequence)
             inner.put(death.attempt)
             inner.put(death.deliveries)
+            if let foreign = death.foreign { inner.putText(foreign.description) }
         }
         field(tag, bytes: inner.bytes)
     }
@@ -89,18 +127,18 @@ extension RecordReader.Field {
         var reader = RecordReader(value), deaths: [StoredDeath] = []
         while !reader.isAtEnd {
             guard let queue = try? QueueName(reader.text()) else { throw .malformed("a queue name that is none") }
-            deaths.append(
-                StoredDeath(
-                    queue: queue,
-                    reason: try DeathReason(code: reader.get()),
-                    count: try reader.get(),
-                    first: try reader.time(),
-                    last: try reader.time(),
-                    sequence: try reader.sequence(),
-                    attempt: try reader.get(),
-                    deliveries: try reader.get()
-                )
+            var death = StoredDeath(
+                queue: queue,
+                reason: try DeathReason(code: reader.get()),
+                count: try reader.get(),
+                first: try reader.time(),
+                last: try reader.time(),
+                sequence: try reader.sequence(),
+                attempt: try reader.get(),
+                deliveries: try reader.get()
             )
+            if death.sequence == 0 { death.foreign = JobID(try reader.text()) }
+            deaths.append(death)
         }
         return deaths
     }

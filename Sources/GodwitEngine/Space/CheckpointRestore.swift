@@ -70,7 +70,8 @@ struct CheckpointRestore {
     private mutating func takeStore(_ reader: inout RecordReader, into state: inout EngineState) throws(RecordError) {
         guard expected == nil else { throw .malformed("a checkpoint with two first parts") }
         let layout: UInt8 = try reader.get()
-        guard layout == CheckpointSection.layout else { throw .newer("checkpoint layout \(layout)") }
+        guard layout >= CheckpointSection.layout else { throw .malformed("a checkpoint of no layout") }
+        state.level = try Change.level(layout - CheckpointSection.layout)
         state.identity = try StoreIdentity(decoding: &reader)
         state.isNew = false
         state.stamp = try reader.stamp()
@@ -102,8 +103,10 @@ struct CheckpointRestore {
         counts.claims = try reader.count()
         counts.sessions = try reader.count()
         // Older ones end here.
-        if !reader.isAtEnd { counts.counters = try reader.count() }
-        if !reader.isAtEnd { counts.owed = try reader.count() }
+        if state.level >= .first {
+            counts.counters = try reader.count()
+            counts.owed = try reader.count()
+        }
         expected = counts
     }
 

@@ -23,7 +23,7 @@ enum CheckpointSection: UInt8, CaseIterable {
     /// What follows ends and is not done yet.
     case owed
 
-    /// The layout of all of them: another one means that old readers must refuse.
+    /// The layout of a store of level 0. Each level has its own: so old readers refuse what they do not know.
     static let layout: UInt8 = 1
 }
 

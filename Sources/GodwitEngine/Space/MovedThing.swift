@@ -35,7 +35,7 @@ enum MovedThing: Sendable, Equatable {
         case .published:
             try Change.skipStamp(&reader)
             self = .message(try reader.sequence())
-        case .failed:
+        case .failed, .past:
             try Change.skipStamp(&reader)
             self = .attempt(try reader.sequence())
         case .released:

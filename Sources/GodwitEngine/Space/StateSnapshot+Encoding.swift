@@ -49,7 +49,7 @@ extension StateSnapshot {
     }
 
     private func encode(into writer: inout RecordWriter) {
-        writer.put(CheckpointSection.layout)
+        writer.put(CheckpointSection.layout + level.rawValue)
         identity.encode(into: &writer)
         writer.put(stamp)
         writer.put(change)
@@ -74,12 +74,12 @@ extension StateSnapshot {
             writer.put(cleaning.next)
             writer.put(cleaning.end)
         }
-        for count in [
+        var counts = [
             queues.count, queues.reduce(0) { $0 + ($1?.keys.count ?? 0) }, endings.count, leases.count, extras.count, records.count,
-            jobs.count, finished.count, groups.memberCount, claims.count, sessions.count, counters.count, owed.count,
-        ] {
-            writer.putVariable(UInt64(count))
-        }
+            jobs.count, finished.count, groups.memberCount, claims.count, sessions.count,
+        ]
+        if level >= .first { counts += [counters.count, owed.count] }
+        for count in counts { writer.putVariable(UInt64(count)) }
     }
 
     private static func encode(_ queue: QueueState?, into writer: inout RecordWriter) {

@@ -5,6 +5,7 @@ import GodwitJournal
 /// job: pages of tables and parts of dictionaries are copied before they change.
 struct StateSnapshot: Sendable {
     let identity: StoreIdentity
+    let level: FormatLevel
     let opening: (change: Opening, stamp: Stamp)?
     let stamp: Stamp
     let change: UInt64
@@ -37,6 +38,7 @@ extension EngineState {
     mutating func snapshot() -> StateSnapshot {
         StateSnapshot(
             identity: identity,
+            level: level,
             opening: opening,
             stamp: stamp,
             change: change,

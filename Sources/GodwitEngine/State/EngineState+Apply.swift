@@ -11,6 +11,8 @@ extension EngineState {
         case .store(let identity):
             self.identity = identity
             isNew = false
+        case .level(let level):
+            self.level = max(self.level, level)
         case .restored(let restoration):
             apply(restoration)
         case .opened(let opening):
@@ -31,6 +33,8 @@ extension EngineState {
             delete(number, try queue(number))
         case .published(let job):
             try apply(job, at: location)
+        case .past(let past):
+            try apply(past, at: location)
         case .leased(let grant):
             try apply(grant, stamp)
         case .completed(let completion):

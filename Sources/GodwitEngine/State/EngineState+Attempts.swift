@@ -66,7 +66,7 @@ extension EngineState {
         touch(attempt.sequence, entry, queue)
     }
 
-    private mutating func addFailure(_ failure: StoredFailure, _ sequence: UInt64, _ entry: Entry) {
+    mutating func addFailure(_ failure: StoredFailure, _ sequence: UInt64, _ entry: Entry) {
         var failures = extra(sequence, entry.pointee)?.failures ?? []
         add(failure, to: &failures)
         withExtra(sequence, entry) { $0.failures = failures }

@@ -152,6 +152,8 @@ extension EngineState {
         var size: SizeClass
         /// Whether the record says how far the job had come.
         var saysAttempts = true
+        /// Whether it ended here and now: ends in other stores say nothing about how fast jobs end in this one.
+        var isOfNow = true
     }
 
     /// Ends a job.
@@ -164,8 +166,8 @@ extension EngineState {
         _ final: Final,
         isKept: Bool = true
     ) {
-        if !isReplaying { queue.pointee.throughput.jobsEnded(1, at: self.stamp.engine) }
-        if entry.pointee.flags.contains(.hasFollowUps) { oweFollowUps(sequence, entry.pointee, state) }
+        if !isReplaying, final.isOfNow { queue.pointee.throughput.jobsEnded(1, at: self.stamp.engine) }
+        if final.isOfNow, entry.pointee.flags.contains(.hasFollowUps) { oweFollowUps(sequence, entry.pointee, state) }
         let wasQueued = entry.pointee.state == .queued
         if entry.pointee.state.isWaiting { queue.pointee.waitingBytes -= Int(entry.pointee.size) }
         queue.pointee.bytes -= Int(entry.pointee.size)

@@ -22,6 +22,8 @@ struct EngineState: ~Copyable {
 
     var identity = StoreIdentity(incarnation: 0, k0: 0, k1: 0)
     var isNew = true
+    /// What may be recorded.
+    var level = FormatLevel.unnamed
     var opening: (change: Opening, stamp: Stamp)?
     /// The time of the latest record.
     var stamp = Stamp(engine: 0, wall: 0)

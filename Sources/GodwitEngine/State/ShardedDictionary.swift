@@ -67,6 +67,9 @@ struct ShardedDictionary<Key: ShardedKey, Value> {
         shards = parts
     }
 
+    /// The part that has this number, of those that there are now.
+    func part(_ number: Int) -> [Key: Value]? { number < shards.count ? shards[number] : nil }
+
     /// Visits all, in no particular order.
     func forEach(_ body: (Key, Value) throws -> Void) rethrows {
         for shard in shards {
