@@ -108,7 +108,7 @@ public struct JobRoutes: Sendable {
             + LeaseController(environment: environment).routes + SettleController(environment: environment).routes
             + QueueController(environment: environment).routes + BackupController(environment: environment).routes
             + ExportController(environment: environment).routes + CounterController(environment: environment).routes
-            + ImportController(environment: environment).routes
+            + ImportController(environment: environment).routes + InspectController(environment: environment).routes
         return all.filter { actions.contains($0.action) }
     }
 

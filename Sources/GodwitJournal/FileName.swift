@@ -14,6 +14,8 @@ enum FileName {
     static func draft(_ number: UInt32) -> String { "draft-" + hexadecimal(number) }
     /// A checkpoint that cannot be read.
     static func damaged(_ name: String) -> String { "damaged-" + name }
+    /// Whether recovery or a repair kept something under this name.
+    static func isKept(_ name: String) -> Bool { name.hasPrefix("cut-") || name.hasPrefix(damaged("")) }
     /// Bytes that recovery cut from a segment; `copy` counts those of the same place whose bytes differ.
     static func cut(segment: UInt32, offset: UInt32, copy: Int) -> String {
         "cut-" + hexadecimal(segment) + "-" + hexadecimal(offset) + (copy == 0 ? "" : "-\(copy)")

@@ -66,14 +66,15 @@ extension JournalError: CustomStringConvertible {
             "the store is of format level \(level), and this needs level \(needed): close the store, then raise it with `godwit upgrade DIR`. "
                 + "Older versions of Godwit cannot open it afterwards"
         case .noSpace:
-            "no room for another journal segment: free disk space, or let workers finish jobs"
+            "no room for another journal segment: free disk space, or let workers finish jobs, or raise ulimit -n if that is what lacks"
         case .tooLarge(let bytes, let limit):
             "a transaction of \(bytes) bytes fits no journal segment: at most \(limit) bytes, split it"
         case .failed(let cause):
             "the journal stopped because it cannot know what is on disk (\(cause)): check the disk, then open the folder again"
         case .io(let call, let file, let number):
             "\(call.rawValue) of \(file) failed: \(String(cString: strerror(number))) (errno \(number)): "
-                + "check the disk and the folder's permissions"
+                + (number == EMFILE || number == ENFILE
+                    ? "let the process open more files (ulimit -n)" : "check the disk and the folder's permissions")
         }
     }
 }

@@ -125,6 +125,8 @@ package struct JournalMaintenance: Sendable {
 extension JournalError {
     /// ``noSpace`` where that is what a failure to make a file means.
     static func creating(_ error: JournalError) -> JournalError {
-        if case .io(_, _, let number) = error, number == ENOSPC || number == EDQUOT || number == EFBIG { .noSpace } else { error }
+        guard case .io(_, _, let number) = error else { return error }
+        // Without a descriptor nothing was done either: there is one again when somebody else has closed a file.
+        return [ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE].contains(number) ? .noSpace : error
     }
 }

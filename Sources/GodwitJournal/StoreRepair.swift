@@ -30,17 +30,23 @@ package enum StoreRepair {
 
     /// - Throws: ``JournalError``: the store is open, of a newer version, or cannot be repaired: without a checkpoint, and without the
     ///   beginning of the journal, there is nothing to repair it from.
-    package static func run(_ storage: any Storage, options: JournalOptions = JournalOptions()) throws -> RepairReport {
+    /// - Parameter notesLoss: whether records are lost that the journal itself does not miss, with a segment before the newest checkpoint's cut:
+    ///   then it says so at its end, and whoever replays it looks for them no more.
+    package static func run(
+        _ storage: any Storage,
+        options: JournalOptions = JournalOptions(),
+        notesLoss: Bool = false
+    ) throws -> RepairReport {
         try storage.lock()
         defer { storage.unlock() }
         do {
-            return try repair(storage, options)
+            return try repair(storage, options, notesLoss: notesLoss)
         } catch let error as JournalError {
             throw error.located(in: storage.name)
         }
     }
 
-    private static func repair(_ storage: any Storage, _ options: JournalOptions) throws -> RepairReport {
+    private static func repair(_ storage: any Storage, _ options: JournalOptions, notesLoss: Bool) throws -> RepairReport {
         let survey = try StoreSurvey(storage, isTolerant: true)
         guard let mark = survey.mark, let first = survey.segments.first else {
             if let damaged = survey.damagedCheckpoints.first { throw damaged.error }
@@ -54,6 +60,7 @@ package enum StoreRepair {
         var audit = ChainAudit(survey, mark: mark)
         try audit.run(survey.segments) { segment, offset, part in try rescue.take(segment, offset, part) }
         report.damages += audit.damages
+        if notesLoss { rescue.noteLoss(survey.segments) }
         if rescue.firstDamage != nil, survey.checkpoints.isEmpty, let damaged = survey.damagedCheckpoints.first {
             // segments may have been reclaimed: then what is left would bring back what was settled
             throw damaged.error
@@ -97,12 +104,32 @@ package enum StoreRepair {
             var header = segment.header
             if let store = survey.store ?? survey.checkpoints.last?.header.store { header.store = store }
             header.capacity = UInt32(size & ~(Block.size - 1))
+            report.quarantined.append(try keepHeader(of: segment, survey, storage))
             header.write(to: block)
             let file = try segment.open()
             try file.writeAll(UnsafeRawBufferPointer(block), at: 0)
             try file.syncData()
             report.rewrittenHeaders.append(segment.name)
         }
+    }
+
+    /// Keeps a header as it is in a file of its own.
+    private static func keepHeader(
+        of segment: FoundSegment,
+        _ survey: StoreSurvey,
+        _ storage: any Storage
+    ) throws(JournalError) -> String {
+        let window = FileWindow(try segment.open(), limit: Block.size)
+        var name = FileName.damaged(segment.name) + "-header", copy = 0
+        while survey.names.contains(name) {
+            copy += 1
+            name = FileName.damaged(segment.name) + "-header-\(copy)"
+        }
+        let file = try storage.create(name, size: Block.size)
+        if let bytes = try window.bytes(at: 0, count: Block.size) { try file.writeAll(UnsafeRawBufferPointer(bytes), at: 0) }
+        try file.syncData()
+        try storage.syncDirectory()
+        return name
     }
 
     /// Writes a copy that stands for everything behind the damage, makes it durable, and puts aside what it replaces.
@@ -164,6 +191,13 @@ struct Rescue {
         self.chain = chain
         end = cut
         nextRecord = chain.nextRecord
+    }
+
+    /// The journal is whole, but something else is lost: it says so behind its last group.
+    mutating func noteLoss(_ segments: [FoundSegment]) {
+        guard firstDamage == nil, let segment = segments.first(where: { $0.number == end.segment }) else { return }
+        firstDamage = end
+        parts.append(Part(segment: segment, range: 0..<0, group: nil, nextRecord: nextRecord))
     }
 
     mutating func take(_ segment: FoundSegment, _ offset: Int, _ part: ChainAudit.Part) throws {

@@ -74,7 +74,7 @@ package struct StoreReport: Sendable {
             spareBytes += try storage.open(name).size()
         }
         leftovers = survey.unfinished + survey.void.map(\.name) + survey.oldCheckpoints
-        keptFiles = survey.names.filter { $0.hasPrefix("cut-") || $0.hasPrefix(FileName.damaged("")) }.sorted()
+        keptFiles = survey.names.filter(FileName.isKept).sorted()
         for found in survey.checkpoints {
             var checkpoint = Checkpoint(file: FileName.checkpoint(found.header.number), bytes: found.size, cut: found.header.cut)
             // the survey looked through the newest one only

@@ -49,7 +49,9 @@ package final class GodwitServer: Service {
     }
 
     private func serve() async throws {
-        FileLimit.raise()
+        var options = options
+        // The store's files come first: a connection more than there are descriptors for would take them from it.
+        options.maxConnections = min(options.maxConnections, FileLimit.connections(of: FileLimit.raise()))
         let statistics = ServerStatistics()
         let routes = JobRoutes(
             broker: broker,

@@ -16,7 +16,12 @@ enum ExaminationText {
         switch finding.lostRecords {
         case nil: facts.append("how many records are lost is not known")
         case 0?: break
-        case let count?: facts.append("\(ByteText.count(Int(clamping: count), "record")) lost")
+        case let count?:
+            var text = "\(ByteText.count(Int(clamping: count), "record")) lost"
+            if let first = finding.firstLostRecord {
+                text += count == 1 ? ", number \(first)" : ", numbers \(first) to \(first + count - 1)"
+            }
+            facts.append(text)
         }
         if !facts.isEmpty { text += " (\(facts.joined(separator: ", ")))" }
         var lines = [JobText.printable(text)]
@@ -29,36 +34,39 @@ enum ExaminationText {
         if finding.affects.count > effectsShown { lines.append("  and \(finding.affects.count - effectsShown) more: --json lists all") }
         return lines
     }
+}
 
-    static func queues(_ queues: [QueueStatus]) -> [String] {
-        var table = Table([("queue", .left)] + JobState.allCases.map { ($0.rawValue, .right) } + [("bytes", .right), ("", .left)])
-        for queue in queues {
-            table.add(
-                [JobText.printable(queue.name.description)] + JobState.allCases.map { "\(queue.counts[$0])" }
-                    + [ByteText.text(queue.bytes), queue.isPaused ? "paused" : ""]
-            )
+extension ExaminationText {
+    /// What is lost in each queue: how many of each kind.
+    static func losses(_ findings: [StoreExamination.Finding]) -> [(queue: QueueName?, what: String, count: Int)] {
+        var counts: [Loss: Int] = [:]
+        for finding in findings {
+            for effect in finding.affects { counts[Loss(queue: effect.queue, what: effect.what), default: 0] += 1 }
         }
-        return table.lines
+        return counts.map { ($0.key.queue, $0.key.what, $0.value) }
+            .sorted { ($0.queue?.description ?? "", $0.what) < ($1.queue?.description ?? "", $1.what) }
     }
 
-    static func segments(_ segments: [StoreExamination.Segment]) -> [String] {
-        var table = Table(
-            [
-                ("segment", .left), ("size", .right), ("used", .right), ("records", .right), ("live", .right), ("live bytes", .right),
-                ("", .left),
-            ]
-        )
-        for segment in segments {
-            table.add([
-                segment.file.file, ByteText.text(segment.file.bytes), ByteText.text(segment.file.usedBytes), "\(segment.file.records)",
-                "\(segment.liveRecords)", ByteText.text(segment.liveBytes), segment.file.isCopy ? "copy" : "",
-            ])
-        }
-        return table.lines
+    private struct Loss: Hashable {
+        var queue: QueueName?
+        var what: String
     }
 }
 
 extension JSONWriter {
+    /// What is lost in each queue.
+    mutating func losses(_ findings: [StoreExamination.Finding]) {
+        array { json in
+            for (queue, what, count) in ExaminationText.losses(findings) {
+                json.object { json in
+                    json.member("queue", queue?.description)
+                    json.member("what", what)
+                    json.member("count", count)
+                }
+            }
+        }
+    }
+
     mutating func findings(_ findings: [StoreExamination.Finding]) {
         array { json in
             for finding in findings {
@@ -69,6 +77,8 @@ extension JSONWriter {
                     json.member("what", finding.what)
                     json.key("lost_records")
                     if let lost = finding.lostRecords { json.integer(Int(clamping: lost)) } else { json.null() }
+                    json.key("first_lost_record")
+                    if let first = finding.firstLostRecord { json.integer(Int(clamping: first)) } else { json.null() }
                     json.key("affects")
                     json.array { json in
                         for effect in finding.affects {
@@ -81,46 +91,6 @@ extension JSONWriter {
                     }
                 }
             }
-        }
-    }
-
-    /// What a store's folder holds.
-    mutating func contents(_ examination: StoreExamination) {
-        let report = examination.report
-        key("segments")
-        array { json in
-            for segment in examination.segments {
-                json.object { json in
-                    json.member("file", segment.file.file)
-                    json.member("bytes", segment.file.bytes)
-                    json.member("used_bytes", segment.file.usedBytes)
-                    json.member("records", Int(clamping: segment.file.records))
-                    json.member("live_records", segment.liveRecords)
-                    json.member("live_bytes", segment.liveBytes)
-                    json.member("copy", segment.file.isCopy)
-                }
-            }
-        }
-        key("checkpoints")
-        array { json in
-            for checkpoint in report.checkpoints {
-                json.object { json in
-                    json.member("file", checkpoint.file)
-                    json.member("bytes", checkpoint.bytes)
-                    json.member("sound", checkpoint.damage == nil)
-                }
-            }
-        }
-        member("spare_bytes", report.spareBytes)
-        key("kept_files")
-        array { json in
-            for file in report.keptFiles { json.string(file) }
-        }
-        member("disk_bytes", report.diskBytes)
-        member("live_bytes", examination.liveBytes)
-        key("queues")
-        array { json in
-            for queue in examination.queues { json.queue(queue) }
         }
     }
 }

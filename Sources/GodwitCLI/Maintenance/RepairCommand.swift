@@ -10,7 +10,7 @@ struct RepairCommand: StoreCommand {
         commandName: "repair",
         abstract: "Take out of a closed store what is damaged, so that it opens again; say what is lost.",
         discussion: """
-            Without --yes it says what it would do, and changes nothing. Damaged files are kept beside the others, as damaged-…; nothing is \
+            Without --yes (or with --dry-run) it says what is lost, and changes nothing. Damaged files are kept beside the others, as damaged-…; nothing is \
             deleted. What can still be read of them is written anew; what cannot is lost, and said. A lost completion means that its job \
             runs again. A job whose payload alone is damaged stays, and fails as `unreadable` when its turn comes.
 
@@ -31,7 +31,14 @@ struct RepairCommand: StoreCommand {
     @Flag(help: "Do it.")
     var yes = false
 
+    @Flag(help: "Say what is lost, and change nothing.")
+    var dryRun = false
+
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard !yes || !dryRun else { throw ValidationError("--yes and --dry-run exclude each other") }
+    }
 
     func run() async throws {
         let files = try StoreFiles(folder, archivesToo: false)
@@ -43,7 +50,7 @@ struct RepairCommand: StoreCommand {
         }
         let repair: RepairReport
         do {
-            repair = try StoreRepair.run(FileStorage(files.path))
+            repair = try StoreRepair.run(FileStorage(files.path), notesLoss: before.findings.contains { $0.isMissingFile })
         } catch let error as JournalError {
             throw CommandFailure.damaged("\(files.path) cannot be repaired: \(error)")
         }
@@ -76,6 +83,8 @@ struct RepairCommand: StoreCommand {
                         json.member("repaired", repair?.didRepair ?? false)
                         json.key("damages")
                         json.findings(before.findings)
+                        json.key("lost")
+                        json.losses(before.findings)
                         if let repair, let after { json.outcome(repair, after) }
                     }
                 }
@@ -84,6 +93,9 @@ struct RepairCommand: StoreCommand {
         if before.isSound { return try Output.line("\(path) is sound: there is nothing to repair") }
         for finding in before.findings {
             for line in ExaminationText.lines(finding) { try Output.line(line) }
+        }
+        for (queue, what, count) in ExaminationText.losses(before.findings) {
+            try Output.line(JobText.printable("lost in \(queue.map { "queue \($0)" } ?? "no queue that is known"): \(count) x \(what)"))
         }
         guard let repair, let after else { return }
         for file in repair.quarantined { try Output.line("kept as \(file)") }
@@ -94,7 +106,12 @@ struct RepairCommand: StoreCommand {
         if after.passedOver > 0 {
             try Output.line("\(ByteText.count(after.passedOver, "change")) behind them did not fit any more and have no effect")
         }
-        for line in ExaminationText.queues(after.queues) { try Output.line(line) }
+        let queues = JSONWriter.text { json in
+            json.array { json in
+                for queue in after.queues { json.queue(queue) }
+            }
+        }
+        for line in ContentsText.queues(JSONValue(queues.utf8)?.elements ?? []) { try Output.line(line) }
     }
 }
 

@@ -30,6 +30,7 @@ enum Command: Sendable {
     case check
     case backup
     case level
+    case inspect
     case upgrade
     case export(ExportQuery)
     case exportRecords(cursor: String?)
@@ -68,6 +69,7 @@ enum Answer: Sendable {
     case backup(JournalSnapshot)
     /// The store's; for an upgrade the one that it had.
     case level(FormatLevel)
+    case contents(StoreContents)
     case exports(ExportViews)
     case exportedRecords(ExportedRecordViews)
     case done

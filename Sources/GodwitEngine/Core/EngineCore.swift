@@ -192,6 +192,7 @@ struct EngineCore: ~Copyable {
         case .check: hold(ticket, .done, until: state.change)
         case .backup: try backup(ticket)
         case .upgrade: try upgrade(ticket)
+        case .inspect: hold(ticket, .contents(inspect()), until: state.change)
         case .level: hold(ticket, .level(state.level), until: state.change)
         case .export(let query): export(ticket, query)
         case .exportRecords(let cursor): exportRecords(ticket, after: cursor)

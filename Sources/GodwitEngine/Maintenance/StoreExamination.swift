@@ -13,6 +13,10 @@ package struct StoreExamination: Sendable {
         package var what: String
         /// How many records are lost with it; nil when that cannot be known.
         package var lostRecords: UInt64?
+        /// The number of the first of them, where that is known.
+        package var firstLostRecord: UInt64?
+        /// Whether a whole file is not there: a repair has to note that records are lost.
+        package var isMissingFile = false
         /// What it affects, as far as that can still be read.
         package var affects: [Effect]
     }
@@ -141,6 +145,7 @@ private final class Examiner {
                 bytes: damage.bytes,
                 what: damage.what,
                 lostRecords: damage.lostRecords,
+                firstLostRecord: damage.firstLostRecord,
                 affects: []
             )
             if let segment = segmentBeforeCut(damage, report) {
@@ -191,6 +196,7 @@ private final class Examiner {
                 bytes: 0,
                 what: "the file is missing, and \(state.use[number].things) records in it are needed",
                 lostRecords: UInt64(state.use[number].things),
+                isMissingFile: true,
                 affects: state.needs(in: number, 0..<UInt64(UInt32.max)).map(\.effect)
             )
         }

@@ -1,0 +1,52 @@
+package import GodwitCore
+import GodwitJournal
+
+extension Engine: Inspectable {
+    package func contents() async throws(BrokerError) -> StoreContents {
+        guard case .contents(let contents) = try await ask(.inspect) else { throw Self.mixedUp }
+        return contents
+    }
+}
+
+extension EngineCore {
+    func inspect() -> StoreContents {
+        let inventory = journal.inventory()
+        return StoreContents(
+            level: Int(state.level.rawValue),
+            segments: inventory.segments.map { number, file, bytes in
+                let use = state.use[number]
+                return StoreContents.Segment(file: file, bytes: bytes, liveRecords: use.things, liveBytes: use.bytes)
+            },
+            checkpoints: inventory.checkpoints.map { StoreContents.Checkpoint(file: $0.file, bytes: $0.bytes, isSound: true) },
+            spareBytes: inventory.spareBytes,
+            keptFiles: inventory.keptFiles,
+            diskBytes: inventory.diskBytes,
+            memoryBytes: options.memoryInUse()
+        )
+    }
+}
+
+extension StoreContents {
+    /// What an examination of a closed store found.
+    package init(_ examination: StoreExamination) {
+        let report = examination.report
+        self.init(
+            level: Int(examination.level.rawValue),
+            segments: examination.segments.map { segment in
+                Segment(
+                    file: segment.file.file,
+                    bytes: segment.file.bytes,
+                    usedBytes: segment.file.usedBytes,
+                    records: Int(clamping: segment.file.records),
+                    isCopy: segment.file.isCopy,
+                    liveRecords: segment.liveRecords,
+                    liveBytes: segment.liveBytes
+                )
+            },
+            checkpoints: report.checkpoints.map { Checkpoint(file: $0.file, bytes: $0.bytes, isSound: $0.damage == nil) },
+            spareBytes: report.spareBytes,
+            keptFiles: report.keptFiles,
+            diskBytes: report.diskBytes
+        )
+    }
+}
