@@ -23,6 +23,8 @@ package struct BenchPlan: Sendable {
     package var load = Load.round(jobs: 100_000)
     /// Engine messages in batches, not typed jobs.
     package var isRaw = false
+    /// Messages that are confirmed before they are on disk.
+    package var isTransient = false
     /// Bytes of a payload; a typed job's JSON has as many.
     package var size = 100
     package var producers = 64

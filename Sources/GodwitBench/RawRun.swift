@@ -43,7 +43,7 @@ struct RawRun: Sendable {
             if wait > 0 { Thread.sleep(forTimeInterval: Double(wait) / 1e9) }
             try underWay.begin()
             let now = MonotonicTime.now
-            var batch = MessageBatch(to: queues, count: jobs.count, bytes: jobs.count * plan.size)
+            var batch = MessageBatch(to: queues, isTransient: plan.isTransient, count: jobs.count, bytes: jobs.count * plan.size)
             for job in jobs { body.next(at: pace.time(of: job, now: now)) { batch.append($0, to: job % queues.names.count) } }
             engine.publish(batch) { result in
                 if case .success = result {

@@ -20,6 +20,8 @@ package struct JobSnapshot: Sendable, Hashable {
     package var errors: [AttemptFailure]
     /// The ordered group that it belongs to.
     package var group: String?
+    /// Whether it is gone when the store is opened again; see ``NewMessage/isTransient``.
+    package var isTransient: Bool
     /// How often it was delivered, releases and crashes among it.
     package var deliveries: Int
     /// What a failed or expired job died of.
@@ -44,6 +46,7 @@ package struct JobSnapshot: Sendable, Hashable {
         finishedAt: Timestamp? = nil,
         errors: [AttemptFailure] = [],
         group: String? = nil,
+        isTransient: Bool = false,
         deliveries: Int = 0,
         reason: DeathReason? = nil,
         deaths: [Death] = [],
@@ -63,6 +66,7 @@ package struct JobSnapshot: Sendable, Hashable {
         self.finishedAt = finishedAt
         self.errors = errors
         self.group = group
+        self.isTransient = isTransient
         self.deliveries = deliveries
         self.reason = reason
         self.deaths = deaths

@@ -58,6 +58,9 @@ package struct NewMessage: Sendable {
     /// What it has behind it when it comes from another store. Its key and its claim then hold no other job off, and one that has ended
     /// counts against no bound.
     package var past: JobPast?
+    /// Whether it is confirmed before it is on disk, and gone when the store is opened again: for what is worth less than the wait. Such a
+    /// message has no idempotency key, no group, no claim and no follow-ups.
+    package var isTransient: Bool
 
     package init(
         queue: QueueName,
@@ -72,7 +75,8 @@ package struct NewMessage: Sendable {
         deduplication: Deduplication? = nil,
         group: String? = nil,
         claim: String? = nil,
-        onFinal: [FollowUp] = []
+        onFinal: [FollowUp] = [],
+        isTransient: Bool = false
     ) {
         self.queue = queue
         self.payload = payload
@@ -87,6 +91,7 @@ package struct NewMessage: Sendable {
         self.group = group
         self.claim = claim
         self.onFinal = onFinal
+        self.isTransient = isTransient
     }
 
     /// What the payload, the headers and what follows count against a queue's bytes and a transaction's.

@@ -23,6 +23,7 @@ extension JSONWriter {
                 for error in job.errors { json.failure(error) }
             }
             json.member("group", job.group)
+            json.member("transient", job.isTransient)
             json.member("deliveries", job.deliveries)
             json.member("reason", job.reason?.rawValue)
             json.key("deaths")
@@ -59,6 +60,8 @@ extension JSONWriter {
             json.key("errors")
             json.array { _ in }
             json.key("group")
+            json.null()
+            json.key("transient")
             json.null()
             json.key("deliveries")
             json.null()

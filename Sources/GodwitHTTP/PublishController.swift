@@ -145,6 +145,7 @@ extension JobSnapshot {
             createdAt: job.createdAt,
             runAt: job.runAt,
             group: message.group,
+            isTransient: message.isTransient,
             version: job.version
         )
     }

@@ -2,7 +2,9 @@ import GodwitCore
 
 /// What a publisher can say about a job, in a query or in JSON.
 struct PublishOptions {
-    static let queryItems = ["name", "delay", "run-at", "priority", "expires", "timeout", "max-attempts", "group", "claim", "on-final"]
+    static let queryItems = [
+        "name", "delay", "run-at", "priority", "expires", "timeout", "max-attempts", "group", "claim", "on-final", "transient",
+    ]
 
     var name: String?
     var start = NewMessage.Start.now
@@ -13,6 +15,7 @@ struct PublishOptions {
     var group: String?
     var claim: String?
     var onFinal: [FollowUp] = []
+    var isTransient = false
 
     init(_ query: QueryItems, limits: JobRoutes.Limits) throws(Problem) {
         name = try query.text("name", limit: Limits.jobName)
@@ -28,6 +31,7 @@ struct PublishOptions {
             do throws(JSONError) { value = try JSONValue(parsing: Bytes(text)) } catch { throw .invalidJSON(error, field: "on-final") }
             onFinal = try FollowUpJSON(limits: limits).read(value, field: "on-final", hasEnds: true)
         }
+        isTransient = try query.flag("transient")
     }
 
     init(_ object: inout ObjectReader, limits: JobRoutes.Limits) throws(Problem) {
@@ -40,6 +44,7 @@ struct PublishOptions {
         group = try object.text("group", limit: Limits.group)
         claim = try object.text("claim", limit: Limits.claim)
         onFinal = try FollowUpJSON(limits: limits).read(object.value("on_final"), field: object.path + "on_final", hasEnds: true)
+        isTransient = try object.bool("transient") ?? false
     }
 
     private static let positive: ClosedRange<Duration> = .milliseconds(1)...Limits.longestDuration
@@ -66,7 +71,8 @@ struct PublishOptions {
             maxAttempts: maxAttempts,
             group: group,
             claim: claim,
-            onFinal: onFinal
+            onFinal: onFinal,
+            isTransient: isTransient
         )
         if let key { message.deduplication = .init(key: key, fingerprint: message.fingerprint) }
         return message

@@ -66,6 +66,17 @@ class PublishTest(CommandLineTest):
         job = json.loads(self.godwit("publish", "q", "{}", "--run-at", f"{year}-01-01T00:00:00Z", "--json").stdout)
         self.assertEqual((job["state"], job["run_at"]), ("scheduled", f"{year}-01-01T00:00:00.000Z"))
 
+    def test_a_transient_job_is_gone_when_the_server_starts_again(self):
+        gone, kept = self.publish("q", "1", "--transient"), self.publish("q", "2")
+        lines = self.godwit("publish", "q", "--lines", "--transient", stdin=b"3\n4\n").stdout.split()
+        self.assertTrue(json.loads(self.godwit("status", gone, "--json").stdout)["transient"])
+        self.godwit("publish", "q", "1", "--transient", "--key", "k", expect=USAGE)
+        self.server.stop()
+        self.server = self.serve()
+        for job in [gone, *lines]:
+            self.godwit("status", job, expect=FAILED)
+        self.assertEqual(self.state(kept), "queued")
+
     def test_a_key_makes_one_job(self):
         first = self.publish("q", "{}", "--key", 'order "1"')
         self.assertEqual(self.publish("q", "{}", "--key", 'order "1"'), first)

@@ -79,6 +79,8 @@ struct CommandLineTests {
             ("--workers", ["--broker", "embedded:d", "--fill", "1", "--workers", "5"]),
             ("--size", ["--size", "20"]), ("--rate", ["--rate", "0"]), ("--broker", ["--broker", "data"]),
             ("--raw", ["--broker", "http://localhost", "--raw"]), ("--queues", ["--queues", "3"]),
+            ("--transient", ["--transient"]), ("--transient", ["--raw", "--broker", "embedded:d", "--fill", "1", "--transient"]),
+            ("--transient", ["--raw", "--broker", "embedded:d", "--drain", "--transient"]),
         ]
     )
     func benchRefusals(flag: String, arguments: [String]) {
@@ -170,6 +172,8 @@ struct CommandLineTests {
         _ = try parse("queue", "redrive", "q", "--reason", "max_attempts", "--name", "n")
         _ = try parse("jobs", "--reason", "dropped", "--oldest")
         _ = try parse("publish", "q", "1", "--group", "g", "--claim", "c")
+        _ = try parse("publish", "q", "1", "--transient")
+        #expect(throws: (any Error).self) { try GodwitCommand.parseAsRoot(["publish", "q", "1", "--transient", "--data", "d"]) }
         #expect(throws: (any Error).self) { try GodwitCommand.parseAsRoot(["jobs", "--reason", "boredom"]) }
         #expect(throws: (any Error).self) { try GodwitCommand.parseAsRoot(["queue", "redrive", "q", "--reason", "boredom"]) }
         #expect(throws: (any Error).self) { try GodwitCommand.parseAsRoot(["queue", "browse", "q", "--limit", "0"]) }

@@ -138,6 +138,12 @@ struct NewJobTests {
         #expect(String(decoding: job.batchItem, as: UTF8.self) == expected)
     }
 
+    @Test("what is true or false is so in a batch's items, too")
+    func transientItem() {
+        let item = NewJob(payload: Array("1".utf8), options: [("transient", "true")]).batchItem
+        #expect(String(decoding: item, as: UTF8.self) == #"{"payload":1,"transient":true}"#)
+    }
+
     @Test("a key is sent as a quoted string")
     func key() {
         let request = NewJob(payload: [], options: [], key: #"a "b" \c"#).request(queue: "q")

@@ -17,7 +17,7 @@ struct PublishTests {
                 job.names == [
                     "id", "queue", "name", "state", "attempt", "max_attempts", "progress", "created_at", "run_at", "started_at",
                     "finished_at",
-                    "error", "errors", "group", "deliveries", "reason", "deaths",
+                    "error", "errors", "group", "transient", "deliveries", "reason", "deaths",
                 ]
             )
             #expect(job["queue"].string == "mail")

@@ -122,6 +122,31 @@ struct QueueTests {
         }
     }
 
+    @Test("a transient job says so, in a batch and as a follow-up too, and has no key, group or claim")
+    func transient() async throws {
+        try await TestServer.run { server in
+            let job = try await server.post("/v1/queues/q/jobs?transient=true", "1")
+            #expect(try job.status == 202 && job.json["transient"].raw == "true")
+            #expect(try await server.post("/v1/queues/q/jobs?transient=false", "1").json["transient"].raw == "false")
+            let batch = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload": 3, "transient": true}, {"payload": 4}]"#)
+            #expect(try batch.json["jobs"].elements.map { $0["transient"].raw } == ["true", "false"])
+            let lease = try await server.post("/v1/queues/q/leases").json["leases"][0]
+            _ = try await server.post(
+                "/v1/leases/\(lease["lease"].string ?? "")/complete",
+                #"{"result": 1, "enqueue": [{"queue": "next", "payload": 5, "transient": true}]}"#
+            )
+            #expect(try await server.get("/v1/jobs?queue=next").json["jobs"][0]["transient"].raw == "true")
+            #expect(try await server.post("/v1/queues/q/jobs?transient=yes", "1").json["field"].string == "transient")
+            #expect(try await server.post("/v1/queues/q/jobs?transient=true&claim=c", "1").json["field"].string == "claim")
+            #expect(try await server.post("/v1/queues/q/jobs?transient=true&group=g", "1").json["field"].string == "group")
+            let keyed = try await server.post(
+                "/v1/queues/q/jobs/batch",
+                #"[{"payload": 3}, {"payload": 3, "transient": true, "key": "k"}]"#
+            )
+            #expect(try keyed.status == 400 && keyed.json["field"].string == "[1].key")
+        }
+    }
+
     @Test("PATCH merges, as RFC 7396 says")
     func patch() async throws {
         try await TestServer.run { server in

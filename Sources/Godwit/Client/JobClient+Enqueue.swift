@@ -17,6 +17,8 @@ extension JobClient {
     ///     they were enqueued, and one that waits to be retried, or for its time, keeps those behind it waiting.
     ///   - claim: Makes the job unique, at most 512 bytes: while a job with this claim in the same queue is unfinished, the handle is that one's,
     ///     and nothing is enqueued. It ends with its job.
+    ///   - transient: Return before the job is on disk. It is gone when the store is opened again, after a clean stop, too: for what is worth less
+    ///     than the wait. Such a job has no key, no group and no claim.
     ///   - headers: Text that travels beside the job to its handler, in ``JobContext/headers``. Names are lowercased. The trace context is added.
     ///   - onFinal: What follows the job's end, whatever ends it: jobs to enqueue or to cancel, steps of a ``JobBatch``. It is done in one with that
     ///     end, and again when the job is retried and ends once more.
@@ -33,6 +35,7 @@ extension JobClient {
         priority: Int? = nil,
         group: String? = nil,
         claim: String? = nil,
+        transient: Bool = false,
         headers: [String: String] = [:],
         onFinal: [FollowUp] = [],
         waitingUpTo patience: Duration? = nil
@@ -46,6 +49,7 @@ extension JobClient {
                 priority: priority,
                 group: group,
                 claim: claim,
+                transient: transient,
                 headers: headers,
                 onFinal: onFinal
             )
@@ -60,7 +64,7 @@ extension JobClient {
     ///
     /// - Parameters:
     ///   - jobs: What is to be done.
-    ///   - key: Each job's idempotency key; see ``enqueue(_:key:delay:at:priority:group:claim:headers:onFinal:waitingUpTo:)``, also for the other parameters.
+    ///   - key: Each job's idempotency key; see ``enqueue(_:key:delay:at:priority:group:claim:transient:headers:onFinal:waitingUpTo:)``, also for the other parameters.
     /// - Returns: a handle for each job, in order.
     /// - Throws: ``BrokerError``, ``PartlyEnqueuedError``, `EncodingError`, `CancellationError`.
     @discardableResult
@@ -72,6 +76,7 @@ extension JobClient {
         priority: Int? = nil,
         group: ((J) -> String?)? = nil,
         claim: ((J) -> String?)? = nil,
+        transient: Bool = false,
         headers: [String: String] = [:],
         onFinal: ((J) throws -> [FollowUp])? = nil,
         waitingUpTo patience: Duration? = nil
@@ -86,6 +91,7 @@ extension JobClient {
                     priority: priority,
                     group: group?($0),
                     claim: claim?($0),
+                    transient: transient,
                     headers: headers,
                     onFinal: onFinal?($0) ?? []
                 )
@@ -157,6 +163,7 @@ extension NewMessage {
         priority: Int?,
         group: String? = nil,
         claim: String? = nil,
+        transient: Bool = false,
         headers: [String: String],
         onFinal: [FollowUp] = []
     ) throws {
@@ -178,7 +185,8 @@ extension NewMessage {
             maxAttempts: J.maxAttempts == 0 ? nil : J.maxAttempts,
             group: group,
             claim: claim,
-            onFinal: onFinal
+            onFinal: onFinal,
+            isTransient: transient
         )
         if let key { deduplication = Deduplication(key: key, fingerprint: fingerprint) }
     }

@@ -60,6 +60,9 @@ struct BenchCommand: StoreCommand {
     @Flag(help: "Messages of the engine, in batches, in place of typed jobs.")
     var raw = false
 
+    @Flag(help: "With --raw: transient messages, which are confirmed before they are on disk.")
+    var transient = false
+
     @Option(help: ArgumentHelp("Publish so many messages and leave them in the store.", valueName: "n"))
     var fill: Int?
 
@@ -76,6 +79,7 @@ struct BenchCommand: StoreCommand {
         var plan = BenchPlan()
         plan.store = try store()
         plan.isRaw = raw
+        plan.isTransient = transient
         plan.isOneAtATime = sync
         plan.load = try load()
         try check("--jobs", jobs, 1...1_000_000_000)
@@ -138,12 +142,17 @@ struct BenchCommand: StoreCommand {
         if drain {
             let others: [(String, Bool)] = [
                 ("--producers", producers != nil), ("--window", window != nil), ("--rate", rate != nil), ("--sync", sync),
+                ("--transient", transient),
             ]
             if let (flag, _) = others.first(where: \.1) {
                 throw ValidationError("\(flag) and --drain exclude each other: nothing is published")
             }
         }
         guard fill == nil || workers == nil else { throw ValidationError("--workers and --fill exclude each other: nothing is consumed") }
+        guard fill == nil || !transient else {
+            throw ValidationError("--transient and --fill exclude each other: transient messages are gone when the store is closed")
+        }
+        guard !transient || raw else { throw ValidationError("--transient is for --raw") }
         guard queues == 1 || raw else { throw ValidationError("--queues is for --raw: a job's type says its queue") }
     }
 

@@ -59,6 +59,9 @@ struct PublishCommand: StoreCommand {
     )
     var onFinal: JSONArgument?
 
+    @Flag(help: "Confirm it before it is on disk: it is gone when the server starts again. Not with a key, a group or a claim.")
+    var transient = false
+
     @Option(help: "Idempotency key: the same key again within the queue's window publishes nothing new.")
     var key: String?
 
@@ -90,6 +93,9 @@ struct PublishCommand: StoreCommand {
                 throw ValidationError("\(option) has a control character in it: leave it away")
             }
         }
+        guard !transient || store.data == nil else {
+            throw ValidationError("--transient and --data exclude each other: the job would be gone as soon as the folder is closed")
+        }
         if lines {
             guard body == nil || body == "-" else { throw ValidationError("--lines reads standard input: leave the payload argument away") }
             guard key == nil else { throw ValidationError("--key and --lines exclude each other: all lines would be one job") }
@@ -114,6 +120,7 @@ struct PublishCommand: StoreCommand {
         add("group", group)
         add("claim", claim)
         add("on-final", onFinal?.text)
+        if transient { add("transient", "true") }
         return options
     }
 

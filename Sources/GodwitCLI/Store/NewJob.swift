@@ -44,11 +44,13 @@ struct NewJob: Sendable {
                 }
                 for option in options {
                     json.key(option.name.replacing("-", with: "_"))
-                    // Numbers are numbers in JSON; everything else stays the text that it is.
+                    // Numbers and truths are such in JSON; everything else stays the text that it is.
                     if ["priority", "max-attempts"].contains(option.name), let number = Int(option.value) {
                         json.integer(number)
                     } else if option.name == "on-final" {
                         json.raw(Bytes(option.value))
+                    } else if option.name == "transient", let truth = Bool(option.value) {
+                        json.bool(truth)
                     } else {
                         json.string(option.value)
                     }

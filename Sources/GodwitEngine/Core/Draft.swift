@@ -9,6 +9,10 @@ struct Draft {
     var hasSettled = false
     /// Whether all that it does is to bring new jobs or records.
     var onlyPublishes = true
+    /// How many of its operations publish or settle transient messages and do nothing else.
+    private var transients = 0
+    /// The newest change that those rest on.
+    private(set) var rest: UInt64 = 0
     /// Numbers that it has given out.
     var nextSequence: UInt64 = 0
 
@@ -62,6 +66,8 @@ struct Draft {
         results.removeAll(keepingCapacity: true)
         hasSettled = false
         onlyPublishes = true
+        transients = 0
+        rest = 0
         self.nextSequence = nextSequence
         if !states.isEmpty { states.removeAll() }
         if !revivals.isEmpty { revivals.removeAll() }
@@ -72,6 +78,13 @@ struct Draft {
         isFollowing = false
         followed = 0
         added.removeAll(keepingCapacity: true)
+    }
+
+    /// Whether all that it does is to publish and settle transient messages.
+    var isTransient: Bool { transients > 0 && transients == results.count }
+    mutating func noteTransient(on change: UInt64 = 0) {
+        transients += 1
+        rest = max(rest, change)
     }
 
     /// Whether its operations changed any job.

@@ -15,6 +15,13 @@ extension EngineCore {
                 expires: queue.pointee.settings.ttl.map { now.engine.addingClamped($0.inMilliseconds) }
             )
         }
+        if batch.isTransient {
+            guard state.level >= .first else {
+                let error = JournalError.olderFormat(level: state.level.rawValue, needed: FormatLevel.first.rawValue)
+                return hold(ticket, .refused(BrokerError(error)), until: state.change)
+            }
+            try useTransients()
+        }
         let overhead = batch.overhead
         var start = 0
         for item in batch.items {
@@ -40,7 +47,11 @@ extension EngineCore {
         let first = state.nextSequence
         append(batch, loads, headers)
         noteRecorded()
-        hold(ticket, .published(PublishedRange(first: first, count: batch.count)), until: state.change)
+        var until = state.change
+        if batch.isTransient, mayConfirm(below: state.nextSequence) {
+            until = loads.map { state.queues.at($0.queue).pointee.settingsChange }.max() ?? 0
+        }
+        hold(ticket, .published(PublishedRange(first: first, count: batch.count)), until: until)
     }
 
     /// The numbers of a batch's queues, which are made where they may be; nil when the call is answered.
@@ -137,7 +148,15 @@ extension EngineCore {
     }
 
     private static func publication(_ batch: MessageBatch, message: MessageBox?) -> Publication {
-        Publication(sequence: 0, queue: 0, maxAttempts: 0, priority: batch.priority, size: 0, message: message)
+        Publication(
+            sequence: 0,
+            queue: 0,
+            maxAttempts: 0,
+            priority: batch.priority,
+            size: 0,
+            isTransient: batch.isTransient,
+            message: message
+        )
     }
 
     /// Appends and applies a record for each message. Their room is reserved.
@@ -181,11 +200,12 @@ extension EngineCore {
     // MARK: Completing
 
     mutating func complete(_ ticket: Ticket, _ batch: LeasedBatch) throws(JournalError) {
-        var together: [UInt64] = [], alone: [LeaseName] = []
+        var together: [UInt64] = [], alone: [LeaseName] = [], flags: JobEntry.Flags = .isTransient
         together.reserveCapacity(batch.count)
         for (offset, item) in batch.items.enumerated() {
             let fencing = batch.firstFencing + UInt64(offset)
             guard let (entry, _) = state.lease(item.sequence, fencing) else { continue }
+            flags.formIntersection(entry.pointee.flags)
             if state.canBeCompletedTogether(entry.pointee) {
                 together.append(item.sequence)
             } else {
@@ -204,7 +224,8 @@ extension EngineCore {
             if case .one = try commit(PreparedTransaction.one(.complete(lease, result: nil)), nil) { count += 1 }
         }
         try payOwed()
-        hold(ticket, .count(count), until: state.change)
+        let isTransient = flags.contains(.isTransient) && count == batch.count
+        hold(ticket, .count(count), until: isTransient && !isFarAhead ? 0 : state.change)
     }
 
     private static let mostTogether = MessageBatch.mostLeased

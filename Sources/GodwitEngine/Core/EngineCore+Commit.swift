@@ -4,7 +4,7 @@ import Logging
 
 extension EngineCore {
     mutating func commit(_ ticket: Ticket, _ transactions: [PreparedTransaction], _ session: SessionCommit?) throws(JournalError) {
-        var outcomes: [OutcomeView] = []
+        var outcomes: [OutcomeView] = [], until: UInt64 = 0
         outcomes.reserveCapacity(transactions.count)
         if let session {
             let id = Array(session.id.utf8)
@@ -19,15 +19,20 @@ extension EngineCore {
                 }
                 number += 1
             }
+            until = state.change
         } else {
-            for transaction in transactions { outcomes.append(try commit(transaction, nil)) }
+            for transaction in transactions {
+                let outcome = try commit(transaction, nil)
+                until = max(until, rest(of: outcome))
+                outcomes.append(outcome)
+            }
         }
-        hold(ticket, .outcomes(outcomes), until: state.change)
+        hold(ticket, .outcomes(outcomes), until: until)
     }
 
     mutating func commit(_ ticket: Ticket, _ transaction: PreparedTransaction) throws(JournalError) {
         let outcome = try commit(transaction, nil)
-        hold(ticket, .outcome(outcome), until: state.change)
+        hold(ticket, .outcome(outcome), until: rest(of: outcome))
     }
 
     mutating func commit(_ transaction: PreparedTransaction, _ session: SessionName?) throws(JournalError) -> OutcomeView {
@@ -61,6 +66,7 @@ extension EngineCore {
         }
         let outcome: OutcomeView
         if case .one = transaction { outcome = .one(draft.results[0]) } else { outcome = .many(draft.results) }
+        outcomeRest = restOfDraft
         try payOwed()
         return outcome
     }
@@ -71,6 +77,7 @@ extension EngineCore {
         case .add(let addition): return try openQueues(for: addition)
         case .enqueue(let box):
             try openQueue(for: operation)
+            if box.message.isTransient { try useTransients() }
             if let error = try openQueue(box.message.queue) { return error }
             // They are made when it ends; one that can never be is said now.
             guard !box.message.onFinal.isEmpty, !options.createsQueues else { return nil }
@@ -233,6 +240,7 @@ extension EngineCore {
                     group: group,
                     claim: claim,
                     onFinalBytes: box.onFinalBytes,
+                    isTransient: box.message.isTransient,
                     message: box
                 )
             )
@@ -241,6 +249,7 @@ extension EngineCore {
         if let key { draft.setKey(key, in: number, sequence, fingerprint) }
         if let claim, !hasEnded { draft.setClaim(claim, in: number, sequence) }
         if !hasEnded { draft.add(to: number, bytes: box.size, hasKey: key != nil) }
+        if box.message.isTransient { draft.noteTransient(on: queue.pointee.settingsChange) }
         if key != nil { warnOfKeys(queue) }
         draft.results.append(
             .enqueued(sequence: sequence, created: now.wall, runAt: runAt, maxAttempts: maxAttempts, change: nextChange)

@@ -167,6 +167,7 @@ extension EngineCore {
             size: box.size,
             origin: origin,
             group: message.group.map { Array($0.utf8) },
+            isTransient: message.isTransient,
             message: box
         )
     }
@@ -236,7 +237,8 @@ extension ViewResolver.Message {
             headers: stored.headers,
             priority: Int(job.priority),
             timeout: job.timeout.map { .milliseconds($0) },
-            group: job.group.map { String(decoding: $0, as: UTF8.self) }
+            group: job.group.map { String(decoding: $0, as: UTF8.self) },
+            isTransient: job.isTransient
         )
     }
 }

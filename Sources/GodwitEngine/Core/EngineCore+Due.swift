@@ -22,6 +22,7 @@ extension EngineCore {
         try sweepOverfull()
         try endSessions()
         try recordOwed()
+        try reserveNumbers()
         try recordClockIfDue()
     }
 

@@ -55,7 +55,10 @@ extension EngineCore {
                 break
             }
             looked += 1
-            if let job = state.job(sequence), queue == nil || job.queue == queue, query.includesFinished || !job.state.isFinal {
+            // What is transient stays with the process that has it.
+            if let job = state.job(sequence), !job.isTransient, queue == nil || job.queue == queue,
+                query.includesFinished || !job.state.isFinal
+            {
                 bytes += job.exportBytes
                 guard views.jobs.isEmpty || bytes <= Limits.leaseBytes else {
                     views.next = Base32.text(at)

@@ -66,9 +66,8 @@ extension EngineCore {
             while end < picks.count, milliseconds(of: request.term, in: picks[end].queue) == term { end += 1 }
             let sequences = picks[done..<end].map(\.job.sequence)
             for sequence in sequences {
-                // What a delivery rests on: a first one on what came before it, another one on itself as well.
                 guard let entry = state.unfinishedJob(sequence) else { continue }
-                until = max(until, entry.pointee.deliveries == 0 ? entry.pointee.change : .max)
+                until = max(until, rest(ofDelivery: sequence, entry))
             }
             let grant = Grant(
                 holder: request.holder.id,

@@ -144,6 +144,7 @@ extension EngineCore {
     mutating func close() {
         if failure == nil {
             do {
+                try returnNumbers()
                 try record(.clock, for: .settle)
             } catch { note(error) }
             settleSpace()

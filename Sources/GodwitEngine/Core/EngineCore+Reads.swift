@@ -30,7 +30,7 @@ extension EngineCore {
     mutating func lookUp(_ id: JobID) -> (LookupView, until: UInt64) {
         guard let sequence = state.identity.sequence(of: id), state.wasIssued(sequence) else { return (.unknown, 0) }
         guard let job = state.job(sequence) else { return (.forgotten, state.change) }
-        return (.found(view(sequence, job)), job.change)
+        return (.found(view(sequence, job)), rest(of: sequence, job))
     }
 
     mutating func read(_ ticket: Ticket, _ ids: [JobID]) {
@@ -45,18 +45,18 @@ extension EngineCore {
     }
 
     mutating func payload(_ ticket: Ticket, _ id: JobID) {
-        guard let job = find(ticket, id) else { return }
-        hold(ticket, .content(.message(job.message, pin)), until: job.change)
+        guard let (sequence, job) = find(ticket, id) else { return }
+        hold(ticket, .content(.message(job.message, pin)), until: rest(of: sequence, job))
     }
 
     mutating func result(_ ticket: Ticket, _ id: JobID) {
-        guard let job = find(ticket, id) else { return }
+        guard let (sequence, job) = find(ticket, id) else { return }
         var content: StoredContent?
         if case .finished(let entry) = job, entry.pointee.state == .succeeded { content = .result(entry.pointee.final, pin) }
-        hold(ticket, .content(content), until: job.change)
+        hold(ticket, .content(content), until: rest(of: sequence, job))
     }
 
-    private mutating func find(_ ticket: Ticket, _ id: JobID) -> EngineState.Job? {
+    private mutating func find(_ ticket: Ticket, _ id: JobID) -> (UInt64, EngineState.Job)? {
         guard let sequence = state.identity.sequence(of: id), state.wasIssued(sequence) else {
             answerNow(ticket, .refused(.jobNotFound(id)))
             return nil
@@ -65,7 +65,7 @@ extension EngineCore {
             hold(ticket, .refused(.jobForgotten(id)), until: state.change)
             return nil
         }
-        return job
+        return (sequence, job)
     }
 
     mutating func list(_ ticket: Ticket, _ query: JobQuery) {

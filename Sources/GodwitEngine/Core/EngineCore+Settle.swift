@@ -9,6 +9,7 @@ extension EngineCore {
         guard let lease, draft.state(of: lease.sequence) == nil, let (entry, _) = state.lease(lease.sequence, lease.fencing) else {
             throw .staleLease
         }
+        if entry.pointee.flags.contains(.isTransient) { draft.noteTransient() }
         return (lease.sequence, entry)
     }
 

@@ -46,6 +46,7 @@ extension EngineCore {
             syncedChange = first.change
             groups.removeFirst()
         }
+        reservations.noteSynced(syncedChange)
         // What is left may be as old as the sync that ended now was when it began.
         unsyncedSince = groups.isEmpty ? nil : syncBegan
         guard !held.isEmpty else { return }

@@ -56,6 +56,11 @@ struct EngineCore: ~Copyable {
     var failure: BrokerError?
 
     var draft = Draft()
+    var reservations = Reservations()
+    /// Up to which change all must be durable before the outcome of the transaction that was recorded last leaves.
+    var outcomeRest: UInt64 = 0
+    /// Whether an answer points to what may not be written yet.
+    var mustWrite = false
     /// The queue that the latest message went to.
     var lastQueue: (name: QueueName, number: UInt32)?
     /// The queues that the latest batch went to, and their numbers in a table of that version.
@@ -143,6 +148,7 @@ struct EngineCore: ~Copyable {
             do { try serveWaiting() } catch { note(error) }
         }
         answerWatches()
+        writeIfShown()
         if !hasMoreDue, state.cleanings.isEmpty, !isOwing {
             for ticket in clockFollowers { hold(ticket, .done, until: state.change) }
             clockFollowers.removeAll()

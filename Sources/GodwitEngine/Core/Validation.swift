@@ -129,6 +129,7 @@ extension NewMessage {
         if let claim, !(1...Limits.claim).contains(claim.utf8.count) {
             throw .invalidArgument("claim", "a claim has 1 to \(Limits.claim) bytes")
         }
+        if isTransient { try refuseWhatOutlives() }
         if let key = deduplication?.key, !(1...Limits.key).contains(key.utf8.count) {
             throw .invalidArgument("key", "an idempotency key has 1 to \(Limits.key) bytes")
         }
@@ -164,6 +165,33 @@ extension JobPast {
         if let result = end.result {
             try GodwitCore.Operation.check(contentType: result.type)
             try check("result", result.bytes.count <= Limits.transactionBytes, "has at most \(Limits.transactionBytes) bytes")
+        }
+    }
+}
+
+extension NewMessage {
+    /// A transient message is gone after a restart: what it would leave behind then, or hold up, it cannot have.
+    private func refuseWhatOutlives() throws(BrokerError) {
+        if deduplication != nil {
+            throw .invalidArgument(
+                "key",
+                "a transient job has no idempotency key: after a restart the key would stand for a job that is gone"
+            )
+        }
+        if group != nil {
+            throw .invalidArgument(
+                "group",
+                "a transient job is in no group: after a restart the next job would run while this one still does"
+            )
+        }
+        if claim != nil {
+            throw .invalidArgument(
+                "claim",
+                "a transient job owns no claim: after a restart the claim would have kept others out for a job that is gone"
+            )
+        }
+        if !onFinal.isEmpty {
+            throw .invalidArgument("on_final", "nothing follows the end of a transient job: after a restart it would never have ended")
         }
     }
 }

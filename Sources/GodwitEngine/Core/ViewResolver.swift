@@ -277,6 +277,7 @@ struct ViewResolver: Sendable {
             finishedAt: end.map { Timestamp(milliseconds: $0.at) },
             errors: errors,
             group: message?.job.group.map { String(decoding: $0, as: UTF8.self) },
+            isTransient: message?.job.isTransient ?? false,
             deliveries: Int(attempts.deliveries),
             reason: end?.reason,
             deaths: message?.stored.deaths.map { $0.death(identity) } ?? [],

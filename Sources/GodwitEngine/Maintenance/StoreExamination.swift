@@ -137,6 +137,8 @@ private final class Examiner {
 
     private func conclude(_ report: StoreReport, _ reader: JournalReader) -> StoreExamination {
         var examination = StoreExamination(report: report)
+        // Every opening drops what is transient. What does not fit then is told by the findings that are there.
+        if isWhole { try? state.dropTransients() }
         examination.findings = findings
         for damage in report.damages {
             var finding = StoreExamination.Finding(
@@ -253,6 +255,7 @@ extension Change {
         case .level: "the store's format level"
         case .opened, .restored: "an opening"
         case .clock: ""
+        case .reserved: "a reservation of numbers"
         case .queue: "a queue's settings"
         case .paused: "a pause or its end"
         case .purged: "a purge"
@@ -300,10 +303,8 @@ extension Change {
         case .expired(let sequences), .completedTogether(let sequences): sequences
         case .swept(let sweep): sweep.sequences
         case .moved(let move): move.thing.jobs
-        case .store, .level, .opened, .restored, .clock, .queue, .paused, .purged, .queueDeleted, .put, .deleted, .added, .followed,
-            .outcome,
-            .sessionsEnded:
-            []
+        case .store, .level, .opened, .restored, .clock, .reserved: []
+        case .queue, .paused, .purged, .queueDeleted, .put, .deleted, .added, .followed, .outcome, .sessionsEnded: []
         }
     }
 }

@@ -48,6 +48,8 @@ extension Change {
             return .opened(try opening(&reader))
         case .clock:
             return .clock
+        case .reserved:
+            return .reserved(end: try reader.sequence())
         case .queue:
             let queue: UInt32 = try reader.get(), name = try reader.text()
             guard let name = try? QueueName(name) else { throw .malformed("a queue name that is none") }
@@ -193,6 +195,7 @@ extension Change {
             case .claim: job.claim = Array(field.value)
             case .onFinal: job.onFinalBytes = Int(try field.integer(UInt32.self))
             case .deaths: message.deaths = try field.deaths()
+            case .transient: job.isTransient = try field.integer(UInt8.self) != 0
             default: try field.skip()
             }
         }

@@ -3,7 +3,7 @@ import GodwitJournal
 
 /// The kinds of records in the journal.
 enum RecordKind: UInt8 {
-    case store = 1, opened, clock, queue, paused, purged, queueDeleted, restored, level
+    case store = 1, opened, clock, queue, paused, purged, queueDeleted, restored, level, reserved
     case published = 16, leased, completed, failed, released, cancelled, retried, forgotten, due, expired, progressed
     case completedTogether = 32
     case redriven = 33, past
@@ -23,6 +23,7 @@ extension Change {
         case .level: .level
         case .opened: .opened
         case .clock: .clock
+        case .reserved: .reserved
         case .queue: .queue
         case .paused: .paused
         case .purged: .purged
@@ -83,6 +84,8 @@ extension Change {
             Self.encode(opening, into: &writer)
         case .clock:
             break
+        case .reserved(let end):
+            writer.put(end)
         case .queue(let change):
             writer.put(change.queue)
             writer.putText(change.name.description)
@@ -240,6 +243,7 @@ extension Change {
         if let group = job.group { writer.field(.group, bytes: group) }
         if let claim = job.claim { writer.field(.claim, bytes: claim) }
         if job.onFinalBytes > 0 { writer.field(.onFinal, UInt32(job.onFinalBytes)) }
+        if job.isTransient { writer.field(.transient, UInt8(1)) }
     }
 
     static func encode(_ key: RecordKey, into writer: inout RecordWriter) {

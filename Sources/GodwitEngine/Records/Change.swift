@@ -17,6 +17,8 @@ enum Change {
     case restored(Restoration)
     case opened(Opening)
     case clock
+    /// The numbers below this one may be given out before the records that give them out are durable.
+    case reserved(end: UInt64)
     case queue(QueueChange)
     case paused(queue: UInt32, Bool)
     case purged(queue: UInt32)
@@ -111,6 +113,8 @@ struct Publication {
     var claim: [UInt8]?
     /// How many bytes of the record's body say what follows its end.
     var onFinalBytes = 0
+    /// Whether it ends with the process.
+    var isTransient = false
     /// Nil when it is replayed: what it says stays in the journal.
     var message: MessageBox?
 }

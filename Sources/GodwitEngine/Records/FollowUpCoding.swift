@@ -73,6 +73,7 @@ enum FollowUpCoding {
         }
         if let group = message.group { writer.field(.group, group) }
         if let claim = message.claim { writer.field(.claim, claim) }
+        if message.isTransient { writer.field(.transient, UInt8(1)) }
         if !message.onFinal.isEmpty { writer.field(.onFinal, bytes: encode(message.onFinal)) }
     }
 
@@ -140,6 +141,7 @@ enum FollowUpCoding {
             case .fingerprint: message.deduplication?.fingerprint = try field.integer()
             case .group: message.group = try field.text()
             case .claim: message.claim = try field.text()
+            case .transient: message.isTransient = try field.integer(UInt8.self) != 0
             case .onFinal: message.onFinal = try decode(field.value, depth: depth + 1)
             default: try field.skip()
             }

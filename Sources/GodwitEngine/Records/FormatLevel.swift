@@ -23,7 +23,7 @@ extension Change {
     /// The lowest level of a store that can hold this.
     var level: FormatLevel {
         switch self {
-        case .past, .added, .followed: .first
+        case .past, .added, .followed, .reserved: .first
         case .published(let job): job.isPlain ? .unnamed : .first
         default: .unnamed
         }
@@ -33,6 +33,6 @@ extension Change {
 extension Publication {
     /// Whether every level can hold it.
     fileprivate var isPlain: Bool {
-        created == nil && onFinalBytes == 0 && !(message?.deaths.contains { $0.foreign != nil } ?? false)
+        created == nil && onFinalBytes == 0 && !isTransient && !(message?.deaths.contains { $0.foreign != nil } ?? false)
     }
 }

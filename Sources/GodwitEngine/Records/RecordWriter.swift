@@ -126,6 +126,7 @@ struct RecordTag: RawRepresentable, Hashable {
     /// What follows the job's end: how many bytes of the record's body, the last ones, it takes. In what follows, that itself.
     static let onFinal = RecordTag(rawValue: 45 | critical)
     static let maxAttempts = RecordTag(rawValue: 46)
+    static let transient = RecordTag(rawValue: 40 | critical)
     // In checkpoints alone.
     static let started = RecordTag(rawValue: 20)
     static let fraction = RecordTag(rawValue: 21)
@@ -134,7 +135,7 @@ struct RecordTag: RawRepresentable, Hashable {
     static let amendment = RecordTag(rawValue: 24)
     static let isDeadLettered = RecordTag(rawValue: 25)
     // Taken for what is to come, so that no later version needs another format: 33 fairness key,
-    // 38 deliveries, 39 attempts, 40 transient, 41 parent, 42 trace context, 43 session, 44 number.
+    // 38 deliveries, 39 attempts, 41 parent, 42 trace context, 43 session, 44 number.
 
     // Settings of a queue.
     static let maxWait = RecordTag(rawValue: 48 | critical)

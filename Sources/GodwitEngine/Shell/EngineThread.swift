@@ -31,7 +31,7 @@ struct EngineThread: ~Copyable {
     private var overlapsUntil: Int64 = .min
 
     /// A turn with at least so many messages is load: then a sync overlaps with the next turn. A lone request is synced at once, here:
-    /// waking another thread and being woken by it would cost it more than the sync.
+    /// waking another thread and being woken by it would cost it more than the sync. One that nobody waits for keeps nobody waiting either.
     private static let messagesUnderLoad = 4
     private static let slowSync: Int64 = 50
     private static let slowDiskMemory: Int64 = 60_000
@@ -109,7 +109,7 @@ struct EngineThread: ~Copyable {
         while !isSyncing, isSyncDue {
             guard let sync = core.beginSync() else { break }
             let begun = clock.now().boot
-            if isLoad || begun < overlapsUntil || !inbox.isEmpty {
+            if isLoad || begun < overlapsUntil || core.held.isEmpty || !inbox.isEmpty {
                 isSyncing = true
                 let inbox = inbox
                 if syncer == nil { syncer = WorkThread(name: "godwit-sync") }

@@ -19,6 +19,8 @@ package struct MessageBatch: Sendable {
     package let contentType: String
     /// 0 to 255, higher first.
     package let priority: UInt8
+    /// Whether they are confirmed before they are on disk, and gone when the store is opened again.
+    package let isTransient: Bool
     private(set) var bytes: [UInt8] = []
     private(set) var items: [Item] = []
 
@@ -26,10 +28,18 @@ package struct MessageBatch: Sendable {
     ///   - queues: made once for many batches.
     ///   - count: how many messages there will be, about.
     ///   - bytes: how many bytes of bodies.
-    package init(to queues: BatchQueues, contentType: String = Content.binary, priority: UInt8 = 0, count: Int = 0, bytes: Int = 0) {
+    package init(
+        to queues: BatchQueues,
+        contentType: String = Content.binary,
+        priority: UInt8 = 0,
+        isTransient: Bool = false,
+        count: Int = 0,
+        bytes: Int = 0
+    ) {
         self.queues = queues
         self.contentType = contentType
         self.priority = priority
+        self.isTransient = isTransient
         items.reserveCapacity(count)
         self.bytes.reserveCapacity(bytes)
     }

@@ -79,6 +79,7 @@ struct CheckpointRestore {
         state.removal = try reader.number()
         state.nextSequence = try reader.sequence()
         state.nextFencing = try reader.fencing()
+        if state.level >= .first { state.reserved = try reader.sequence() }
         state.hasLosses = try reader.get(UInt8.self) != 0
         state.passedOver = try reader.count()
         if try reader.get(UInt8.self) != 0 {
@@ -213,6 +214,7 @@ struct CheckpointRestore {
             }
             guard entry.lease == 0 || state.leases.isOut(entry.lease - 1) else { throw .malformed("a job whose lease is not there") }
             try use(entry.message, entry.messageClass, &state)
+            if entry.flags.contains(.isTransient) { state.hasTransients = true }
         }
         guard first % 512 == 0, state.jobs.insertPage(first / 512, slots: slots, entries: entries) else {
             throw .malformed("a page of jobs that is none")
@@ -226,6 +228,7 @@ struct CheckpointRestore {
             let entry = entries.loadUnaligned(fromByteOffset: index * MemoryLayout<FinishedEntry>.stride, as: FinishedEntry.self)
             guard entry.state.isFinal, state.queues[entry.queue] != nil else { throw .malformed("a finished job's entry that is none") }
             try use(entry.message, entry.messageClass, &state)
+            if entry.isTransient { state.hasTransients = true }
             if !entry.final.isEnding { try use(entry.final, entry.finalClass, &state) }
         }
         guard first % 512 == 0, state.finished.insertPage(first / 512, slots: slots, entries: entries) else {

@@ -56,6 +56,7 @@ extension StateSnapshot {
         writer.put(removal)
         writer.put(nextSequence)
         writer.put(nextFencing)
+        if level >= .first { writer.put(reserved) }
         writer.put(UInt8(hasLosses ? 1 : 0))
         writer.putVariable(UInt64(passedOver))
         writer.put(UInt8(opening == nil ? 0 : 1))

@@ -12,6 +12,7 @@ struct StateSnapshot: Sendable {
     let removal: UInt64
     let nextSequence: UInt64
     let nextFencing: UInt64
+    let reserved: UInt64
     let hasLosses: Bool
     let passedOver: Int
 
@@ -45,6 +46,7 @@ extension EngineState {
             removal: removal,
             nextSequence: nextSequence,
             nextFencing: nextFencing,
+            reserved: reserved,
             hasLosses: hasLosses,
             passedOver: passedOver,
             jobs: jobs.snapshot(),

@@ -16,9 +16,11 @@ extension EngineState {
         case .restored(let restoration):
             apply(restoration)
         case .opened(let opening):
-            apply(opening, stamp)
+            try apply(opening, stamp)
         case .clock:
             break
+        case .reserved(let end):
+            reserved = end
         case .queue(let change):
             try apply(change)
         case .paused(let number, let isPaused):
@@ -114,13 +116,16 @@ extension EngineState {
         }
     }
 
-    private mutating func apply(_ opening: Opening, _ stamp: Stamp) {
+    private mutating func apply(_ opening: Opening, _ stamp: Stamp) throws(RecordError) {
         self.opening = (opening, stamp)
         nextFencing = max(nextFencing, UInt64(opening.epoch) << 32 | 1)
         // Nobody could ask while the store was closed.
         sessions.touchAll(at: self.stamp.engine)
         // Changes that were never durable must not lend their numbers to others: more than can be under way are passed over.
         change += 1 << 24
+        nextSequence = max(nextSequence, reserved)
+        reserved = 0
+        if hasTransients { try dropTransients() }
     }
 
     private mutating func apply(_ restoration: Restoration) {
@@ -164,6 +169,10 @@ extension EngineState {
         }
         nextSequence = max(nextSequence, job.sequence + 1)
         use.add(location, fresh.messageClass)
+        if job.isTransient {
+            entry.pointee.flags.insert(.isTransient)
+            hasTransients = true
+        }
         if job.expires != nil || job.timeout != nil {
             withExtra(job.sequence, entry) { extra in
                 extra.expires = job.expires

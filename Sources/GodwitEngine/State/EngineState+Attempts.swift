@@ -139,6 +139,7 @@ extension EngineState {
         fresh.attempt = attempts.attempt
         fresh.deliveries = attempts.deliveries
         if ended.hasExtra { fresh.flags.insert(.hasExtra) }
+        if ended.isTransient { fresh.flags.insert(.isTransient) }
         finished.remove(sequence)
         guard let entry = jobs.insert(sequence, fresh) else { throw .contradiction("job \(sequence) is there twice") }
         if ended.state == .failed {

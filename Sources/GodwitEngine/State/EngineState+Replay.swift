@@ -33,7 +33,8 @@ extension EngineState {
         hasLosses = true
         // Each record made one job, or one opening, at most; where it is not known how many are lost, more than ever can be.
         let most = count == 0 ? 1 << 24 : min(count, 1 << 24)
-        nextSequence = min(nextSequence + most, 1 << 48 - 1)
+        // And a lost reservation let more be given out than there are records.
+        nextSequence = min(max(nextSequence, reserved) + most + Reservations.size, 1 << 48 - 1)
         let epoch = min(nextFencing >> 32 + min(most, 1 << 20), UInt64(UInt32.max) - 1)
         nextFencing = max(nextFencing, epoch << 32 | 1)
         change += 1 << 38

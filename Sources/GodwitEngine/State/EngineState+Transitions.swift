@@ -216,7 +216,8 @@ extension EngineState {
             state: entry.state,
             messageClass: entry.messageClass,
             finalClass: final.size,
-            hasExtra: hasExtra
+            hasExtra: hasExtra,
+            isTransient: entry.flags.contains(.isTransient)
         )
         if !final.location.isEnding { use.add(final.location, final.size) }
         // One that a purge had ended may be met only when its queue no longer keeps any: then it goes at once.

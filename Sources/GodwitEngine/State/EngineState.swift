@@ -33,6 +33,10 @@ struct EngineState: ~Copyable {
     var removal: UInt64 = 0
     var nextSequence: UInt64 = 1
     var nextFencing: UInt64 = 1
+    /// The numbers below this one may have been given out before the records that did so were durable; 0 when none were.
+    var reserved: UInt64 = 0
+    /// Whether any job may be transient.
+    var hasTransients = false
 
     /// Unfinished jobs, and finished ones that are kept.
     var jobs = PagedTable<JobEntry>(dense: true)
@@ -178,6 +182,12 @@ struct EngineState: ~Copyable {
             switch self {
             case .unfinished(let entry): entry.pointee.message
             case .finished(let entry): entry.pointee.message
+            }
+        }
+        var isTransient: Bool {
+            switch self {
+            case .unfinished(let entry): entry.pointee.flags.contains(.isTransient)
+            case .finished(let entry): entry.pointee.isTransient
             }
         }
     }

@@ -8,7 +8,7 @@ struct FinishedEntry: TableEntry {
     /// Where the record that ended it is, or the name of an ending in memory, see ``Endings``.
     var final: RecordLocation
     private var packedChange: Packed48
-    /// The state in 4 bits, two flags, and the size classes of its message and its final record in 5 each.
+    /// The state in 4 bits, that of a transient one four higher, two flags, and the size classes of its message and its final record in 5 each.
     private var bits: UInt16
     var queue: UInt32
 
@@ -20,13 +20,15 @@ struct FinishedEntry: TableEntry {
         state: JobEntry.State,
         messageClass: SizeClass,
         finalClass: SizeClass,
-        hasExtra: Bool
+        hasExtra: Bool,
+        isTransient: Bool = false
     ) {
         self.message = message
         self.final = final
         packedChange = Packed48(change)
         self.queue = queue
-        bits = UInt16(state.rawValue) | UInt16(messageClass.index) << 6 | UInt16(finalClass.index) << 11
+        let state = UInt16(state.rawValue + (isTransient ? Self.transientStates : 0))
+        bits = state | UInt16(messageClass.index) << 6 | UInt16(finalClass.index) << 11
         self.hasExtra = hasExtra
     }
 
@@ -40,7 +42,13 @@ struct FinishedEntry: TableEntry {
     }
 
     /// A final one.
-    var state: JobEntry.State { JobEntry.State(rawValue: UInt8(bits & 0xf)) ?? .none }
+    var state: JobEntry.State { JobEntry.State(rawValue: UInt8(bits & 0xf) - (isTransient ? Self.transientStates : 0)) ?? .none }
+
+    /// Whether it ends with the process.
+    var isTransient: Bool { UInt8(bits & 0xf) > JobEntry.State.expired.rawValue }
+
+    /// There are four final states, and the bits have room for as many more.
+    private static let transientStates: UInt8 = 4
 
     /// Whether there is an ``Extra`` of it.
     var hasExtra: Bool {

@@ -47,6 +47,8 @@ struct JobEntry: TableEntry {
         static let hasClaim = Flags(rawValue: 32)
         /// Something follows its end.
         static let hasFollowUps = Flags(rawValue: 256)
+        /// It ends with the process.
+        static let isTransient = Flags(rawValue: 64)
     }
 
     /// Where its message is.
