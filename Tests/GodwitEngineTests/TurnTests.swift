@@ -65,6 +65,55 @@ struct TurnTests {
         #expect(after == .queued)
     }
 
+    @Test("what a settle brings along waits for room: it is busy, and its lease goes on as long as it is tried")
+    func largeSettle() throws {
+        var core = try open()
+        let timed = Core.publish { $0.timeout = .seconds(1) }
+        let delivered = try done(&core, [(1, timed), (2, Core.lease(term: .fixed(.seconds(1))))])
+        let job = try #require(delivered[2]?.deliveries?.first)
+        storage.capacity = 1
+        let filler = Core.publish(.name("filler")) { $0.payload = Content(Bytes([UInt8](repeating: 0, count: 10_000))) }
+        for _ in 0..<200 { _ = try done(&core, [(9, filler)]) }
+        let lease = LeaseName(sequence: job.view.sequence, fencing: job.fencing)
+        func complete(_ bytes: Int) -> Command {
+            .commit([.one(.complete(lease, result: Content(Bytes([UInt8](repeating: 0x20, count: bytes)), type: Content.binary)))], nil)
+        }
+        let next = NewMessage(queue: .work, payload: Content(Bytes([UInt8](repeating: 0x20, count: 5_000)), type: Content.binary))
+        let follow = Command.commit([.many([.complete(lease, result: nil), .enqueue(MessageBox(next))])], nil)
+        // Others fill what settles like this one may take.
+        while true {
+            core.draft.begin(nextSequence: core.state.nextSequence)
+            do { try core.journal.reserve(6_000, for: .settleWithPayload) } catch {
+                #expect(error == .noSpace)
+                break
+            }
+            try core.record(
+                .put(StoredValue(key: RecordKey("filler"), value: Bytes([UInt8](repeating: 0, count: 5_900)), valueBytes: 5_900)),
+                for: .settleWithPayload
+            )
+        }
+        for command in [complete(5_000), follow, complete(5_000), follow, follow] {
+            let answers = try done(&core, [(3, command)])
+            guard case .outcomes(let outcomes)? = answers[3], case .aborted(_, let error)? = outcomes.first else {
+                return fail("it was taken")
+            }
+            #expect(error.code == .busy)
+            let wait = try #require(error.retryAfter)
+            #expect(wait > .zero && wait < .seconds(10))
+            // Longer than the lease's term, and than the attempt may take.
+            clock.leap(by: wait)
+            _ = turn(&core)
+        }
+        let state = core.state.job(job.view.sequence)?.state
+        #expect(state == .running)
+        storage.capacity = nil
+        Core.maintain(&core)
+        let taken = try done(&core, [(4, complete(5_000))])
+        guard case .outcomes(let outcomes)? = taken[4], case .one(.state(.succeeded))? = outcomes.first else {
+            return fail("it was refused")
+        }
+    }
+
     @Test("who waits for a job while its lease finds no room gets it when there is room")
     func servedLater() throws {
         /// A core with somebody who waits for a job that is due in 1 s, on a disk that takes no more files.

@@ -61,7 +61,7 @@ extension EngineCore {
                 try record(draft.changes, for: draft.purpose)
             } catch {
                 guard error.changedNothing else { throw error }
-                return .aborted(operation: 0, BrokerError(error))
+                return .aborted(operation: 0, postpone(transaction, error) ?? BrokerError(error))
             }
         }
         let outcome: OutcomeView
