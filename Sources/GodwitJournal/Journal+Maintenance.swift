@@ -39,6 +39,7 @@ extension Journal {
         if let trimming = trimming() { return trimming }
         // all that is to be kept for a full disk is there
         isShort = false
+        hasSpentReserve = false
         return nil
     }
 

@@ -249,6 +249,9 @@ extension Journal {
             return try PreparedSegment.written(FileName.spare(takeSpareNumber()), size: size, in: storage)
         } catch {
             guard error == .noSpace, let index = spares.firstIndex(where: { $0.capacity >= size }) else { throw error }
+            // Nothing new may go into it: it is what is left for settles.
+            isShort = true
+            hasSpentReserve = true
             return spares.remove(at: index)
         }
     }

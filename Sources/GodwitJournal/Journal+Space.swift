@@ -47,14 +47,14 @@ extension Journal {
 
     /// Whether records of a purpose are refused now with ``JournalError/noSpace``, whatever their size. With a full disk the reserve is
     /// kept: publishes are refused while half a segment and the reserve are left, settles with a payload when the reserve is reached,
-    /// others when only the segment for moves is left.
+    /// others when only the segment for moves is left; half of the current one is theirs as well where an opening had to take the last.
     package func refuses(_ purpose: Purpose) -> Bool {
         guard isShort else { return false }
         let reserve = options.reserveSegments
         return switch purpose {
         case .publish: ahead < reserve || (ahead == reserve && position + arena.used > segment.capacity / 2)
         case .settleWithPayload: ahead < reserve
-        case .settle: ahead < reserve - 1
+        case .settle: ahead < reserve - 1 && !(hasSpentReserve && position + arena.used <= segment.capacity / 2)
         case .move: false
         }
     }

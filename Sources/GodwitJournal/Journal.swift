@@ -58,6 +58,8 @@ package struct Journal: ~Copyable, Sendable {
     var nextSegment: UInt32 = 1
     /// The last attempt to make a file failed for want of space.
     var isShort = false
+    /// An opening on a full disk made a segment of one of the reserve's: what that was kept for is in the current segment then.
+    var hasSpentReserve = false
     var isMaintaining = false
     let urgency = Urgency()
     let pins = PinTable()

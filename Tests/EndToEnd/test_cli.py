@@ -68,7 +68,7 @@ class PublishTest(CommandLineTest):
 
     def test_a_transient_job_is_gone_when_the_server_starts_again(self):
         gone, kept = self.publish("q", "1", "--transient"), self.publish("q", "2")
-        lines = self.godwit("publish", "q", "--lines", "--transient", stdin=b"3\n4\n").stdout.split()
+        lines = self.godwit("publish", "q", "--lines", "--transient", stdin="3\n4\n").stdout.split()
         self.assertTrue(json.loads(self.godwit("status", gone, "--json").stdout)["transient"])
         self.godwit("publish", "q", "1", "--transient", "--key", "k", expect=USAGE)
         self.server.stop()

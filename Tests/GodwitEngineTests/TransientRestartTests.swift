@@ -153,7 +153,7 @@ struct TransientRestartTests {
             let origin = try await store.job(job.deaths[0].job)
             #expect(job.isTransient == origin.isTransient)
         }
-        var again = try Core.open(store.storage.kill(), store.clock)
+        let again = try Core.open(store.storage.kill(), store.clock)
         let left = again.state.hasTransients
         #expect(!left)
         var counted = 0

@@ -6,8 +6,8 @@ struct FullDiskTests {
     private let small = options(segment: 64 << 10, first: 64 << 10, reserve: 2)
 
     /// A store whose disk has no room for another file, with all that is kept ahead; and what was committed.
-    private func fullStore(_ storage: MemoryStorage) throws -> (OpenedJournal, Int) {
-        let journal = try open(storage, small)
+    private func fullStore(_ storage: MemoryStorage, _ options: JournalOptions? = nil) throws -> (OpenedJournal, Int) {
+        let journal = try open(storage, options ?? small)
         for number in 0..<30 {
             try journal.commit([entry(number, bytes: 4000)])
             #expect(journal.maintainAll() == nil)
@@ -87,6 +87,31 @@ struct FullDiskTests {
             try journal.checkpoint(chunks + [Chunk(section: 2, bytes: [UInt8](repeating: round, count: 100_000))])
             journal.maintainAll()
             #expect(try open(storage.kill(), small).chunks.last?.bytes.first == round)
+        }
+    }
+
+    @Test("killed on a full disk, it opens in what is set aside: publishes are refused at once, and settles go on")
+    func killed() throws {
+        // Large enough for what recovery copies.
+        let larger = options(segment: 256 << 10, first: 64 << 10, reserve: 2)
+        var storage = MemoryStorage()
+        let (journal, before) = try fullStore(storage, larger)
+        var number = before + (try fill(journal, from: before, for: .publish))
+        for _ in 0..<2 {
+            let capacity = storage.capacity
+            storage = storage.kill()
+            storage.capacity = capacity
+            let again = try open(storage, larger)
+            #expect(again.entries.count == number - before)
+            #expect(again.refuses(.publish) && again.refuses(.settleWithPayload) && !again.refuses(.settle) && !again.refuses(.move))
+            for _ in 0..<3 {
+                try again.add([entry(number, bytes: 4000)], for: .settle)
+                try again.write()
+                try again.sync()
+                number += 1
+            }
+            again.maintainAll()
+            #expect(!again.refuses(.settle))
         }
     }
 

@@ -22,7 +22,20 @@ extension EngineCore {
     /// Whether so much was recorded since the last checkpoint that it is time for one: writing them all costs at most half of what is recorded.
     var isCheckpointDue: Bool {
         failure == nil && !journal.isCheckpointing && instant.boot >= noCheckpointBefore
-            && journal.bytesSinceCheckpoint >= max(options.segmentBytes / 2, 2 * journal.lastCheckpointBytes)
+            && (journal.bytesSinceCheckpoint >= max(options.segmentBytes / 2, 2 * journal.lastCheckpointBytes) || mustCover)
+    }
+
+    /// Whether the disk is full, and a segment that is worth emptying cannot be before another checkpoint stands for it: little is recorded
+    /// then, so that none would ever be due.
+    private var mustCover: Bool {
+        guard journal.refuses(.publish) else { return false }
+        let covered = Set(journal.reclaimable)
+        return journal.segments.dropLast().contains { segment in
+            guard !covered.contains(segment), !unmovable.contains(segment), let capacity = journal.capacity(of: segment) else {
+                return false
+            }
+            return Double(state.use[segment].bytes) / Double(capacity) < Self.fullest
+        }
     }
 
     /// Begins a checkpoint of the state as it is now; nil while one is under way, or when the store has failed. To be called between turns.

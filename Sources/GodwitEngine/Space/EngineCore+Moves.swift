@@ -92,6 +92,6 @@ extension EngineCore {
     }
 
     /// Emptying fuller ones would give little back.
-    private static let fullest = 0.9
+    static let fullest = 0.9
     private static let nearlyEmpty = 0.125
 }
