@@ -116,6 +116,25 @@ struct GroupTests {
         _ = try await store.engine.purge(.work)
     }
 
+    @Test("what ran while its queue was purged, and comes back, is first in its group still", arguments: [false, true])
+    func purgedMeanwhile(isReleased: Bool) async throws {
+        var store = try await Fixture()
+        try await publish(store, "a", "1")
+        try await publish(store, "a", "2")
+        let token = try await store.leaseOne().token
+        #expect(try await store.engine.purge(.work) == 1)
+        try await publish(store, "a", "3")
+        let failure = Failure(message: "no")
+        try await store.run(
+            isReleased ? .release(token, delay: nil, counted: false) : .fail(token, failure, retry: .after(.zero))
+        )
+        let again = try await store.lease(10)
+        #expect(again.map(\.text) == ["1"])
+        store = try await store.killed()
+        try await complete(store, again[0])
+        #expect(try await store.lease(10).map(\.text) == ["3"])
+    }
+
     @Test("the first of a group is cancelled while it runs or waits: the next one's turn has come")
     func firstEnds() async throws {
         let store = try await Fixture()

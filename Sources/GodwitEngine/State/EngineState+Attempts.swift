@@ -51,9 +51,13 @@ extension EngineState {
         let size = SizeClass(of: attempt.messageBytes)
         if attempt.reason == .dropped { queue.pointee.totals.dropped += 1 } else { queue.pointee.totals.failedAttempts += 1 }
         if attempt.failure.code == FailureCode.leaseExpired { queue.pointee.totals.leasesExpired += 1 }
-        switch attempt.next {
-        case .final:
+        if case .final = attempt.next {
             return finish(attempt.sequence, entry, queue, .failed, Final(location: location, size: size))
+        }
+        // Before it waits: one that seems to wait since before a purge would not live any more when it comes to its group.
+        touch(attempt.sequence, entry, queue)
+        switch attempt.next {
+        case .final: break
         case .retry(let time):
             wait(attempt.sequence, entry, queue, .retrying, until: time)
         case .queue(let position):
@@ -63,7 +67,6 @@ extension EngineState {
             lineUp(attempt.sequence, entry, queue)
         }
         addFailure(StoredFailure(location: location, size: size), attempt.sequence, entry)
-        touch(attempt.sequence, entry, queue)
     }
 
     mutating func addFailure(_ failure: StoredFailure, _ sequence: UInt64, _ entry: Entry) {
@@ -74,6 +77,8 @@ extension EngineState {
 
     mutating func apply(_ release: Release, at location: RecordLocation) throws(RecordError) {
         let (entry, queue) = try running(release.sequence)
+        // Before it waits, as for failed attempts.
+        touch(release.sequence, entry, queue)
         if !release.isCounted, entry.pointee.attempt > 0 { entry.pointee.attempt -= 1 }
         if !release.amended.isEmpty { setAmendment(StoredFailure(location: location, size: SizeClass(of: 0)), release.sequence, entry) }
         if let position = release.position {
@@ -87,7 +92,6 @@ extension EngineState {
             beginToWait(release.sequence, entry, queue, .queued)
             lineUp(release.sequence, entry, queue)
         }
-        touch(release.sequence, entry, queue)
     }
 
     mutating func makeReady(_ job: DueJob) throws(RecordError) {
