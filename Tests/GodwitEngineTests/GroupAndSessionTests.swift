@@ -63,6 +63,14 @@ struct GroupAndSessionTests {
         #expect(table.look(one, 7) == .dropped && table.look(one, 9) == .dropped && table.look(one, 10) == .known(outcome(10)))
     }
 
+    @Test("an acknowledged outcome is gone whatever the order in which the numbers came")
+    func acknowledgedOutOfOrder() {
+        var table = SessionTable()
+        for number in [2, 3, 1] as [UInt64] { table.record(one, number, acknowledged: 0, outcome(UInt8(number)), at: 0) }
+        table.record(one, 4, acknowledged: 2, outcome(4), at: 0)
+        #expect(table.look(one, 1) == .dropped && table.look(one, 2) == .dropped && table.look(one, 3) == .known(outcome(3)))
+    }
+
     @Test("a session keeps the newest 4,096 outcomes, and no more than 4 MiB of them")
     func sessionLimits() {
         var table = SessionTable()

@@ -114,9 +114,9 @@ extension SessionTable.Session {
     fileprivate mutating func record(_ number: UInt64, acknowledged: UInt64, _ outcome: SessionTable.Outcome, at now: Int64) {
         lastUsed = max(lastUsed, now)
         add(number, outcome)
-        // Numbers mostly come in their order: those that are acknowledged stand in front.
-        while let first = order.first, first <= acknowledged { dropFirst() }
         if acknowledged > floor {
+            // Numbers mostly come in their order: those that are acknowledged stand in front.
+            while let first = order.first, first <= acknowledged { dropFirst() }
             floor = acknowledged
             for number in order where number <= acknowledged { forget(number) }
             order.removeAll { outcomes[$0] == nil }
