@@ -170,6 +170,28 @@ struct DeadLetterTests {
         }
     }
 
+    @Test("dead letters come in the order in which their leases were over, over a restart too", arguments: [false, true])
+    func leaseOrder(isRestarted: Bool) async throws {
+        var store = try await Fixture()
+        try await store.configure {
+            $0.deadLetterQueue = "dead"
+            $0.maxAttempts = 1
+        }
+        for text in ["1", "2", "3", "4"] { try await store.publish(.work, text) }
+        // Places in the table of leases are used again, the latest one first.
+        let first = try await store.lease(4)
+        for delivery in first { try await store.run(.release(delivery.token, delay: nil, counted: false)) }
+        let again = try await store.lease(4)
+        #expect(again.map(\.text) == ["1", "2", "3", "4"])
+        await store.clock.advance(by: .seconds(1))
+        _ = try await store.holder().renew([Renewal(again[1].token)])
+        if isRestarted { store = try await store.killed() }
+        await store.clock.advance(by: .seconds(40))
+        let letters = try await store.lease(10, Self.dead)
+        // After a restart all have their full time again.
+        #expect(letters.map(\.text) == (isRestarted ? ["1", "2", "3", "4"] : ["1", "3", "4", "2"]))
+    }
+
     @Test("a history counts what happens again, newest first, and has an end")
     func history() throws {
         func death(_ queue: String, _ at: Int64) -> StoredDeath {

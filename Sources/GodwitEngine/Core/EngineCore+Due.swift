@@ -34,11 +34,11 @@ extension EngineCore {
             guard budget > 0 else { return hasMoreDue = true }
             budget -= 1
             state.leaseTimers.removeFirst()
-            let place = UInt32(timer.subject >> 32)
+            guard let place = state.lease(of: timer) else { continue }
             let lease = state.leases[place]
-            guard lease.timerAt == timer.time, lease.fencing & 0xffff_ffff == timer.subject & 0xffff_ffff else { continue }
             state.leases[place].timerAt = .max
-            guard lease.due <= state.leaseNow else {
+            // One that was renewed since stands where it was due before: they end in the order in which they are due now.
+            guard lease.due <= timer.time else {
                 state.setTimer(place)
                 continue
             }
@@ -66,7 +66,7 @@ extension EngineCore {
     /// their holders went on in a life of the store that is gone.
     mutating func restartLeases() throws(JournalError) {
         state.leaseTimers = Timers()
-        for place in state.leases.leases.indices.map(UInt32.init) where state.leases[place].fencing != 0 {
+        for place in state.leases.renumber() {
             let lease = state.leases[place]
             state.leases[place].timerAt = .max
             guard let entry = state.unfinishedJob(lease.sequence) else { continue }

@@ -71,7 +71,7 @@ extension EngineState {
         guard lease.due < lease.timerAt else { return }
         if lease.timerAt != .max { leaseTimers.noteStale() }
         leases[place].timerAt = lease.due
-        leaseTimers.insert(lease.due, Self.timerSubject(place, lease.fencing))
+        leaseTimers.insert(lease.due, Self.timerSubject(place, lease.order))
     }
 
     /// Lease time at which the engine ends an attempt that goes on though it has taken too long. Workers end theirs themselves, and decide what
@@ -99,10 +99,7 @@ extension EngineState {
         guard leaseTimers.needsCompacting else { return }
         var timers = Timers()
         swap(&timers, &leaseTimers)
-        timers.compact { timer in
-            let lease = leases[UInt32(timer.subject >> 32)]
-            return lease.timerAt == timer.time && lease.fencing & 0xffff_ffff == timer.subject & 0xffff_ffff
-        }
+        timers.compact { lease(of: $0) != nil }
         swap(&timers, &leaseTimers)
     }
 

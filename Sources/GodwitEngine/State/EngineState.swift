@@ -51,7 +51,7 @@ struct EngineState: ~Copyable {
     var use = SegmentUse()
 
     var leases = LeaseTable()
-    /// By lease time; the subject is ``timerSubject(_:_:)``.
+    /// By lease time; the subject is ``timerSubject(_:_:)``: those that end at the same time end in the order in which they were given.
     var leaseTimers = Timers()
     var leaseNow: Int64 = 0
     /// Fencing numbers of leases whose job was cancelled, until they would have ended: their holders are told so.
@@ -91,7 +91,13 @@ struct EngineState: ~Copyable {
 
     init() {}
 
-    static func timerSubject(_ place: UInt32, _ fencing: UInt64) -> UInt64 { UInt64(place) << 32 | fencing & 0xffff_ffff }
+    static func timerSubject(_ place: UInt32, _ order: UInt32) -> UInt64 { UInt64(order) << 32 | UInt64(place) }
+
+    /// The place of the lease that a timer is for; nil when it no longer is.
+    func lease(of timer: Timer) -> UInt32? {
+        let place = UInt32(truncatingIfNeeded: timer.subject), lease = leases[place]
+        return lease.timerAt == timer.time && Self.timerSubject(place, lease.order) == timer.subject ? place : nil
+    }
 
     func firstDue(onWall: Bool) -> Timer? { onWall ? dueAt.first : due.first }
 

@@ -21,6 +21,8 @@ struct Lease: BitwiseCopyable {
     var previous: UInt32
     var next: UInt32
     var endsWithProcess: Bool
+    /// Counts the leases of this process, those that it found when it was opened first, in the order of their fencing numbers.
+    var order: UInt32 = 0
     /// The time of its element in the queue of deadlines; `Int64.max` for none.
     var timerAt: Int64
 
@@ -54,6 +56,7 @@ struct LeaseTable {
     }
 
     private(set) var leases: [Lease] = []
+    private var lastOrder: UInt32 = 0
     private var free: UInt32 = 0
     private(set) var count = 0
 
@@ -87,6 +90,7 @@ struct LeaseTable {
         var lease = lease
         let place: UInt32
         let holder = Int(lease.holder)
+        lease.order = takeOrder()
         lease.previous = 0
         lease.next = holders[holder]?.first ?? 0
         if free != 0 {
@@ -119,6 +123,19 @@ struct LeaseTable {
         leases[Int(place)].next = free
         free = place + 1
         count -= 1
+    }
+
+    private mutating func takeOrder() -> UInt32 {
+        lastOrder &+= 1
+        return lastOrder
+    }
+
+    /// All places, in the order in which their leases were given; that order is theirs from now on.
+    mutating func renumber() -> [UInt32] {
+        let places = leases.indices.map(UInt32.init).filter(isOut).sorted { self[$0].fencing < self[$1].fencing }
+        lastOrder = 0
+        for place in places { leases[Int(place)].order = takeOrder() }
+        return places
     }
 
     func hasHolder(_ place: UInt32) -> Bool { place < UInt32(holders.count) && holders[Int(place)] != nil }
