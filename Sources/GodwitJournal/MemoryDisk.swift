@@ -44,6 +44,11 @@ struct MemoryDisk: Sendable {
         }
     }
 
+    /// A file becomes a segment: in the recovery of a store, to copy into it.
+    mutating func beginCopying() {
+        if faults.phase == .recovery, entries.keys.contains(where: { $0.hasPrefix("segment-") }) { faults.phase = .copying }
+    }
+
     mutating func syncDirectory() {
         durableEntries = entries
         changes = []
@@ -204,6 +209,12 @@ struct MemoryInode: Sendable {
         content[start] ^= bits
         blocks[block] = content
         unsynced[block] = nil
+    }
+
+    /// Changes bytes on the disk itself.
+    mutating func rot(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        write(bytes, at: offset)
+        for block in offset / Block.size...(offset + bytes.count - 1) / Block.size { unsynced[block] = nil }
     }
 
     /// Changes the length; what a longer file gains is zeros.

@@ -19,7 +19,7 @@ struct MemoryFaults: Sendable {
         case short(Int)
     }
 
-    private struct Planned {
+    struct Planned: Sendable {
         /// nil is any call.
         var call: StorageCall?
         /// How many calls of the kind go well before.
@@ -45,6 +45,11 @@ struct MemoryFaults: Sendable {
 
     mutating func plan(_ call: StorageCall?, at number: Int, _ outcome: Outcome, stays: Bool) {
         planned.append(Planned(call: call, remaining: number - 1, outcome: outcome, stays: stays))
+    }
+
+    mutating func exchange(planned other: [Planned]) -> [Planned] {
+        defer { planned = other }
+        return planned
     }
 
     mutating func clear() {
@@ -115,6 +120,14 @@ extension MemoryStorage {
         return try body()
     }
 
+    /// Does something while nothing fails but what `plan` says; what was planned before waits.
+    package func withFault<Value>(_ plan: (MemoryStorage) -> Void, _ body: () throws -> Value) rethrows -> Value {
+        let planned = state.withLock { $0.faults.exchange(planned: []) }
+        defer { state.withLock { _ = $0.faults.exchange(planned: planned) } }
+        plan(self)
+        return try body()
+    }
+
     /// Syncs succeed and do nothing: for showing that a test would notice.
     package var ignoresSyncs: Bool {
         get { state.withLock(\.ignoresSyncs) }
@@ -168,6 +181,9 @@ extension MemoryStorage {
         }
     }
 
+    /// The length of a file; 0 when there is none.
+    package func size(of file: String) -> Int { state.withLock { disk in disk.entries[file].flatMap { disk.files[$0]?.size } ?? 0 } }
+
     /// The names of all files.
     package var files: [String] { state.withLock { $0.entries.keys.sorted() } }
 
@@ -177,6 +193,34 @@ extension MemoryStorage {
             disk.faults.note(.flip)
             if let inode = disk.entries[file] { disk.files[inode]?.flip(bits, at: offset) }
         }
+    }
+
+    /// Puts another body in the place of one of a group's, with a checksum that is right for it: as if the two had come from another write.
+    /// - Returns: whether there is a group with a body at the offset.
+    package func replaceBody(of file: String, at offset: Int) -> Bool {
+        guard var bytes = contents(of: file), offset % Block.size == 0, offset + Block.size <= bytes.count else { return false }
+        let place: (start: Int, count: Int)? = bytes.withUnsafeBytes { bytes in
+            let group = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            guard let base = group.baseAddress, base.number(UInt32.self, at: 0) == GroupHeader.magic else { return nil }
+            var cursor = RecordCursor(group, records: base.number(UInt32.self, at: 12))
+            while let (start, record) = try? cursor.next() {
+                if record.bodyLength > 0 { return (offset + start, Int(record.recordBytes)) }
+            }
+            return nil
+        }
+        guard let place else { return false }
+        bytes.withUnsafeMutableBytes { bytes in
+            guard let record = bytes.baseAddress.map({ $0 + place.start }) else { return }
+            let header = RecordHeader(reading: record), body = RecordHeader.size + Int(header.headerLength)
+            record.store(UnsafeRawPointer(record).number(UInt8.self, at: body) ^ 1, at: body)
+            record.store(crc32c(UnsafeRawBufferPointer(start: record + body, count: Int(header.bodyLength))), at: 8)
+        }
+        state.withLock { disk in
+            disk.faults.note(.replacedBody)
+            guard let inode = disk.entries[file] else { return }
+            bytes[place.start..<place.start + place.count].withUnsafeBytes { disk.files[inode]?.rot($0, at: place.start) }
+        }
+        return true
     }
 
     /// Cuts a file short on the disk itself.

@@ -21,11 +21,12 @@ package enum StorageFault: String, Sendable, Hashable, CaseIterable {
     case reordered = "writes reordered"
     case lostEntry = "folder entry lost"
     case flip = "bit flip"
+    case replacedBody = "another body"
 }
 
 /// What a store is at when a fault hits it.
 package enum StoragePhase: String, Sendable, Hashable, CaseIterable {
-    case append, sync, checkpoint, compaction, recovery, preparation
+    case append, sync, checkpoint, compaction, recovery, copying, preparation, backup, restore
 }
 
 /// A fault that hit.

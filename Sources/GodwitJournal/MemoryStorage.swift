@@ -61,6 +61,8 @@ package final class MemoryStorage: Storage {
     }
 
     package func rename(_ file: String, to new: String) throws(JournalError) {
+        // What a recovery makes a segment of becomes the copy of what was only readable.
+        if new.hasPrefix("segment-") { state.withLock { $0.beginCopying() } }
         try perform(.rename, file) { disk, _ throws(JournalError) in
             guard disk.entries[file] != nil else { throw .io(call: .rename, file: file, errno: ENOENT) }
             disk.change(.rename(file, new))

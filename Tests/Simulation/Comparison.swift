@@ -13,16 +13,27 @@ enum Comparison {
         case (.deliveries(let expected), .deliveries(let deliveries, let unreadable)):
             if let first = unreadable.first { return "a message cannot be read: \(first.error)" }
             guard expected.count == deliveries.count else {
-                return "\(deliveries.map { $0.job.name ?? "?" }) were delivered instead of \(expected.map(\.job.name))"
+                return "\(deliveries.map { $0.job.name ?? "?" }) were delivered instead of \(expected.map(\.job.title))"
             }
-            return zip(expected, deliveries).lazy.compactMap { difference($1, $0, open) }.first
+            return zip(expected, deliveries).lazy.compactMap { difference($1, $0, open, knowledge) }.first
+        case (.published(let numbers), .published(let ids)):
+            return numbers.count == ids.count ? nil : "\(ids.count) of \(numbers.count) messages were published"
+        case (.batch(let expected), .batch(let batch, let ids)):
+            guard expected.count == batch.count, ids.count == batch.count else {
+                return "\(batch.count) of \(expected.count) messages were leased"
+            }
+            return zip(expected, ids).lazy.compactMap { expected, id in
+                knowledge.ids[expected.job.number].map { $0 == id } ?? (knowledge.numbers[id] == nil)
+                    ? nil : "a batch has \(id) where \(expected.job.title) belongs"
+            }.first
+        case (.backup, .backup): return nil
         case (.renewals(let expected), .renewals(let outcomes)):
             guard expected.count == outcomes.count else { return "\(outcomes.count) outcomes of \(expected.count) renewals" }
             let isAnyGood = expected.contains { if case .good = $0 { true } else { false } }
             return zip(expected, outcomes).lazy.compactMap { difference($1, $0, isAnyGood: isAnyGood) }.first
         case (.lookups(let expected), .lookups(let lookups)):
             guard expected.count == lookups.count else { return "\(lookups.count) answers of \(expected.count) reads" }
-            return zip(expected, lookups).lazy.compactMap { difference($1, $0, open.wallOffset) }.first
+            return zip(expected, lookups).lazy.compactMap { difference($1, $0, open.wallOffset, knowledge) }.first
         case (.payload(let number, let expected), .content(let content)):
             return content == expected ? nil : "the payload of \(ModelJob.name(of: number)) is not what was published"
         case (.result(let number, let expected), .content(let content)):
@@ -38,7 +49,7 @@ enum Comparison {
             guard names == Set(expected.keys) else { return "the queues are \(names.sorted()), not \(expected.keys.sorted())" }
             return statuses.lazy.compactMap { status in expected[status.name].flatMap { difference(status, $0) } }.first
         case (.jobs(let expected), .page(let page)):
-            return difference(page.jobs, expected, open.wallOffset).difference
+            return jobs(page.jobs, expected, open.wallOffset, knowledge).difference
         case (.settings(let name, let settings), .statuses(let statuses)):
             guard let status = statuses.first, statuses.count == 1 else { return "configuring answered \(statuses.count) queues" }
             return status.name == name && status.settings == settings ? nil : "the queue \(name) did not take its settings"
@@ -82,16 +93,21 @@ enum Comparison {
         }
     }
 
-    private static func difference(_ delivery: Delivery, _ expected: ExpectedDelivery, _ open: Reference.Open) -> String? {
+    private static func difference(
+        _ delivery: Delivery,
+        _ expected: ExpectedDelivery,
+        _ open: Reference.Open,
+        _ knowledge: Knowledge
+    ) -> String? {
         let job = expected.job
-        if let what = difference(delivery.job, job, open.wallOffset) { return "delivered: \(what)" }
-        guard delivery.payload == job.message.payload else { return "\(job.name) was delivered with another payload" }
-        guard delivery.headers == job.message.headers else { return "\(job.name) was delivered with other headers" }
+        if let what = difference(delivery.job, job, open.wallOffset, knowledge) { return "delivered: \(what)" }
+        guard delivery.payload == job.message.payload else { return "\(job.title) was delivered with another payload" }
+        guard delivery.headers == job.headers else { return "\(job.title) was delivered with other headers" }
         guard delivery.deliveries == job.deliveries else {
-            return "\(job.name) was delivered \(job.deliveries) times, its delivery says \(delivery.deliveries)"
+            return "\(job.title) was delivered \(job.deliveries) times, its delivery says \(delivery.deliveries)"
         }
         guard delivery.remaining == expected.remaining, delivery.timeout == job.message.timeout else {
-            return "\(job.name) was leased for \(delivery.remaining), not \(expected.remaining)"
+            return "\(job.title) was leased for \(delivery.remaining), not \(expected.remaining)"
         }
         return nil
     }
@@ -107,49 +123,20 @@ enum Comparison {
         }
     }
 
-    private static func difference(_ lookup: JobLookup, _ expected: ExpectedLookup, _ wallOffset: Int64) -> String? {
+    private static func difference(
+        _ lookup: JobLookup,
+        _ expected: ExpectedLookup,
+        _ wallOffset: Int64,
+        _ knowledge: Knowledge
+    ) -> String? {
         switch (expected, lookup) {
         case (.found(let job), .found(let snapshot)), (.either(let job), .found(let snapshot)):
-            return difference(snapshot, job, wallOffset)
+            return difference(snapshot, job, wallOffset, knowledge)
         case (.forgotten, .forgotten), (.either, .forgotten): return nil
-        case (.found(let job), _): return "\(job.name) is \(lookup), not \(job.state)"
-        case (.either(let job), _): return "\(job.name) is \(lookup)"
+        case (.found(let job), _): return "\(job.title) is \(lookup), not \(job.state)"
+        case (.either(let job), _): return "\(job.title) is \(lookup)"
         case (.forgotten(let number), _): return "\(ModelJob.name(of: number)) is \(lookup), not forgotten"
         }
-    }
-
-    static func difference(_ snapshot: JobSnapshot, _ job: ModelJob, _ wallOffset: Int64) -> String? {
-        func say(_ what: String, _ found: Any?, _ expected: Any?) -> String {
-            "\(job.name): \(what) is \(found.map { "\($0)" } ?? "nil"), not \(expected.map { "\($0)" } ?? "nil")"
-        }
-        guard snapshot.name == job.name else { return say("the name", snapshot.name, job.name) }
-        guard snapshot.state == job.state else { return say("the state", snapshot.state, job.state) }
-        guard snapshot.queue == job.queue else { return say("the queue", snapshot.queue, job.queue) }
-        guard snapshot.attempt == job.attempt else { return say("the attempt", snapshot.attempt, job.attempt) }
-        guard snapshot.maxAttempts == job.maxAttempts else { return say("the most attempts", snapshot.maxAttempts, job.maxAttempts) }
-        guard snapshot.priority == job.message.priority else { return say("the priority", snapshot.priority, job.message.priority) }
-        guard snapshot.progress == job.progress else { return say("the progress", snapshot.progress, job.progress) }
-        guard snapshot.createdAt.milliseconds == job.created else { return say("created", snapshot.createdAt, job.created) }
-        if snapshot.startedAt?.milliseconds != job.started { return say("started", snapshot.startedAt?.milliseconds, job.started) }
-        if job.state.isFinal {
-            guard let finished = snapshot.finishedAt?.milliseconds, finished == job.finished ?? finished else {
-                return say("finished", snapshot.finishedAt?.milliseconds, job.finished)
-            }
-        } else if snapshot.finishedAt != nil {
-            return say("finished", snapshot.finishedAt, nil)
-        }
-        let errors = snapshot.errors.map { ModelJob.Attempt(code: $0.code, attempt: $0.attempt) }
-        guard errors == job.errors else { return say("the list of errors", errors, job.errors) }
-        let runAt: Int64? =
-            switch job.due {
-            case .engine(let time)?: time.addingClamped(wallOffset)
-            case .wall(let time)?: time
-            case nil: nil
-            }
-        guard abs((snapshot.runAt?.milliseconds ?? 0) - (runAt ?? 0)) <= 1 else {
-            return say("run at", snapshot.runAt?.milliseconds, runAt)
-        }
-        return nil
     }
 
     private static func difference(_ status: QueueStatus, _ expected: ExpectedQueue) -> String? {
@@ -167,40 +154,5 @@ enum Comparison {
         guard status.isPaused == expected.isPaused else { return say("paused", status.isPaused, expected.isPaused) }
         guard status.settings == expected.settings else { return say("settings", status.settings, expected.settings) }
         return nil
-    }
-
-    /// Compares a list of all jobs; answers also which of those that may be gone are.
-    static func difference(
-        _ snapshots: [JobSnapshot],
-        _ expected: ExpectedJobs,
-        _ wallOffset: Int64
-    ) -> (difference: String?, gone: Set<Int>) {
-        var rest = snapshots[...], gone: Set<Int> = []
-        for job in expected.jobs {
-            if let first = rest.first, first.name == job.name {
-                if let what = difference(first, job, wallOffset) { return (what, []) }
-                rest.removeFirst()
-            } else if expected.lapsed.contains(job.number) {
-                gone.insert(job.number)
-            } else {
-                return ("\(job.name) is not there (\(job.state)); in its place is \(rest.first?.name ?? "nothing")", [])
-            }
-        }
-        if let first = rest.first { return ("\(first.name ?? "?") is there (\(first.state)), and should not be", []) }
-        return (nil, gone)
-    }
-}
-
-extension ModelJob {
-    /// Its failed attempts with what its end adds.
-    var errors: [Attempt] {
-        let code: String? =
-            switch state {
-            case .expired: FailureCode.expired
-            case .cancelled: isPurged ? FailureCode.purged : FailureCode.cancelled
-            default: nil
-            }
-        guard let code else { return failures }
-        return Array((failures + [Attempt(code: code, attempt: attempt)]).suffix(Limits.errorsKept))
     }
 }

@@ -3,6 +3,10 @@ import GodwitCore
 /// What the model says that a request must come to.
 enum Expected {
     case outcomes([ExpectedOutcome])
+    /// The messages of a batch.
+    case published([Int])
+    case batch([ExpectedDelivery])
+    case backup
     case deliveries([ExpectedDelivery])
     case renewals([ExpectedRenewal])
     case lookups([ExpectedLookup])

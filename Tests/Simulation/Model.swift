@@ -8,6 +8,9 @@ struct Model {
     private(set) var jobs: [ModelJob?] = []
     private(set) var queues: [QueueName: ModelQueue] = [:]
     private(set) var records: [RecordKey: ModelRecord] = [:]
+    /// The members of each ordered group in their order: those that ended stay until they come to the front.
+    private var groups: [ModelGroup: [Int]] = [:]
+    private(set) var sessions: [String: ModelSession] = [:]
     private var nextOrder = 0
 
     /// The newest unit, and its time.
@@ -22,9 +25,17 @@ struct Model {
 
     /// The ready jobs of a queue, in order.
     func ready(_ queue: QueueName, most: Int) -> [ModelJob] {
-        var found = allJobs.filter { $0.state == .queued && $0.queue == queue }
+        var found = allJobs.filter { $0.state == .queued && $0.queue == queue && isItsTurn($0) }
         found.sort { ($1.message.priority, $0.order) < ($0.message.priority, $1.order) }
         return Array(found.prefix(most))
+    }
+
+    /// Whether it is first in its group, if it belongs to one.
+    private func isItsTurn(_ job: ModelJob) -> Bool { job.group.map { groups[$0]?.first == job.number } ?? true }
+
+    /// The unfinished job that owns a claim.
+    func owner(of claim: String, in queue: QueueName) -> ModelJob? {
+        allJobs.first { $0.message.claim == claim && $0.queue == queue && !$0.state.isFinal }
     }
 
     func unfinished(_ queue: QueueName) -> (jobs: Int, bytes: Int) {
@@ -84,6 +95,15 @@ struct Model {
         if number < jobs.count { jobs[number] = nil }
     }
 
+    /// A request of a session came in; with nil of all of them, for nobody could ask while the store was closed.
+    mutating func touch(_ session: String?, at now: Int64) {
+        for id in session.map({ [$0] }) ?? Array(sessions.keys) {
+            if let last = sessions[id]?.lastUsed { sessions[id]?.lastUsed = max(last, now) }
+        }
+    }
+
+    mutating func forgetSessions() { sessions = [:] }
+
     mutating func dropKey(_ key: String, of queue: QueueName) { queues[queue]?.keys[key] = nil }
 
     private func attemptDeadline(_ job: ModelJob, term: Int64, at leaseNow: Int64) -> Int64 {
@@ -126,9 +146,18 @@ struct Model {
             queues[name]?.unit = unit.number
         case .queueDeleted(let name):
             for job in allJobs where job.queue == name { jobs[job.number] = nil }
+            for group in groups.keys where group.queue == name { groups[group] = nil }
             queues[name] = nil
         case .published(let message, let number, let due, let expires):
             publish(message, number, due, expires, unit)
+        case .copied(let message, let number, let expires, let deaths, let origin):
+            publish(message, number, nil, expires, unit)
+            // a copy that nobody else has yet
+            jobs[number]?.deaths = deaths
+            if let origin, let job = jobs[origin]?.copy() {
+                job.isDeadLettered = true
+                jobs[origin] = job
+            }
         case .leased(let number, let holder, let term, let endsWithProcess, let serial):
             change(number, unit) { model, job in
                 job.state = .running
@@ -149,10 +178,11 @@ struct Model {
         case .completed(let number, let result):
             change(number, unit) { $1.result = result }
             end(number, .succeeded, unit)
-        case .failed(let number, let code, let next):
+        case .failed(let number, let code, let next, let reason):
             change(number, unit) { model, job in
                 job.failures = Array((job.failures + [ModelJob.Attempt(code: code, attempt: job.attempt)]).suffix(Limits.errorsKept))
                 job.lease = nil
+                job.reason = reason
                 switch next {
                 case .final: break
                 case .place: job.state = .queued
@@ -165,10 +195,15 @@ struct Model {
                 }
             }
             if case .final = next { end(number, .failed, unit) }
-        case .released(let number, let isCounted, let due):
-            change(number, unit) { _, job in
+        case .released(let number, let isCounted, let due, let toBack, let amended):
+            change(number, unit) { model, job in
                 job.lease = nil
                 if !isCounted { job.attempt = max(0, job.attempt - 1) }
+                job.headers = job.headers.filter { header in !amended.contains { $0.name == header.name } } + amended
+                if toBack {
+                    job.order = model.takeOrder()
+                    model.goToBackOfGroup(job)
+                }
                 job.state = due == nil ? .queued : .scheduled
                 job.due = due.map { .engine($0) }
             }
@@ -180,25 +215,44 @@ struct Model {
                     job.expires = nil
                     job.isPurged = false
                     job.finished = nil
+                    job.reason = nil
+                    if let group = job.group, model.groups[group]?.contains(number) != true {
+                        model.groups[group, default: []].append(number)
+                    }
                 }
                 job.state = .queued
                 job.due = nil
                 job.order = model.takeOrder()
             }
         case .forgotten(let number): jobs[number] = nil
+        case .redriven(let number):
+            let group = jobs[number]?.group
+            jobs[number] = nil
+            if let group { clearFront(of: group) }
         case .due(let number):
             change(number, unit) { model, job in
                 if job.state == .retrying { job.order = model.takeOrder() }
                 job.state = .queued
                 job.due = nil
             }
-        case .expired(let number): end(number, .expired, unit)
+        case .expired(let number):
+            end(number, .expired, unit)
+            // a copy that nobody else has yet
+            jobs[number]?.reason = .expired
         case .progressed(let number, let progress): change(number, unit) { $1.progress = progress }
         case .put(let key, let value, let expires):
             records[key] = ModelRecord(value: value, expires: expires, unit: unit.number)
         case .deleted(let key): records[key] = nil
         case .dropped(let numbers): for number in numbers { jobs[number] = nil }
         case .keyDropped(let key, let name): queues[name]?.keys[key] = nil
+        case .outcome(let session, let number, let acknowledged, let results):
+            var known = sessions[session] ?? ModelSession(lastUsed: unit.engine)
+            known.lastUsed = max(known.lastUsed, unit.engine)
+            known.outcomes[number] = results
+            known.floor = max(known.floor, acknowledged)
+            known.outcomes = known.outcomes.filter { $0.key > known.floor }
+            sessions[session] = known
+        case .sessionsEnded(let ids): for id in ids { sessions[id] = nil }
         }
     }
 
@@ -215,6 +269,23 @@ struct Model {
         }
         while jobs.count <= number { jobs.append(nil) }
         jobs[number] = job
+        if let group = job.group { groups[group, default: []].append(number) }
+    }
+
+    // MARK: Groups
+
+    /// Those that ended leave a group when they come to its front.
+    private mutating func clearFront(of group: ModelGroup) {
+        guard var members = groups[group] else { return }
+        while let first = members.first, jobs[first]?.state.isFinal ?? true { members.removeFirst() }
+        groups[group] = members.isEmpty ? nil : members
+    }
+
+    private mutating func goToBackOfGroup(_ job: ModelJob) {
+        guard let group = job.group, groups[group]?.first == job.number else { return }
+        groups[group]?.removeFirst()
+        groups[group, default: []].append(job.number)
+        clearFront(of: group)
     }
 
     private mutating func change(_ number: Int, _ unit: ModelUnit, _ body: (inout Model, ModelJob) -> Void) {
@@ -226,6 +297,7 @@ struct Model {
 
     private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit) {
         guard let job = jobs[number]?.copy() else { return }
+        defer { if let group = job.group { clearFront(of: group) } }
         guard queues[job.queue]?.keepsFinished == true else {
             jobs[number] = nil
             return

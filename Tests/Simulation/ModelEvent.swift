@@ -19,13 +19,17 @@ enum ModelEvent {
     case purged(QueueName)
     case queueDeleted(QueueName)
     case published(NewMessage, number: Int, due: ModelJob.Due?, expires: Int64?)
+    /// A message that was in another queue: the dead letter of `origin`, or one that goes back.
+    case copied(NewMessage, number: Int, expires: Int64?, deaths: [ModelDeath], origin: Int?)
     case leased(Int, HolderID, term: Int64, endsWithProcess: Bool, serial: Int)
     case completed(Int, Content?)
-    case failed(Int, code: String?, ModelEvent.Next)
-    case released(Int, isCounted: Bool, due: Int64?)
+    case failed(Int, code: String?, ModelEvent.Next, DeathReason? = nil)
+    case released(Int, isCounted: Bool, due: Int64?, toBack: Bool = false, amended: [Header] = [])
     case cancelled(Int)
     case retried(Int)
     case forgotten(Int)
+    /// A dead letter went back as a new job.
+    case redriven(Int)
     case due(Int)
     case expired(Int)
     case progressed(Int, JobProgress)
@@ -34,6 +38,22 @@ enum ModelEvent {
     /// Ended jobs beyond the number that is kept, or whose time is over, are dropped.
     case dropped([Int])
     case keyDropped(String, QueueName)
+    /// What a numbered transaction of a session came to.
+    case outcome(session: String, number: UInt64, acknowledged: UInt64, [ExpectedResult])
+    case sessionsEnded([String])
+}
+
+/// A line of a dead letter's history as the model knows it.
+struct ModelDeath {
+    var queue: QueueName
+    var reason: DeathReason
+    var count = 1
+    var first: Int64
+    var last: Int64
+    /// The job that died the last time.
+    var number: Int
+    var attempt: Int
+    var deliveries: Int
 }
 
 /// Events that happen together or not at all, with when they were decided.

@@ -33,8 +33,10 @@ final class ModelJob {
         var attempt: Int
     }
 
-    /// Counts publications: names the job, and is what its payload says.
+    /// Counts publications, dead letters among them: what the model calls the job by.
     let number: Int
+    /// Grows with every job in the order in which the store made them.
+    let birth: Int
     let message: NewMessage
     let size: Int
     var state = JobState.queued
@@ -59,6 +61,14 @@ final class ModelJob {
     /// How many milliseconds longer it may be kept: a thousandth of the longest time for which it was to be kept since.
     var leeway: Int64 = 0
     var isPurged = false
+    /// As they were published, or amended since.
+    var headers: [Header]
+    /// What it died of.
+    var reason: DeathReason?
+    /// Its dead letter went to another queue.
+    var isDeadLettered = false
+    /// What the job that it is the dead letter of died of, newest first.
+    var deaths: [ModelDeath] = []
     /// The unit that changed it last.
     var unit: Int
 
@@ -67,33 +77,51 @@ final class ModelJob {
         self.message = message
         size = message.size
         self.maxAttempts = maxAttempts
+        birth = order
         self.order = order
         self.created = created
+        headers = message.headers
         self.unit = unit
     }
 
-    func copy() -> ModelJob {
-        let copy = ModelJob(number, message, maxAttempts: maxAttempts, order: order, created: created, unit: unit)
-        copy.state = state
-        copy.attempt = attempt
-        copy.deliveries = deliveries
-        copy.due = due
-        copy.expires = expires
-        copy.lease = lease
-        copy.failures = failures
-        copy.progress = progress
-        copy.result = result
-        copy.started = started
-        copy.finished = finished
-        copy.ended = ended
-        copy.leeway = leeway
-        copy.isPurged = isPurged
-        return copy
+    private init(_ job: ModelJob) {
+        number = job.number
+        birth = job.birth
+        message = job.message
+        size = job.size
+        state = job.state
+        attempt = job.attempt
+        maxAttempts = job.maxAttempts
+        deliveries = job.deliveries
+        order = job.order
+        due = job.due
+        expires = job.expires
+        lease = job.lease
+        failures = job.failures
+        progress = job.progress
+        result = job.result
+        created = job.created
+        started = job.started
+        finished = job.finished
+        ended = job.ended
+        leeway = job.leeway
+        isPurged = job.isPurged
+        headers = job.headers
+        reason = job.reason
+        isDeadLettered = job.isDeadLettered
+        deaths = job.deaths
+        unit = job.unit
     }
+
+    func copy() -> ModelJob { ModelJob(self) }
 
     var queue: QueueName { message.queue }
     var isWaiting: Bool { state == .queued || state == .scheduled || state == .retrying }
-    var name: String { Self.name(of: number) }
+    var group: ModelGroup? { message.group.map { ModelGroup(queue: message.queue, name: $0) } }
+
+    /// What findings call it.
+    var title: String { message.name == nil ? "message \(number)" : number == Self.number(in: message.name) ? name : "\(name) (\(number))" }
+    private var name: String { message.name ?? "" }
 
     static func name(of number: Int) -> String { "j\(number)" }
 
@@ -102,6 +130,29 @@ final class ModelJob {
         guard let name, name.first == "j" else { return nil }
         return Int(name.dropFirst())
     }
+
+    /// Why it may not be tried again; nil when it may.
+    func exhaustion(_ settings: QueueSettings?) -> DeathReason? {
+        if attempt >= maxAttempts { return .maxAttempts }
+        return isDeliveredOut(settings) ? .maxDeliveries : nil
+    }
+
+    func isDeliveredOut(_ settings: QueueSettings?) -> Bool { deliveries >= settings?.maxDeliveries ?? .max }
+}
+
+/// An ordered group as the model knows it: by its queue and its name.
+struct ModelGroup: Hashable {
+    var queue: QueueName
+    var name: String
+}
+
+/// A session as the model knows it.
+struct ModelSession {
+    var outcomes: [UInt64: [ExpectedResult]] = [:]
+    /// Of numbers up to this one nothing is known any more unless they are in `outcomes`.
+    var floor: UInt64 = 0
+    /// Engine time of its latest request.
+    var lastUsed: Int64
 }
 
 /// A small record as the model knows it.

@@ -11,21 +11,36 @@ extension Reference {
 
     /// What later operations of a transaction must know of earlier ones.
     private struct Progress {
-        /// Unfinished jobs and their bytes when it began, by queue.
-        var before: [QueueName: (jobs: Int, bytes: Int)] = [:]
+        /// What there was when it began: bounds look at that.
+        var start: Model
         var added: [QueueName: (jobs: Int, bytes: Int)] = [:]
+        /// Jobs that it dropped for its own.
+        var dropped: [ModelJob] = []
         /// Whether a lease was settled: what comes after it is never refused by a bound.
         var hasSettled = false
     }
 
-    mutating func commit(_ transaction: Transaction) -> ExpectedOutcome {
-        // Queues are made first: one that a refused transaction named stays.
-        for case .enqueue(let message) in transaction.operations where live.queues[message.queue] == nil {
-            record([.queue(message.queue, QueueSettings())])
+    /// Carries out numbered transactions of a session, those apart that it knows.
+    mutating func commit(_ transactions: [Transaction], _ session: SessionCommit) -> [ExpectedOutcome] {
+        live.touch(session.id, at: engine)
+        return transactions.enumerated().map { index, transaction in
+            var session = session
+            session.number += UInt64(index)
+            if let known = live.sessions[session.id] {
+                if let results = known.outcomes[session.number] { return .committed(results) }
+                if session.number <= known.floor { return .aborted(operation: 0, [.outcomeUnknown]) }
+            } else if session.isRepeat {
+                return .aborted(operation: 0, [.outcomeUnknown])
+            }
+            return commit(transaction, session)
         }
-        var progress = Progress(), results: [ExpectedResult] = [], events: [ModelEvent] = []
-        for case .enqueue(let message) in transaction.operations { progress.before[message.queue] = live.unfinished(message.queue) }
-        let before = live, cancelledBefore = cancelled
+    }
+
+    mutating func commit(_ transaction: Transaction, _ session: SessionCommit? = nil) -> ExpectedOutcome {
+        // Queues are made first: one that a refused transaction named stays.
+        for operation in transaction.operations { openQueues(for: operation) }
+        var progress = Progress(start: live), results: [ExpectedResult] = [], events: [ModelEvent] = []
+        let cancelledBefore = cancelled
         for (index, operation) in transaction.operations.enumerated() {
             do {
                 let (new, result) = try decide(operation, &progress)
@@ -35,12 +50,11 @@ extension Reference {
                 }
                 results.append(result)
             } catch {
-                live = before
+                live = progress.start
                 cancelled = cancelledBefore
                 return .aborted(operation: index, (error as? Refusal)?.codes ?? [])
             }
         }
-        if !events.isEmpty { add(nextUnit(events)) }
         var seen: Set<RecordKey> = []
         for (index, operation) in transaction.operations.enumerated().reversed() {
             switch operation {
@@ -49,6 +63,17 @@ extension Reference {
             default: break
             }
         }
+        if let session {
+            let outcome = ModelEvent.outcome(
+                session: session.id,
+                number: session.number,
+                acknowledged: session.acknowledged,
+                results
+            )
+            live.apply(nextUnit([outcome]))
+            events.append(outcome)
+        }
+        if !events.isEmpty { add(nextUnit(events)) }
         return .committed(results)
     }
 
@@ -60,38 +85,43 @@ extension Reference {
             return ([.completed(job.number, result)], .state(.succeeded))
         case .fail(let token, let failure, let retry):
             let job = try settle(token, &progress)
-            guard job.attempt < job.maxAttempts, retry != .never else {
-                return ([.failed(job.number, code: failure.code, .final)], .state(.failed))
-            }
+            if retry == .never { return (die(job, failure.code, .rejected), .state(.failed)) }
+            if let reason = job.exhaustion(live.queues[job.queue]?.settings) { return (die(job, failure.code, reason), .state(.failed)) }
             guard case .after(let delay) = retry else { preconditionFailure("the standard backoff is the engine's to draw") }
             if delay > .zero {
                 return ([.failed(job.number, code: failure.code, .retry(engine + delay.inMilliseconds))], .state(.retrying))
             }
             return ([.failed(job.number, code: failure.code, .back)], .state(.queued))
         case .deadLetter(let token, let failure, let target):
-            guard target == nil else { preconditionFailure("no plan moves dead letters yet") }
             let job = try settle(token, &progress)
-            return ([.failed(job.number, code: failure.code ?? FailureCode.rejected, .final)], .state(.failed))
-        case .redrive: preconditionFailure("no plan redrives dead letters yet")
+            if target == job.queue { throw Refusal(.invalidArgument) }
+            return (die(job, failure.code ?? FailureCode.rejected, .rejected, to: target), .state(.failed))
+        case .redrive(let id):
+            let job = try find(id)
+            if job.state == .failed || job.state == .expired { return try retry(job) }
+            guard job.isWaiting, !isTouched(job), let origin = job.deaths.first?.queue else { throw Refusal(.wrongState) }
+            guard let queue = live.queues[origin] else { throw Refusal(.queueNotFound) }
+            let letter = copy(of: job, to: origin, deaths: job.deaths, origin: nil)
+            guard case .copied(_, let number, _, _, _) = letter else { preconditionFailure("what a copy is") }
+            let result = ExpectedResult.enqueued(
+                number,
+                created: instant.wall,
+                runAt: nil,
+                maxAttempts: queue.settings.maxAttempts,
+                unit: newestUnit + 1
+            )
+            return ([letter, .redriven(job.number)], result)
         case .release(let token, let delay, let isCounted, let place, let headers):
-            guard place == .original, headers.isEmpty else { preconditionFailure("no plan gives jobs back to another place, or amended") }
             let job = try settle(token, &progress)
-            if isCounted, job.attempt >= job.maxAttempts {
-                return ([.failed(job.number, code: "released", .final)], .state(.failed))
-            }
             let due = delay.flatMap { $0 > .zero ? engine + $0.inMilliseconds : nil }
-            return ([.released(job.number, isCounted: isCounted, due: due)], .state(due == nil ? .queued : .scheduled))
+            let (events, state) = released(job, isCounted: isCounted, due: due, toBack: place == .back, amended: headers)
+            return (events, .state(state))
         case .cancel(let id):
             let job = try find(id)
             guard !job.state.isFinal else { return ([], .state(job.state)) }
             if let lease = job.lease { noteCancelled(lease) }
             return ([.cancelled(job.number)], .state(.cancelled))
-        case .retry(let id):
-            let job = try find(id)
-            switch job.state {
-            case .failed, .cancelled, .expired, .retrying, .scheduled: return ([.retried(job.number)], .state(.queued))
-            case .queued, .running, .succeeded: throw Refusal(.wrongState)
-            }
+        case .retry(let id): return try retry(find(id))
         case .forget(let id):
             let job = try find(id)
             guard job.state.isFinal else { throw Refusal(.wrongState) }
@@ -107,13 +137,30 @@ extension Reference {
         }
     }
 
+    private func retry(_ job: ModelJob) throws -> ([ModelEvent], ExpectedResult) {
+        switch job.state {
+        case .retrying, .scheduled: break
+        case .failed, .cancelled, .expired:
+            if job.isDeadLettered { throw Refusal(.wrongState) }
+            if let claim = job.message.claim, live.owner(of: claim, in: job.queue) != nil { throw Refusal(.keyConflict) }
+        case .queued, .running, .succeeded: throw Refusal(.wrongState)
+        }
+        return ([.retried(job.number)], .state(.queued))
+    }
+
+    /// Whether the transaction that is decided has changed a job.
+    private func isTouched(_ job: ModelJob) -> Bool { live.job(job.number)?.unit ?? newestUnit + 1 == newestUnit + 1 }
+
+    // MARK: Publishing
+
     private mutating func enqueue(_ message: NewMessage, _ progress: inout Progress) throws -> ([ModelEvent], ExpectedResult) {
         guard let queue = live.queues[message.queue] else { throw Refusal(.queueNotFound) }
         if let key = message.deduplication, let known = queue.keys[key.key] {
             if let one = key.fingerprint, let other = known.fingerprint, one != other { throw Refusal(.keyConflict) }
             return ([], .duplicate(known.number))
         }
-        if !progress.hasSettled { try checkBounds(message, queue, &progress) }
+        if let claim = message.claim, let owner = live.owner(of: claim, in: message.queue) { return ([], .duplicate(owner.number)) }
+        let drops = progress.hasSettled ? [] : try admit(message, queue, &progress)
         var due: ModelJob.Due?, runAt: Int64?
         switch message.start {
         case .now: break
@@ -123,6 +170,11 @@ extension Reference {
         case .at(let time):
             if time.milliseconds > instant.wall { (due, runAt) = (.wall(time.milliseconds), time.milliseconds) }
         }
+        var expires = message.expires.map { engine + $0.inMilliseconds }
+        if let ttl = queue.settings.ttl {
+            let start = runAt.map { engine + ($0 - instant.wall) } ?? engine
+            expires = min(expires ?? .max, start + ttl.inMilliseconds)
+        }
         guard let number = ModelJob.number(in: message.name) else { preconditionFailure("clients name each message by its number") }
         let result = ExpectedResult.enqueued(
             number,
@@ -131,26 +183,45 @@ extension Reference {
             maxAttempts: message.maxAttempts ?? queue.settings.maxAttempts,
             unit: newestUnit + 1
         )
-        return ([.published(message, number: number, due: due, expires: message.expires.map { engine + $0.inMilliseconds })], result)
+        return (drops + [.published(message, number: number, due: due, expires: expires)], result)
     }
 
-    private func checkBounds(_ message: NewMessage, _ queue: ModelQueue, _ progress: inout Progress) throws {
-        let before = progress.before[message.queue] ?? (0, 0)
+    /// Lets a message in; where the queue drops its oldest jobs, those that go for it.
+    private mutating func admit(_ message: NewMessage, _ queue: ModelQueue, _ progress: inout Progress) throws -> [ModelEvent] {
+        let settings = queue.settings
         var added = progress.added[message.queue] ?? (0, 0)
-        if before.jobs + added.jobs >= queue.settings.maxJobs || before.bytes + added.bytes + message.size > queue.settings.maxBytes {
-            // One that an empty queue would refuse, too, is too large instead.
-            throw Refusal(.busy, .tooLarge)
+        // One that an empty queue would refuse, too, is too large instead.
+        guard added.jobs < settings.maxJobs, added.bytes + message.size <= settings.maxBytes else { throw Refusal(.busy, .tooLarge) }
+        if message.deduplication != nil, queue.keys.count >= settings.dedupMax { throw Refusal(.busy, .tooLarge) }
+        let before = progress.start.unfinished(message.queue)
+        var drops: [ModelEvent] = []
+        while true {
+            let gone = progress.dropped.filter { $0.queue == message.queue }
+            let jobs = before.jobs + added.jobs - gone.count
+            let bytes = before.bytes + added.bytes - gone.reduce(0) { $0 + $1.size }
+            guard jobs >= settings.maxJobs || bytes + message.size > settings.maxBytes else { break }
+            guard settings.overflow == .dropOldest, let oldest = oldest(of: message.queue, progress.start, progress.dropped),
+                oldest.message.priority <= message.priority
+            else { throw Refusal(.busy, .tooLarge) }
+            progress.dropped.append(oldest)
+            drops += die(oldest, FailureCode.dropped, .dropped)
         }
-        if message.deduplication != nil, queue.keys.count >= queue.settings.dedupMax { throw Refusal(.busy) }
         added.jobs += 1
         added.bytes += message.size
         progress.added[message.queue] = added
+        return drops
     }
 
+    /// The oldest of the lowest priority of those that were in line when a transaction began, and that it has not changed.
+    func oldest(of queue: QueueName, _ start: Model, _ dropped: [ModelJob]) -> ModelJob? {
+        start.ready(queue, most: .max).filter { job in !isTouched(job) && !dropped.contains { $0.number == job.number } }
+            .min { ($0.message.priority, $0.order) < ($1.message.priority, $1.order) }
+    }
+
+    // MARK: What is there
+
     private func settle(_ token: LeaseToken, _ progress: inout Progress) throws -> ModelJob {
-        guard let (number, serial) = knowledge.leases[token], let job = live.job(number), job.lease?.serial == serial else {
-            throw Refusal(.staleLease)
-        }
+        guard let job = leased(token) else { throw Refusal(.staleLease) }
         progress.hasSettled = true
         return job
     }

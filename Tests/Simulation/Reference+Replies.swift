@@ -12,8 +12,29 @@ extension Reference {
             throw Finding("a request was answered that was not open: \(String(describing: reply).prefix(200))")
         }
         if case .refused(let error) = reply, mayFail, error.code == .storeFailed || error.code == .closed { return }
-        if let what = Comparison.difference(reply, item, knowledge) { throw Finding(what) }
+        try compare(reply, with: item)
         confirm(item.unit)
+        try take(reply, of: item)
+    }
+
+    /// An answer is on its way, and what it tells is seen later.
+    mutating func postpone(_ ticket: UInt64) -> Open? {
+        guard let item = open.removeValue(forKey: ticket) else { return nil }
+        confirm(item.unit)
+        return item
+    }
+
+    /// What was postponed is seen.
+    mutating func receive(_ reply: SteppedEngine.Reply, late item: Open) throws {
+        try compare(reply, with: item)
+        try take(reply, of: item)
+    }
+
+    private func compare(_ reply: SteppedEngine.Reply, with item: Open) throws {
+        if let what = Comparison.difference(reply, item, knowledge) { throw Finding(what) }
+    }
+
+    private mutating func take(_ reply: SteppedEngine.Reply, of item: Open) throws {
         do { try learn(reply, item) } catch let finding as Knowledge.Finding { throw Finding(finding.what) }
     }
 
@@ -30,6 +51,10 @@ extension Reference {
                 try knowledge.learn(token: delivery.token, fencing: delivery.fencingNumber, of: number, serial: expected.serial)
                 try learn(delivery.job, expected.job)
             }
+        case (.published(let numbers), .published(let ids)):
+            for (number, id) in zip(numbers, ids) { try knowledge.learn(id: id, of: number) }
+        case (.batch(let expected), .batch(_, let ids)):
+            for (expected, id) in zip(expected, ids) { try knowledge.learn(id: id, of: expected.job.number) }
         case (.lookups(let expected), .lookups(let lookups)):
             for (expected, lookup) in zip(expected, lookups) {
                 switch (expected, lookup) {
@@ -49,11 +74,9 @@ extension Reference {
                 dropKeys(queue.keys + queue.lapsedKeys.count - status.keys, of: queue.lapsedKeys, in: status.name)
             }
         case (.jobs(let expected), .page(let page)):
-            drop(Comparison.difference(page.jobs, expected, item.wallOffset).gone.filter { live.job($0)?.state.isFinal == true })
-            let jobs = Dictionary(uniqueKeysWithValues: expected.jobs.map { ($0.name, $0) })
-            for snapshot in page.jobs {
-                if let job = jobs[snapshot.name ?? ""] { try learn(snapshot, job) }
-            }
+            let comparison = Comparison.jobs(page.jobs, expected, item.wallOffset, knowledge)
+            drop(comparison.gone.filter { live.job($0)?.state.isFinal == true })
+            for (snapshot, job) in comparison.found { try learn(snapshot, job) }
         default: break
         }
     }

@@ -30,12 +30,12 @@ extension Reference {
         serveWaiting()
     }
 
-    private mutating func expect(_ ticket: UInt64, _ expected: Expected, unit: Int? = nil) {
+    mutating func expect(_ ticket: UInt64, _ expected: Expected, unit: Int? = nil) {
         open[ticket] = Open(expected: expected, unit: unit ?? newestUnit, wallOffset: instant.wall - engine)
     }
 
     private mutating func refuse(_ ticket: UInt64, _ request: Request) {
-        if case .commit(let transactions) = request {
+        if case .commit(let transactions, _) = request {
             expect(ticket, .outcomes(transactions.map { _ in .aborted(operation: 0, [.diskFull]) }))
         } else {
             expect(ticket, .refused(.diskFull), unit: 0)
@@ -44,7 +44,15 @@ extension Reference {
 
     private mutating func carryOut(_ ticket: UInt64, _ request: Request) {
         switch request {
-        case .commit(let transactions): expect(ticket, .outcomes(transactions.map { commit($0) }))
+        case .commit(let transactions, let session):
+            expect(ticket, .outcomes(session.map { commit(transactions, $0) } ?? transactions.map { commit($0) }))
+        case .publish(let batch): publish(ticket, batch)
+        case .leaseBatch(let holder, let most):
+            leaseBatch(ticket, LeaseRequest(holder: holder, most: most, term: .holderLife))
+        case .complete: complete(ticket)
+        case .backup:
+            backups[ticket] = live
+            expect(ticket, .backup)
         case .lease(let holder, let most, let term, let wait):
             lease(ticket, LeaseRequest(holder: holder, most: most, term: term), wait: wait.inMilliseconds)
         case .renew: break
@@ -84,21 +92,27 @@ extension Reference {
         // Who waits already comes first.
         serveWaiting()
         for name in request.holder.queues where live.queues[name] == nil { record([.queue(name, QueueSettings())]) }
-        if deliver(ticket, request) { return }
+        if let deliveries = deliver(request) { return expect(ticket, .deliveries(deliveries.jobs), unit: deliveries.restsOn) }
         guard wait > 0 else { return expect(ticket, .deliveries([]), unit: 0) }
         waits.append(Wait(ticket: ticket, request: request, deadline: engine.addingClamped(wait)))
     }
 
     mutating func serveWaiting() {
         var rest: [Wait] = []
-        for wait in waits where !deliver(wait.ticket, wait.request) { rest.append(wait) }
+        for wait in waits {
+            if let deliveries = deliver(wait.request) {
+                expect(wait.ticket, .deliveries(deliveries.jobs), unit: deliveries.restsOn)
+            } else {
+                rest.append(wait)
+            }
+        }
         waits = rest
     }
 
-    /// Leases what there is; whether there was anything.
-    private mutating func deliver(_ ticket: UInt64, _ request: LeaseRequest) -> Bool {
+    /// Leases what there is, if there is anything; and the unit that its delivery rests on.
+    mutating func deliver(_ request: LeaseRequest) -> (jobs: [ExpectedDelivery], restsOn: Int)? {
         let picks = pick(request)
-        guard !picks.isEmpty else { return false }
+        guard !picks.isEmpty else { return nil }
         var deliveries: [ExpectedDelivery] = [], restsOn = 0
         var rest = picks[...]
         while let first = rest.first {
@@ -121,8 +135,7 @@ extension Reference {
                 )
             }
         }
-        expect(ticket, .deliveries(deliveries), unit: restsOn)
-        return true
+        return (deliveries, restsOn)
     }
 
     private func milliseconds(_ term: LeaseTerm, _ queue: QueueName) -> Int64 {
@@ -184,7 +197,10 @@ extension Reference {
         for wait in waits where wait.request.holder.id == id { expect(wait.ticket, .deliveries([]), unit: 0) }
         waits.removeAll { $0.request.holder.id == id }
         let held = live.allJobs.filter { $0.lease?.holder == id }.sorted { ($0.lease?.serial ?? 0) < ($1.lease?.serial ?? 0) }
-        for job in held { record([.released(job.number, isCounted: false, due: nil)]) }
+        for job in held {
+            openDeadLetterQueue(of: job.queue)
+            record(released(job, isCounted: false).events)
+        }
         expect(ticket, .done)
     }
 
@@ -240,7 +256,7 @@ extension Reference {
 
     /// All jobs, newest first.
     var jobs: ExpectedJobs {
-        let all = live.allJobs.reversed().map { $0 }
+        let all = live.allJobs.sorted { $0.birth > $1.birth }
         return ExpectedJobs(jobs: all, lapsed: Set(all.filter(isUnsure).map(\.number)))
     }
 

@@ -21,6 +21,8 @@ package struct Statistics: Sendable {
     package var confirmed = 0
     /// Openings that a flip was refused by, and those that went on without harm.
     package var flipsRefused = 0, flipsHarmless = 0
+    /// Backups that were restored on the side.
+    package var restores = 0
 
     package init() {}
 
@@ -38,6 +40,7 @@ package struct Statistics: Sendable {
         confirmed += other.confirmed
         flipsRefused += other.flipsRefused
         flipsHarmless += other.flipsHarmless
+        restores += other.restores
     }
 
     /// What a long run must have met: a fault that never hits proves nothing.
@@ -48,9 +51,12 @@ package struct Statistics: Sendable {
         require(.sync, .syncError, .stop, .kill, .powerFailure, .lostBlock, .tornBlock)
         require(.preparation, .writeError, .syncError, .noSpace, .stop, .powerFailure, .lostEntry)
         require(.checkpoint, .writeError, .syncError, .noSpace, .stop, .kill, .powerFailure)
-        require(.compaction, .stop, .powerFailure)
+        require(.compaction, .readError, .stop, .powerFailure)
+        require(.copying, .writeError, .syncError, .noSpace, .stop, .kill, .powerFailure, .lostBlock, .tornBlock)
+        require(.backup, .readError, .shortRead)
+        require(.restore, .writeError, .syncError, .otherError, .noSpace, .shortWrite, .stop, .kill, .powerFailure, .lostBlock, .lostEntry)
         require(.recovery, .readError, .writeError, .syncError, .noSpace, .otherError, .shortRead, .shortWrite, .stop)
-        require(.recovery, .kill, .powerFailure, .lostBlock, .tornBlock, .lostEntry, .flip)
+        require(.recovery, .kill, .powerFailure, .lostBlock, .tornBlock, .lostEntry, .flip, .replacedBody)
         return required
     }()
 
@@ -72,7 +78,7 @@ package struct Statistics: Sendable {
         for fault in ClockFault.allCases { lines.append(label(fault.rawValue) + cell(clocks[fault].map(String.init) ?? "-")) }
         lines.append(
             "\(seeds) seeds: \(operations) operations in \(turns) turns, \(openings) openings; flips: \(flipsRefused) refused, "
-                + "\(flipsHarmless) harmless"
+                + "\(flipsHarmless) harmless; \(restores) backups restored"
         )
         return lines.joined(separator: "\n")
     }

@@ -8,8 +8,13 @@ struct Trace: CustomStringConvertible {
 
     var description: String {
         switch request {
-        case .commit(let transactions):
-            transactions.map { "[" + $0.operations.map(text).joined(separator: "; ") + "]" }.joined(separator: " ")
+        case .commit(let transactions, let session):
+            (session.map { "session \($0.id) \($0.number), acknowledged \($0.acknowledged)\($0.isRepeat ? ", repeated" : ""): " } ?? "")
+                + transactions.map { "[" + $0.operations.map(text).joined(separator: "; ") + "]" }.joined(separator: " ")
+        case .publish(let batch): "publish \(batch.count) to \(batch.queues.names.map(\.description).joined(separator: ","))"
+        case .leaseBatch(let holder, let most):
+            "lease a batch of \(most) of \(holder.queues.map(\.description).joined(separator: ",")) by \(holder.id)"
+        case .complete(let batch): "complete a batch of \(batch.count)"
         case .lease(let holder, let most, let term, let wait):
             "lease \(most) of \(holder.queues.map(\.description).joined(separator: ",")) \(holder.order) by \(holder.id), \(term), wait \(wait)"
         case .renew(let renewals):
@@ -33,12 +38,13 @@ struct Trace: CustomStringConvertible {
         case .enqueue(let message):
             "enqueue \(message.name ?? "?") in \(message.queue), \(message.payload.bytes.count) B, priority \(message.priority), \(message.start), "
                 + "attempts \(message.maxAttempts.map(String.init) ?? "default"), expires \(message.expires.map { "\($0)" } ?? "never"), "
-                + "key \(message.deduplication?.key ?? "none")"
+                + "key \(message.deduplication?.key ?? "none"), group \(message.group ?? "none"), claim \(message.claim ?? "none")"
         case .complete(let token, let result): "complete \(job(token)), \(result?.bytes.count ?? 0) B"
         case .fail(let token, _, let retry): "fail \(job(token)), \(retry)"
         case .deadLetter(let token, _, let queue): "dead-letter \(job(token)) to \(queue?.description ?? "its queue's choice")"
         case .redrive(let id): "redrive \(job(id))"
-        case .release(let token, let delay, let isCounted, _, _): "release \(job(token)) after \(delay ?? .zero), counted: \(isCounted)"
+        case .release(let token, let delay, let isCounted, let place, let headers):
+            "release \(job(token)) to \(place) after \(delay ?? .zero), counted: \(isCounted), \(headers.count) headers"
         case .cancel(let id): "cancel \(job(id))"
         case .retry(let id): "retry \(job(id))"
         case .forget(let id): "forget \(job(id))"

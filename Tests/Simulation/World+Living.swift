@@ -5,9 +5,14 @@ import GodwitJournal
 /// A life of the store: turns of random requests at random times, with syncs that are early, late or in flight, and trouble.
 extension World {
     func live() throws {
-        let turns = [roll(6), roll(60), roll(140)][roll(3)]
-        isTight = has(.full) && chance(9)
-        if isTight { storage.capacity = storage.allocatedBytes + roll(3) * options.segmentBytes }
+        var turns = [roll(6), roll(80), roll(200)][roll(3)]
+        isTight = has(.full) && chance(7) && canBeTight
+        if isTight {
+            // Each is followed by a look at everything.
+            turns = min(turns, 25)
+            clients = []
+            storage.capacity = storage.allocatedBytes + roll(3) * options.segmentBytes
+        }
         for _ in 0..<turns where isAlive && statistics.operations < plan.operations {
             passTime()
             // What is over is known before anybody asks for it.
@@ -16,6 +21,13 @@ extension World {
             if isTight { try takeTightTurn() } else { try takeTurn() }
         }
         if engine?.failure != nil { say("the store failed: \(engine?.failure.map { "\($0)" } ?? "")") }
+    }
+
+    /// Where dead letter queues are there that may be needed: on a full disk there may be no room to make them.
+    private var canBeTight: Bool {
+        reference.live.queues.values.allSatisfy { queue in
+            queue.settings.deadLetterQueue.map { name in reference.live.queues.keys.contains { $0.description == name } } ?? true
+        }
     }
 
     private var isAlive: Bool { engine?.failure == nil && !storage.isStopped }
@@ -60,6 +72,7 @@ extension World {
         try receive()
         if chance(20) { try maintain() }
         if isAlive { try seeToSpace() }
+        if isAlive, backup != nil, chance(50) { try goOnWithBackup() }
         guard isAlive else { return }
         try sync()
         try idle()
@@ -77,20 +90,6 @@ extension World {
         }
         if let time = engine?.time, time != reference.engine { throw Finding("engine time is \(time), not \(reference.engine)") }
         if engine?.isSynced == false { lastDirty = boot }
-    }
-
-    private func receive() throws {
-        // Of a process that has ended nobody hears any more.
-        if storage.isStopped { return }
-        for (ticket, reply) in takeReplies() {
-            try reference.receive(ticket, reply, mayFail: engine?.failure != nil && mayFail)
-            statistics.confirmed += 1
-        }
-    }
-
-    /// Replies are completed by their callers, who read the journal: what is planned for the engine must not meet them.
-    private func takeReplies() -> [(ticket: UInt64, reply: SteppedEngine.Reply)] {
-        storage.withoutFaults { () -> [(ticket: UInt64, reply: SteppedEngine.Reply)] in engine?.takeReplies() ?? [] }
     }
 
     private func armTrouble() {

@@ -24,15 +24,19 @@ extension World {
 
     func openOnce() throws {
         storage.phase = .recovery
+        let wasClosed = isClosed
+        isClosed = false
         do throws(BrokerError) {
             engine = try SteppedEngine.open(storage, options: openingOptions(), at: instant)
         } catch {
             throw Finding("the store does not open: \(error)")
         }
         noteOpened()
+        guard wasClosed, let recovery = engine?.recovery, !recovery.cuts.isEmpty || recovery.copiedGroups > 0 else { return }
+        throw Finding("after an orderly stop something is cut or copied: \(recovery.cuts.map(\.file)), \(recovery.copiedGroups) groups")
     }
 
-    private func openingOptions() -> EngineOptions {
+    func openingOptions() -> EngineOptions {
         var options = options
         options.clock = ManualClock(start: Timestamp(milliseconds: wall), boot: .milliseconds(boot), bootID: "boot-\(boots)")
         return options
@@ -72,6 +76,7 @@ extension World {
         default: return false
         }
         say("opening while \(trouble)")
+        isClosed = false
         let before = storage.hits
         do throws(BrokerError) {
             engine = try SteppedEngine.open(storage, options: openingOptions(), at: instant)
@@ -100,8 +105,8 @@ extension World {
 
     static let recordKeys = (0..<5).map { RecordKey("record-\($0)") }
 
-    private func observation() -> Tickets {
-        [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.recordKeys))]
+    func observation() -> Tickets {
+        sessionProbes() + [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.recordKeys))]
     }
 
     /// Leases that were renewed for another time than they were taken for: whether that outlives the process is not said, so their holders
@@ -114,7 +119,7 @@ extension World {
     }
 
     /// Takes a turn with requests and syncs until all are answered.
-    private func ask(_ requests: Tickets) throws -> [(ticket: UInt64, reply: SteppedEngine.Reply)] {
+    func ask(_ requests: Tickets) throws -> [(ticket: UInt64, reply: SteppedEngine.Reply)] {
         engine?.turn(requests, at: instant)
         var replies = engine?.takeReplies() ?? []
         while let sync = engine?.beginSync() {
@@ -132,33 +137,15 @@ extension World {
         storage.phase = .append
     }
 
-    /// Nil when what flipped was noticed: a job without its name, or a record that is refused.
-    private func matchedUnlessDamaged(_ candidates: (base: Model, units: [ModelUnit])) throws -> Reference? {
-        do { return try matched(candidates) } catch {
-            for (_, reply) in try ask(observation()) {
-                switch reply {
-                case .refused(let error) where error.code == .storeCorrupt: return nil
-                case .page(let page):
-                    let isNoticed = page.jobs.contains { job in
-                        job.name == nil || job.errors.contains { $0.code == FailureCode.unreadable }
-                    }
-                    if isNoticed { return nil }
-                default: break
-                }
-            }
-            throw error
-        }
-    }
-
-    private func matched(_ candidates: (base: Model, units: [ModelUnit])) throws -> Reference {
-        let requests = renewals() + observation()
+    func matched(_ candidates: (base: Model, units: [ModelUnit]), isRestored: Bool = false) throws -> Reference {
+        let requests = (isRestored ? [] : renewals()) + observation()
         let replies = try ask(requests)
         guard let time = engine?.time, let isClockDoubtful = engine?.isClockDoubtful else { throw Finding("the store is not open") }
         var candidate = candidates.base, differences: [String] = []
         for applied in 0...candidates.units.count {
             if applied > 0 { candidate.apply(candidates.units[applied - 1]) }
             var trial = reference
-            trial.resume(candidate, at: instant, engine: time, isClockDoubtful: isClockDoubtful)
+            trial.resume(candidate, at: instant, engine: time, isClockDoubtful: isClockDoubtful, isRestored: isRestored)
             trial.turn(requests, at: instant)
             if let what = difference(replies, trial) {
                 differences.append(what)
@@ -171,7 +158,9 @@ extension World {
                 continue
             }
             say("it holds \(applied) of \(candidates.units.count) units that were not confirmed")
-            try checkTime(candidate)
+            if !isRestored { try checkTime(candidate) }
+            if let what = engine?.spaceError() { throw Finding(what) }
+            try checkFiles()
             trial.noteAllSeen()
             return trial
         }
@@ -180,6 +169,41 @@ extension World {
         if differences.count > 1 { text += "\n  nor all that was asked for: \(differences.last ?? "")" }
         if let trace { for (index, what) in differences.enumerated() { trace("  candidate \(index): \(what)") } }
         throw Finding(text)
+    }
+
+    /// No file takes room that the store does not know of, but for those that were put aside.
+    private func checkFiles() throws {
+        let aside = ["cut-", "damaged-", "lock"]
+        let known = storage.files.filter { file in !aside.contains { file.hasPrefix($0) } }
+        let there = known.reduce(0) { $0 + storage.size(of: $1) }
+        guard let kept = engine?.diskBytes, there <= kept else {
+            throw Finding("the folder's files take \(there) bytes, and the store knows of \(engine?.diskBytes ?? 0): \(known)")
+        }
+    }
+
+    /// When nothing goes on any more, what is kept is what is needed, and what is ready for more.
+    func checkSpace() throws {
+        storage.heal()
+        var idle = 0
+        for _ in 0..<40 where idle < 3 {
+            do throws(JournalError) {
+                if let work = engine?.beginCheckpoint() {
+                    try work.run()
+                    engine?.endCheckpoint(work, failure: nil)
+                }
+                while let sync = engine?.beginSync() {
+                    try sync.run()
+                    engine?.endSync(sync, failure: nil)
+                }
+            } catch { throw Finding("what gives space back fails for no reason: \(error)") }
+            while let maintenance = engine?.beginMaintenance() { engine?.endMaintenance(maintenance.run()) }
+            if let moves = engine?.beginMoves() { engine?.endMoves(moves.run()) } else { idle += 1 }
+        }
+        guard let kept = engine?.diskBytes, let live = engine?.liveBytes else { return }
+        // Segments that are being filled or ready, and checkpoints.
+        let most = 2 * live + 12 * options.segmentBytes + 512 << 10
+        guard kept <= most else { throw Finding("the store takes \(kept) bytes of disk for \(live) that are needed") }
+        try checkFiles()
     }
 
     private func difference(_ replies: [(ticket: UInt64, reply: SteppedEngine.Reply)], _ trial: Reference) -> String? {
@@ -230,10 +254,11 @@ extension World {
             }
         }
         for job in reference.live.allJobs {
-            let place = "model: \(job.name) in \(job.queue), \(job.state), attempt \(job.attempt), ended \(job.ended), unit \(job.unit)"
+            let place = "model: \(job.title) in \(job.queue), \(job.state), attempt \(job.attempt), ended \(job.ended), unit \(job.unit)"
             say("  \(place)\(reference.isUnsure(job) ? ", may be gone" : "")")
         }
         for (name, queue) in reference.live.queues { say("  model: \(name), \(queue)") }
+        for (id, session) in reference.live.sessions { say("  model: \(id), \(session)") }
     }
 
     /// Every payload and result.
@@ -246,72 +271,5 @@ extension World {
         }
         reference.turn(requests, at: instant)
         for (ticket, reply) in try ask(requests) { try reference.receive(ticket, reply, mayFail: false) }
-    }
-
-    // MARK: Damage
-
-    /// Opens a copy in which bits flipped: it refuses, or goes on with everything that was synced for a second.
-    private func tryFlip() throws {
-        let (original, saved) = (storage, reference)
-        defer {
-            storage = original
-            reference = saved
-            engine = nil
-        }
-        storage = original.kill()
-        storage.heal()
-        var places: [String] = []
-        for _ in 0...roll(2) {
-            guard let file = pick(storage.files.filter { !$0.hasPrefix("cut-") }), let bytes = storage.contents(of: file), !bytes.isEmpty
-            else { continue }
-            var offset = roll(bytes.count)
-            for _ in 0..<64 where bytes[offset] == 0 { offset = roll(bytes.count) }
-            storage.flip(1 << UInt8(roll(8)), of: file, at: offset)
-            places.append("\(file):\(offset)")
-        }
-        say("flipping bits at \(places)")
-        defer {
-            statistics.hits[StorageHit(.flip, .recovery), default: 0] += places.count
-        }
-        do throws(BrokerError) {
-            engine = try SteppedEngine.open(storage, options: openingOptions(), at: instant)
-        } catch {
-            guard error.code == .storeCorrupt else { throw Finding("with bits flipped at \(places) the store does not open: \(error)") }
-            statistics.flipsRefused += 1
-            return
-        }
-        statistics.flipsHarmless += 1
-        let offset = engineOffset, wasTight = wasTight
-        defer {
-            engineOffset = offset
-            self.wasTight = wasTight
-        }
-        // What was synced just before may be gone, and the time that it says with it.
-        self.wasTight = true
-        do {
-            guard let found = try matchedUnlessDamaged(reference.candidates(afterFlip: true)) else { return }
-            reference = found
-            try readDamaged()
-        } catch let finding as Finding {
-            throw Finding("with bits flipped at \(places): \(finding)")
-        }
-    }
-
-    /// Every payload and result is what it should be, or is refused as damaged.
-    private func readDamaged() throws {
-        var requests: Tickets = []
-        for job in reference.live.allJobs where !reference.isUnsure(job) {
-            guard let id = reference.knowledge.ids[job.number] else { continue }
-            requests.append(ticket(.payload(id)))
-            if job.state == .succeeded { requests.append(ticket(.result(id))) }
-        }
-        reference.turn(requests, at: instant)
-        for (ticket, reply) in try ask(requests) {
-            if case .refused(let error) = reply, error.code == .storeCorrupt {
-                reference.open[ticket] = nil
-            } else {
-                try reference.receive(ticket, reply, mayFail: false)
-            }
-        }
     }
 }

@@ -7,42 +7,65 @@ extension World {
         do { return try QueueName(name) } catch { preconditionFailure("a good name") }
     }
 
-    private var queue: QueueName { pick(Self.queueNames) ?? Self.queueNames[0] }
+    /// Beside those that jobs are published to, the one that nothing but dead letters goes to.
+    static let allQueueNames = queueNames + [deadLetters]
+    private static let deadLetters: QueueName = {
+        do { return try QueueName("dead") } catch { preconditionFailure("a good name") }
+    }()
+
+    private var queue: QueueName { pick(Self.allQueueNames) ?? Self.queueNames[0] }
 
     /// Up to so many requests for one turn.
     func makeRequests(most: Int) -> Tickets {
         let count = most == 1 ? 1 : roll(most + 1)
         if !reference.ties.isEmpty, most > 1 { return [ticket(.list(JobQuery(limit: Limits.page)))] }
         return (0..<count).compactMap { _ in
-            guard let request = makeRequest() else { return nil }
+            guard let request = makeNumberedRequest() else { return nil }
             statistics.operations += 1
-            return ticket(request)
+            return request
+        }
+    }
+
+    private func makeNumberedRequest() -> (ticket: UInt64, request: SteppedEngine.Request)? {
+        switch roll(100) {
+        case 0..<4: publishBatch()
+        case 4..<7: completeBatch()
+        default: makeRequest().map { ticket($0) }
         }
     }
 
     private func makeRequest() -> SteppedEngine.Request? {
         switch roll(100) {
-        case 0..<26: return publish()
-        case 26..<46: return lease()
-        case 46..<64: return settle()
-        case 64..<69: return many()
-        case 69..<74: return renew()
-        case 74..<80: return change()
-        case 80..<84: return .commit([Transaction(record())])
-        case 84..<86: return .records([pick(Self.recordKeys) ?? Self.recordKeys[0]])
-        case 86..<91: return read()
-        case 91: return isTight ? nil : .list(JobQuery(limit: Limits.page))
-        case 92: return .queues
-        case 93: return configure()
+        case 0..<22: return publish()
+        case 22..<37: return lease()
+        case 37..<41: return leaseBatch()
+        case 41..<58: return settle()
+        case 58..<63: return many()
+        case 63..<69: return commitInSession()
+        case 69..<73: return renew()
+        case 73..<80: return change()
+        case 80..<83: return .commit([Transaction(record())])
+        case 83..<85: return .records([pick(Self.recordKeys) ?? Self.recordKeys[0]])
+        case 85..<90: return read()
+        case 90: return isTight ? nil : .list(JobQuery(limit: Limits.page))
+        case 91: return .queues
+        case 92, 93: return configure()
         case 94: return existing.map { .pause($0, chance(50)) }
         case 95: return chance(60) ? .purge(queue) : nil
-        case 96: return chance(40) ? .delete(queue, purging: chance(50)) : nil
+        case 96: return delete()
         case 97: return isTight ? nil : .closeHolder(HolderID("holder-\(roll(4))"))
-        case 98: return .check
+        case 98: return isTight || backup != nil || chance(50) ? .check : .backup
         default:
             guard !isTight, let ticket = pick(reference.open.keys.sorted()) else { return nil }
             return .abandon(ticket)
         }
+    }
+
+    private func delete() -> SteppedEngine.Request? {
+        let name = queue
+        // On a full disk there may be no room to make a dead letter queue anew.
+        let isNeeded = reference.live.queues.values.contains { $0.settings.deadLetterQueue == name.description }
+        return chance(40) && !(isTight && isNeeded) ? .delete(name, purging: chance(50)) : nil
     }
 
     private var existing: QueueName? { pick(reference.live.queues.keys.sorted()) }
@@ -58,7 +81,7 @@ extension World {
 
     /// A new message. Its name is its number, so messages must be asked for in the order in which they are decided on.
     func message() -> NewMessage? {
-        guard let queue = isTight ? existing : queue else { return nil }
+        guard let queue = isTight ? existing : pick(Self.queueNames) else { return nil }
         var deduplication: NewMessage.Deduplication?
         if chance(15) {
             let key = NewMessage.Deduplication(key: "key-\(roll(5))", fingerprint: chance(40) ? UInt64(1 + roll(2)) : nil)
@@ -77,14 +100,18 @@ extension World {
         }
         if chance(15) { message.expires = .milliseconds(pick([5, 2_000, 60_000]) ?? 1) }
         message.maxAttempts = chance(70) ? 1 + roll(4) : nil
-        if chance(5) {
+        if chance(25) { message.group = "group-\(roll(3))" }
+        if chance(10) { message.claim = "claim-\(roll(3))" }
+        // What takes too long with attempts left is retried when the engine chooses to: jobs of this queue leave no dead letters, which
+        // would have other attempts.
+        if queue == Self.queueNames[2], chance(12) {
             message.timeout = .milliseconds(1_000 + roll(4_000))
             message.maxAttempts = 1
         }
         return message
     }
 
-    private func payload(_ number: Int) -> Content {
+    func payload(_ number: Int) -> Content {
         let length = chance(85) ? roll(60) : roll(3_000)
         var bytes = Array("\(number):".utf8)
         bytes.reserveCapacity(bytes.count + length)
@@ -111,21 +138,28 @@ extension World {
                 !reference.live.allJobs.contains(where: { $0.queue == name && reference.isUnsure($0) }), !overfull.contains(name)
             else { return nil }
         }
-        return .configure(name, settings(), chance(80) ? .anything : .absent)
+        return .configure(name, settings(of: name), chance(80) ? .anything : .absent)
     }
 
-    private func settings() -> QueueSettings {
+    func settings(of name: QueueName) -> QueueSettings {
         var settings = QueueSettings()
-        settings.maxJobs = pick([5, 40, 1_000_000]) ?? 0
+        settings.overflow = chance(40) ? .dropOldest : .reject
+        if chance(25) { settings.ttl = .milliseconds(pick([300, 5_000, 60_000]) ?? 1) }
+        if chance(30) { settings.maxDeliveries = 1 + roll(4) }
+        if name != Self.queueNames[2], chance(50) {
+            let others = Self.allQueueNames.filter { $0 != name && (!isTight || reference.live.queues[$0] != nil) }
+            settings.deadLetterQueue = pick(others)?.description
+        }
+        settings.maxJobs = pick([5, 15, 40]) ?? 0
         settings.maxBytes = pick([600, 20_000, 1 << 30]) ?? 0
         settings.maxAttempts = 1 + roll(5)
         settings.lease = .milliseconds(pick([100, 2_000, 30_000]) ?? 0)
         settings.dedupWindow = .milliseconds(pick([500, 20_000, 86_400_000]) ?? 0)
         settings.dedupMax = pick([2, 1_000_000]) ?? 0
-        switch roll(4) {
-        case 0: settings.retention = .none
-        case 1: settings.retention = .keep(succeeded: .seconds(10), failed: .seconds(40), count: 1_000_000)
-        case 2: settings.retention = .keep(succeeded: .seconds(365 * 86_400), failed: .seconds(365 * 86_400), count: roll(4))
+        switch roll(8) {
+        case 0, 1: settings.retention = .none
+        case 2, 3, 4: settings.retention = .keep(succeeded: .seconds(10), failed: .seconds(40), count: 1_000_000)
+        case 5, 6: settings.retention = .keep(succeeded: .seconds(365 * 86_400), failed: .seconds(365 * 86_400), count: roll(4))
         default: break
         }
         return settings
@@ -137,6 +171,7 @@ extension World {
         var names = Self.queueNames
         let first = roll(names.count)
         names = chance(70) || isTight ? [names[first]] : Array(names[first...] + names[..<first])
+        if chance(15) { names = [Self.deadLetters] }
         if isTight, reference.live.queues[names[0]] == nil { return nil }
         let index = roll(4)
         let order: HolderOptions.Order = names.count > 1 && chance(50) ? .weighted([1, 3, 2]) : .strict
@@ -161,9 +196,12 @@ extension World {
 
     private func settle() -> SteppedEngine.Request? { settlement().map { .commit([Transaction($0)]) } }
 
-    private func settlement() -> GodwitCore.Operation? {
+    func settlement() -> GodwitCore.Operation? {
         guard let token = token() else { return nil }
-        switch roll(10) {
+        switch roll(12) {
+        case 10 where reference.leased(token)?.message.timeout == nil:
+            let failure = Failure(message: "it makes no sense", code: chance(50) ? "nonsense" : nil)
+            return .deadLetter(token, failure, to: isTight || chance(50) ? nil : pick(Self.allQueueNames))
         case 0...4: return .complete(token, result: chance(50) ? payload(roll(1_000)) : nil)
         case 5, 6:
             let failure = Failure(message: "it did not work", code: chance(80) ? "code-\(roll(3))" : nil)
@@ -171,7 +209,13 @@ extension World {
             return .fail(token, failure, retry: chance(80) ? .after(pick(delays) ?? .zero) : .never)
         default:
             let delays: [Duration?] = [nil, nil, .milliseconds(700), .seconds(30)]
-            return .release(token, delay: pick(delays) ?? nil, counted: chance(40))
+            return .release(
+                token,
+                delay: pick(delays) ?? nil,
+                counted: chance(40),
+                to: chance(25) ? .back : .original,
+                amending: chance(20) ? [Header(name: pick(["number", "tried"]) ?? "", value: "\(roll(100))")] : []
+            )
         }
     }
 
@@ -206,7 +250,10 @@ extension World {
     }
 
     private func change() -> SteppedEngine.Request? {
-        switch roll(3) {
+        switch roll(4) {
+        case 3:
+            let dead = job { $0.message.timeout == nil && ($0.state.isFinal || !$0.deaths.isEmpty) }
+            return dead.map { .commit([Transaction(.redrive($0))]) }
         case 0: return job().map { .commit([Transaction(.cancel($0))]) }
         case 1: return job { $0.message.timeout == nil }.map { .commit([Transaction(.retry($0))]) }
         default: return job { $0.state.isFinal || chance(10) }.map { .commit([Transaction(.forget($0))]) }
@@ -224,7 +271,7 @@ extension World {
         }
     }
 
-    private func record() -> GodwitCore.Operation {
+    func record() -> GodwitCore.Operation {
         let key = pick(Self.recordKeys) ?? Self.recordKeys[0]
         let expectation: Expectation
         switch roll(4) {

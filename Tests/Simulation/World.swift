@@ -13,6 +13,7 @@ final class World {
     var reference = Reference()
     var statistics = Statistics()
     let options: EngineOptions
+    let errors = ErrorLog()
     /// Gets a line for each thing that happens, when somebody wants to read it.
     let trace: ((String) -> Void)?
 
@@ -39,6 +40,14 @@ final class World {
     /// The one queue that calls wait for in this life.
     var waitQueue = 0
 
+    /// Whether the store was stopped in order, and nothing was done to it since.
+    var isClosed = false
+
+    var clients: [SessionClient] = []
+    var held: [HeldBatch] = []
+    var late: [LateReply] = []
+    var backup: RunningBackup?
+
     init(_ plan: SimulationPlan, trace: ((String) -> Void)? = nil) {
         self.plan = plan
         self.trace = trace
@@ -48,7 +57,7 @@ final class World {
         storage.ignoresFolderSyncs = plan.mistake == .folderSyncSkipped
         var options = EngineOptions()
         options.segmentBytes = [32, 64, 128][Int(random.next() % 3)] << 10
-        options.logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+        options.logger = errors.logger
         let generator = Mutex(SplitMix64(seed: random.next()))
         options.random = { generator.withLock { $0.next() } }
         self.options = options
@@ -74,6 +83,7 @@ final class World {
     func run() throws {
         while statistics.operations < plan.operations {
             try open()
+            if reference.live.queues.isEmpty { try configureAll() }
             try live()
             try end()
         }
@@ -83,10 +93,20 @@ final class World {
         statistics.seeds = 1
     }
 
+    /// Queues that are not set up keep their jobs for long: with a few it goes quicker.
+    private func configureAll() throws {
+        let requests = Self.allQueueNames.filter { _ in chance(80) }.map { ticket(.configure($0, settings(of: $0), .anything)) }
+        statistics.operations += requests.count
+        reference.turn(requests, at: instant)
+        for (ticket, reply) in try ask(requests) { try reference.receive(ticket, reply, mayFail: false) }
+    }
+
     /// What is left is as it should be, also after a last orderly stop.
     private func finish() throws {
         try observe()
         try readEverything()
+        try readLate(all: true)
+        try checkSpace()
         try close()
         let last = storage.kill()
         statistics.add(storage.hits)
@@ -110,6 +130,7 @@ final class World {
         storage.heal()
         switch way {
         case "close":
+            if chance(50) { try readLate(all: true) }
             if let sync = syncUnderWay { try endSync(sync) }
             if let checkpoint = checkpointUnderWay {
                 checkpointUnderWay = nil
@@ -135,6 +156,9 @@ final class World {
         engine = nil
         syncUnderWay = nil
         checkpointUnderWay = nil
+        held = []
+        late = []
+        backup = nil
         statistics.add(storage.hits)
         storage = next
         storage.capacity = nil
@@ -151,6 +175,7 @@ final class World {
         if let failure = engine.failure {
             guard mayFail else { throw Finding("closing failed: \(failure)") }
         } else {
+            isClosed = true
             reference.confirm(reference.newestUnit)
         }
         for wait in reference.waits { reference.open[wait.ticket] = Reference.Open(expected: .deliveries([]), unit: 0) }

@@ -1,5 +1,5 @@
 package import GodwitCore
-import GodwitJournal
+package import GodwitJournal
 import Synchronization
 
 /// A backup that is being read: the store's files as they counted at one moment, as a POSIX tar archive.
@@ -12,14 +12,8 @@ package final class StoreBackup: StoreArchive {
     private let thread = WorkThread(name: "godwit-backup")
 
     init(_ moment: JournalSnapshot, created: Timestamp, permit: Permits.Permit) {
-        let manifest = BackupManifest(
-            store: moment.store.description,
-            created: created,
-            files: moment.files.map { BackupManifest.File(name: $0.name, bytes: $0.bytes, capacity: $0.capacity) }
-        )
-        let writer = BackupWriter(manifest, modified: created.milliseconds / 1_000)
-        byteCount = manifest.archiveBytes
-        source = BackupSource(moment: moment, writer: writer, permit: permit)
+        source = BackupSource(moment, created: created, permit: permit)
+        byteCount = source.byteCount
         let time = created.description.prefix(19).filter { $0 != "-" && $0 != ":" }
         fileName = "godwit-\(time)Z.tar"
     }
@@ -39,8 +33,8 @@ package final class StoreBackup: StoreArchive {
     }
 }
 
-/// Where a backup's bytes come from.
-private final class BackupSource: Sendable {
+/// Where a backup's bytes come from: blocking, for one thread at a time.
+package final class BackupSource: Sendable {
     private struct State {
         var writer: BackupWriter
         /// The file that is being read.
@@ -49,15 +43,25 @@ private final class BackupSource: Sendable {
 
     private let moment: JournalSnapshot
     private let state: Mutex<State>
-    private let permit: Permits.Permit
+    private let permit: Permits.Permit?
+    let byteCount: Int
 
-    init(moment: JournalSnapshot, writer: BackupWriter, permit: Permits.Permit) {
+    package convenience init(_ moment: JournalSnapshot, created: Timestamp) { self.init(moment, created: created, permit: nil) }
+
+    init(_ moment: JournalSnapshot, created: Timestamp, permit: Permits.Permit?) {
+        let manifest = BackupManifest(
+            store: moment.store.description,
+            created: created,
+            files: moment.files.map { BackupManifest.File(name: $0.name, bytes: $0.bytes, capacity: $0.capacity) }
+        )
         self.moment = moment
-        state = Mutex(State(writer: writer))
+        state = Mutex(State(writer: BackupWriter(manifest, modified: created.milliseconds / 1_000)))
+        byteCount = manifest.archiveBytes
         self.permit = permit
     }
 
-    func next() -> Result<[UInt8]?, JournalError> {
+    /// The archive's next bytes; nil at its end.
+    package func next() -> Result<[UInt8]?, JournalError> {
         state.withLock { state in
             do throws(JournalError) {
                 var open = state.open

@@ -125,13 +125,19 @@ package final class StoreRestoration {
     /// - Returns: The store, opened; the folder is its from now on.
     /// - Throws: ``BackupError`` when the archive was not whole; ``BrokerError``: `storeCorrupt` when it was made of a damaged store.
     package func finish(options: EngineOptions = EngineOptions()) async throws -> Engine {
+        let options = try release(options)
+        return try await Engine.open(storage: storage, options: options)
+    }
+
+    /// The archive has ended: gives the folder back, for who opens it with these options.
+    /// - Throws: ``BackupError`` when the archive was not whole.
+    package func release(_ options: EngineOptions) throws(BackupError) -> EngineOptions {
         try reader.finish()
         var options = options
         options.restoresBackup = true
-        let storage = storage
         storage.unlock()
         isLocked = false
-        return try await Engine.open(storage: storage, options: options)
+        return options
     }
 
     /// The store is whole: from here on it is one.

@@ -13,8 +13,12 @@ package import GodwitJournal
 package struct SteppedEngine: ~Copyable {
     /// What a caller wants; the methods of ``Broker`` and ``Holder`` as values.
     package enum Request: Sendable {
-        case commit([Transaction])
+        case commit([Transaction], SessionCommit? = nil)
+        case publish(MessageBatch)
         case lease(HolderOptions, max: Int, term: LeaseTerm, wait: Duration)
+        /// As ``Engine/lease(_:for:wait:then:)``, without a wait.
+        case leaseBatch(HolderOptions, max: Int)
+        case complete(LeasedBatch)
         case renew([Renewal])
         case closeHolder(HolderID)
         case read([JobID])
@@ -29,6 +33,7 @@ package struct SteppedEngine: ~Copyable {
         case purge(QueueName)
         case delete(QueueName, purging: Bool)
         case check
+        case backup
         /// The caller with this ticket no longer waits.
         case abandon(UInt64)
     }
@@ -36,8 +41,12 @@ package struct SteppedEngine: ~Copyable {
     /// What a request came to.
     package enum Reply: Sendable {
         case outcomes([TransactionOutcome])
+        /// The messages of a batch.
+        case published([JobID])
         /// Deliveries, and the leases whose messages cannot be read, with the reasons.
         case deliveries([Delivery], unreadable: [(token: LeaseToken, error: BrokerError)])
+        /// Messages in the hands of a holder, and which they are.
+        case batch(LeasedBatch, [JobID])
         case renewals([RenewalOutcome])
         case lookups([JobLookup])
         case content(Content?)
@@ -46,8 +55,23 @@ package struct SteppedEngine: ~Copyable {
         case watched([WatchAnswer])
         case statuses([QueueStatus])
         case count(Int)
+        case backup(JournalSnapshot)
         case done
         case refused(BrokerError)
+    }
+
+    /// An answer that is on its way: its caller has still to read the journal, whenever it comes to that.
+    package struct Pending: Sendable {
+        let answer: Answer
+
+        /// Whether there is anything to read, and it is neither refused nor empty.
+        package var isToBeRead: Bool {
+            switch answer {
+            case .deliveries(let jobs): !jobs.isEmpty
+            case .content(let content): content != nil
+            default: false
+            }
+        }
     }
 
     private var core: EngineCore
@@ -79,9 +103,13 @@ package struct SteppedEngine: ~Copyable {
 
     private func command(_ request: Request) -> Command {
         switch request {
-        case .commit(let transactions): .commit(transactions.map { PreparedTransaction($0, resolver.identity) }, nil)
+        case .commit(let transactions, let session): .commit(transactions.map { PreparedTransaction($0, resolver.identity) }, session)
+        case .publish(let batch): .publishBatch(batch)
         case .lease(let holder, let max, let term, let wait):
             .lease(LeaseRequest(holder: holder, max: max, term: term, wait: wait.inMilliseconds))
+        case .leaseBatch(let holder, let max):
+            .lease(LeaseRequest(holder: holder, max: max, term: .holderLife, wait: 0, isBatch: true))
+        case .complete(let batch): .completeBatch(batch)
         case .renew(let renewals): .renew(renewals)
         case .closeHolder(let id): .closeHolder(id)
         case .read(let ids): .read(ids)
@@ -96,17 +124,32 @@ package struct SteppedEngine: ~Copyable {
         case .purge(let name): .purge(name)
         case .delete(let name, let purging): .delete(name, purging: purging)
         case .check: .check
+        case .backup: .backup
         case .abandon(let ticket): .abandon(ticket)
         }
     }
 
     /// The replies that may leave, each once.
     package mutating func takeReplies() -> [(ticket: UInt64, reply: Reply)] {
-        core.takeAnswers().map { ($0, reply($1)) }
+        takePending().map { ($0, reply($1)) }
     }
 
-    private func reply(_ answer: Answer) -> Reply {
-        do throws(BrokerError) { return try resolve(answer) } catch { return .refused(error) }
+    /// The answers that may leave, each once, as callers get them.
+    package mutating func takePending() -> [(ticket: UInt64, pending: Pending)] {
+        core.takeAnswers().map { ($0, Pending(answer: $1)) }
+    }
+
+    /// What a caller does with an answer, on its own thread, now or later.
+    package func reply(_ pending: Pending) -> Reply {
+        do throws(BrokerError) { return try resolve(pending.answer) } catch { return .refused(error) }
+    }
+
+    /// The bodies of leased messages, in their order.
+    package func bodies(of batch: LeasedBatch) throws(BrokerError) -> [[UInt8]] {
+        do {
+            let bodies = try resolver.reader.bodies(at: batch.items.map(\.message))
+            return (0..<bodies.count).map { index in bodies.withBody(index) { Array($0) } }
+        } catch { throw BrokerError(error) }
     }
 
     private func resolve(_ answer: Answer) throws(BrokerError) -> Reply {
@@ -118,6 +161,10 @@ package struct SteppedEngine: ~Copyable {
                 readable,
                 unreadable: unreadable.map { (resolver.identity.token(sequence: $0.job.view.sequence, fencing: $0.job.fencing), $0.error) }
             )
+        case .published(let range):
+            return .published((0..<range.count).map { resolver.identity.jobID(range.first + UInt64($0)) })
+        case .batch(let batch): return .batch(batch, batch.items.map { resolver.identity.jobID($0.sequence) })
+        case .backup(let moment): return .backup(moment)
         case .renewals(let outcomes): return .renewals(outcomes)
         case .lookups(let views): return .lookups(views.map(resolver.lookup))
         case .content(let content):
@@ -187,6 +234,13 @@ package struct SteppedEngine: ~Copyable {
     /// Begins work on files that takes long: `run()` it, then ``endMaintenance(_:)``. Nil when there is nothing to do.
     package mutating func beginMaintenance() -> JournalMaintenance? { core.journal.beginMaintenance() }
     package mutating func endMaintenance(_ result: JournalMaintenance.Result) { core.journal.endMaintenance(result) }
+
+    /// How the numbers that are kept of the journal's space differ from what is there; nil where they do not.
+    package func spaceError() -> String? { core.state.useError() }
+    /// The bytes of all files that the journal keeps.
+    package var diskBytes: Int { core.journal.diskBytes }
+    /// About how many bytes of them are needed.
+    package var liveBytes: Int { core.state.use.total.bytes }
 
     /// Writes and syncs what is there and gives the storage back; everybody who still waits is answered.
     package mutating func close() { core.close() }

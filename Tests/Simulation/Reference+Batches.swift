@@ -1,0 +1,74 @@
+import GodwitCore
+import GodwitEngine
+
+/// Many plain messages at a time.
+extension Reference {
+    mutating func publish(_ ticket: UInt64, _ batch: MessageBatch) {
+        for name in batch.queues.names { openQueue(name) }
+        let messages = batches.removeValue(forKey: ticket) ?? []
+        for name in batch.queues.names {
+            let mine = messages.filter { $0.queue == name }
+            guard !mine.isEmpty, let settings = live.queues[name]?.settings else { continue }
+            let bytes = mine.reduce(0) { $0 + $1.size }
+            if settings.overflow == .dropOldest, mine.count <= settings.maxJobs, bytes <= settings.maxBytes {
+                makeRoom(in: name, settings, for: mine.count, bytes, priority: Int(batch.priority))
+            }
+            guard mine.count <= settings.maxJobs, bytes <= settings.maxBytes else { return expect(ticket, .refused(.tooLarge)) }
+            guard hasRoom(name, settings, for: mine.count, bytes) else { return expect(ticket, .refused(.busy)) }
+        }
+        var events: [ModelEvent] = [], numbers: [Int] = []
+        for message in messages {
+            guard let number = Self.number(in: message.payload) else { preconditionFailure("clients number their messages") }
+            numbers.append(number)
+            let expires = (live.queues[message.queue]?.settings.ttl).map { engine + $0.inMilliseconds }
+            events.append(.published(message, number: number, due: nil, expires: expires))
+        }
+        record(events)
+        expect(ticket, .published(numbers))
+    }
+
+    /// The number that a payload begins with.
+    private static func number(in payload: Content) -> Int? {
+        payload.bytes.withUnsafeBytes { Int(String(decoding: $0.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)) }
+    }
+
+    private func hasRoom(_ name: QueueName, _ settings: QueueSettings, for count: Int, _ bytes: Int) -> Bool {
+        let unfinished = live.unfinished(name)
+        return unfinished.jobs + count <= settings.maxJobs && unfinished.bytes + bytes <= settings.maxBytes
+    }
+
+    /// Drops the oldest, one by one: they are gone also when that is not enough.
+    private mutating func makeRoom(in name: QueueName, _ settings: QueueSettings, for count: Int, _ bytes: Int, priority: Int) {
+        openDeadLetterQueue(of: name)
+        while !hasRoom(name, settings, for: count, bytes) {
+            guard let oldest = oldest(of: name, live, []), oldest.message.priority <= priority else { return }
+            record(die(oldest, FailureCode.dropped, .dropped))
+        }
+    }
+
+    mutating func leaseBatch(_ ticket: UInt64, _ request: LeaseRequest) {
+        serveWaiting()
+        for name in request.holder.queues { openQueue(name) }
+        guard let deliveries = deliver(request) else { return expect(ticket, .deliveries([]), unit: 0) }
+        expect(ticket, .batch(deliveries.jobs), unit: deliveries.restsOn)
+    }
+
+    /// Those of which nothing is kept are completed in one record, the others one by one.
+    mutating func complete(_ ticket: UInt64) {
+        var together: [ModelEvent] = [], alone: [ModelEvent] = []
+        for (number, serial) in completions.removeValue(forKey: ticket) ?? [] {
+            guard let job = live.job(number), job.lease?.serial == serial else { continue }
+            let isPlain =
+                job.order == job.birth && job.progress == nil && job.failures.isEmpty && job.message.timeout == nil
+                && job.headers == job.message.headers
+            if isPlain, live.queues[job.queue]?.keepsFinished == false {
+                together.append(.completed(number, nil))
+            } else {
+                alone.append(.completed(number, nil))
+            }
+        }
+        if !together.isEmpty { record(together) }
+        for event in alone { record([event]) }
+        expect(ticket, .count(together.count + alone.count))
+    }
+}
