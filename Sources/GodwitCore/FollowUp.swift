@@ -123,7 +123,9 @@ extension Operation {
     /// What it takes as a part of a message, or of what follows, about.
     package var followUpSize: Int {
         switch self {
-        case .enqueue(let message): 64 + message.queue.description.utf8.count + message.size
+        case .enqueue(let message):
+            64 + message.queue.description.utf8.count + message.size + (message.deduplication?.key.utf8.count ?? 0)
+                + (message.group?.utf8.count ?? 0) + (message.claim?.utf8.count ?? 0)
         case .put(let key, let value, _, _): 64 + key.name.utf8.count + value.count
         case .add(let addition):
             64 + addition.key.name.utf8.count + addition.step.utf8.count + addition.then.reduce(0) { $0 + $1.followUpSize }

@@ -189,6 +189,32 @@ struct OnFinalTests {
         #expect(core.state.owed.isEmpty)
     }
 
+    @Test("on a full disk jobs end, and what follows them waits for room: none of it is lost")
+    func diskFull() async throws {
+        let store = try await Fixture()
+        let job = try await store.publish { $0.onFinal = named }
+        try await store.run(.add(Addition(key: RecordKey("c"), step: "a", target: 2, then: [message("counted", .name("third"))])))
+        try await store.engine.delete(.name("third"), purging: true)
+        try await store.untilPrepared()
+        store.storage.capacity = 1
+        // Down to the last block: what is missing is room for a queue's record.
+        for size in [100_000, 1_000, 1] {
+            _ = await expectError(.diskFull) {
+                for _ in 0..<1_100 { try await store.publish(.name("full"), String(repeating: "x", count: size)) }
+            }
+        }
+        try await store.run(.cancel(job))
+        #expect(try await waiting(store) == [])
+        _ = await expectError(.diskFull) { try await store.run(.add(Addition(key: RecordKey("c"), step: "b", target: 2))) }
+        store.storage.capacity = nil
+        try await eventually("there is room again") {
+            await store.clock.advance(by: .seconds(6))
+            return try await waiting(store) == ["cancelled"]
+        }
+        #expect(try await store.run(.add(Addition(key: RecordKey("c"), step: "b", target: 2)))[0].added?.completes == true)
+        #expect(try await waiting(store, .name("third")) == ["counted"])
+    }
+
     @Test("limits are said with the field; a fingerprint tells what follows apart")
     func limits() async throws {
         let store = try await Fixture { $0.createsQueues = false }

@@ -113,7 +113,8 @@ extension EngineCore {
         guard let then = counter.then, counter.count + addition.amount >= counter.target,
             let followUps = try? readFollowUps(at: then.location)
         else { return nil }
-        _ = try openQueues(for: followUps.map(\.operation), in: "then")
-        return nil
+        let error = try openQueues(for: followUps.map(\.operation), in: "then")
+        // Whatever else keeps a queue from being made, the counter's steps are counted all the same.
+        return error?.code == .diskFull ? error : nil
     }
 }

@@ -47,6 +47,8 @@ extension EngineCore {
         }
         let operations = all.filter { owed.states.isEmpty || !$0.when.isDisjoint(with: owed.states) }.map(\.operation)
         if let error = try openQueues(for: operations, in: "on_final") {
+            // It is not for want of room that anything is passed over.
+            if error.code == .diskFull { throw .noSpace }
             options.logger.error(
                 "what follows an end lacks a queue, and is passed over",
                 metadata: ["after": "\(name(of: subject))", "error": "\(error)"]

@@ -149,7 +149,9 @@ struct EngineCore: ~Copyable {
         }
         answerWatches()
         writeIfShown()
-        if !hasMoreDue, state.cleanings.isEmpty, !isOwing {
+        // What waits for room on the disk waits for time to pass.
+        let isBlocked = self.instant.boot < dueBlockedUntil
+        if !hasMoreDue, state.cleanings.isEmpty || (isBlocked && isOwingMuch), isBlocked || !isOwing {
             for ticket in clockFollowers { hold(ticket, .done, until: state.change) }
             clockFollowers.removeAll()
         }
