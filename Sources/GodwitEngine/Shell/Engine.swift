@@ -60,8 +60,10 @@ package final class Engine: Broker {
                     continuation.resume(
                         returning: .success(attached(core, inbox: inbox, ended: ended, directory: directory, options: options))
                     )
-                    let loop = EngineThread(core, inbox: inbox, clock: options.clock, logger: options.logger)
+                    let workers = WorkThreads()
+                    let loop = EngineThread(core, inbox: inbox, workers: workers, clock: options.clock, logger: options.logger)
                     loop.run()
+                    workers.stop()
                     ended.set()
                 } catch {
                     continuation.resume(returning: .failure(error))

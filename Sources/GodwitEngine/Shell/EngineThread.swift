@@ -4,16 +4,18 @@ import GodwitJournal
 import Logging
 
 /// The loop around the core: one thread that takes what came in, lets the core take its turn, and sees to syncs and answers.
+///
+/// What it does between two waits is ``take()`` and ``carryOut()``, and what blocks is its workers': so a test walks through all orders in which
+/// callers and workers can meet it.
 struct EngineThread: ~Copyable {
     private var core: EngineCore
     private let inbox: Inbox
     private let clock: any EngineClock
     private let logger: Logger
+    private let workers: any Workers
     private var calls = OpenCalls()
-    private var syncer: WorkThread?
-    private var maintainer: WorkThread?
-    private var checkpointer: WorkThread?
-    private var mover: WorkThread?
+    private var batch = Inbox.Batch()
+    private var isClosing = false
     private var isSyncing = false
     private var isMaintaining = false
     private var isCheckpointing = false
@@ -36,8 +38,9 @@ struct EngineThread: ~Copyable {
     private static let slowSync: Int64 = 50
     private static let slowDiskMemory: Int64 = 60_000
 
-    init(_ core: consuming EngineCore, inbox: Inbox, clock: any EngineClock, logger: Logger) {
+    init(_ core: consuming EngineCore, inbox: Inbox, workers: any Workers, clock: any EngineClock, logger: Logger) {
         self.core = core
+        self.workers = workers
         self.inbox = inbox
         self.clock = clock
         self.logger = logger
@@ -46,48 +49,64 @@ struct EngineThread: ~Copyable {
 
     /// Runs until the inbox is closed; all who wait are answered then, and the store is closed.
     consuming func run() {
-        var isClosing = false
-        var batch = Inbox.Batch()
         maintain()
-        while !isClosing || isSyncing || isMaintaining || isCheckpointing || isScanning {
+        while !isDone {
             inbox.wait(milliseconds: isClosing ? nil : waitTime)
-            inbox.exchange(&batch)
-            isClosing = isClosing || batch.isClosing
-            if let (sync, failure) = batch.sync {
-                isSyncing = false
-                core.endSync(sync, failure: failure)
-                answer()
-            }
-            if let maintenance = batch.maintenance {
-                isMaintaining = false
-                core.journal.endMaintenance(maintenance)
-                if maintenance.failure != nil { createsFrom = clock.now().boot + Self.creationDelay }
-            }
-            if let (work, failure) = batch.checkpoint {
-                isCheckpointing = false
-                core.endCheckpoint(work, failure: failure)
-            }
-            if let scan = batch.scan {
-                isScanning = false
-                core.endScan(scan)
-            }
-            turn(&batch)
-            sync(isLoad: batch.commands.count >= Self.messagesUnderLoad)
-            answer()
-            // Nothing of it stays while this thread waits: messages are large, and what was leased pins its segments.
-            batch.clear()
-            if !isClosing {
-                seeToSpace()
-                maintain()
-            }
+            take()
+            carryOut()
         }
+        finish()
+    }
+
+    /// Whether the inbox is closed, and nothing goes on any more that was begun.
+    var isDone: Bool { isClosing && !isSyncing && !isMaintaining && !isCheckpointing && !isScanning }
+
+    /// Takes what came in, whole.
+    mutating func take() {
+        inbox.exchange(&batch)
+        isClosing = isClosing || batch.isClosing
+    }
+
+    /// Does what was taken asks for, and answers all that may be answered.
+    mutating func carryOut() {
+        // Out of its place, for the loop changes meanwhile.
+        var batch = Inbox.Batch()
+        swap(&batch, &self.batch)
+        if let (sync, failure) = batch.sync {
+            isSyncing = false
+            core.endSync(sync, failure: failure)
+            answer()
+        }
+        if let maintenance = batch.maintenance {
+            isMaintaining = false
+            core.journal.endMaintenance(maintenance)
+            if maintenance.failure != nil { createsFrom = clock.now().boot + Self.creationDelay }
+        }
+        if let (work, failure) = batch.checkpoint {
+            isCheckpointing = false
+            core.endCheckpoint(work, failure: failure)
+        }
+        if let scan = batch.scan {
+            isScanning = false
+            core.endScan(scan)
+        }
+        turn(&batch)
+        sync(isLoad: batch.commands.count >= Self.messagesUnderLoad)
+        answer()
+        // Nothing of it stays while this thread waits: messages are large, and what was leased pins its segments.
+        batch.clear()
+        swap(&batch, &self.batch)
+        if !isClosing {
+            seeToSpace()
+            maintain()
+        }
+    }
+
+    /// Closes the store, and answers everybody who still waits.
+    mutating func finish() {
         core.close()
         answer()
         for reply in calls.removeAll() { reply.give(.refused(core.failure ?? .closed)) }
-        syncer?.stop()
-        maintainer?.stop()
-        checkpointer?.stop()
-        mover?.stop()
     }
 
     private var waitTime: Int64? {
@@ -112,8 +131,7 @@ struct EngineThread: ~Copyable {
             if isLoad || begun < overlapsUntil || core.held.isEmpty || !inbox.isEmpty {
                 isSyncing = true
                 let inbox = inbox
-                if syncer == nil { syncer = WorkThread(name: "godwit-sync") }
-                syncer?.run {
+                workers.run(.sync) {
                     do throws(JournalError) {
                         try sync.run()
                         inbox.post(sync: sync, failure: nil)
@@ -161,8 +179,7 @@ struct EngineThread: ~Copyable {
         let inbox = inbox
         if !isCheckpointing, core.isCheckpointDue, let work = core.beginCheckpoint() {
             isCheckpointing = true
-            if checkpointer == nil { checkpointer = WorkThread(name: "godwit-checkpoint") }
-            checkpointer?.run {
+            workers.run(.checkpoint) {
                 do throws(JournalError) {
                     try work.run()
                     inbox.post(checkpoint: work, failure: nil)
@@ -178,8 +195,7 @@ struct EngineThread: ~Copyable {
         core.reclaimDead()
         guard let scan = core.beginScan() else { return }
         isScanning = true
-        if mover == nil { mover = WorkThread(name: "godwit-mover") }
-        mover?.run { inbox.post(scan.run()) }
+        workers.run(.mover) { inbox.post(scan.run()) }
     }
 
     /// Has the journal's files seen to, away from this thread.
@@ -187,9 +203,8 @@ struct EngineThread: ~Copyable {
         guard !isMaintaining else { return }
         guard let maintenance = core.journal.beginMaintenance(mayCreate: clock.now().boot >= createsFrom) else { return }
         isMaintaining = true
-        if maintainer == nil { maintainer = WorkThread(name: "godwit-files") }
         let inbox = inbox, logger = logger
-        maintainer?.run {
+        workers.run(.files) {
             let result = maintenance.run(unless: { inbox.isClosed })
             if let failure = result.failure {
                 logger.warning("the journal's files could not be seen to", metadata: ["error": "\(failure)"])

@@ -2,6 +2,32 @@ import Foundation
 import GodwitJournal
 import Synchronization
 
+/// Kinds of blocking work beside the engine's loop.
+enum WorkKind: String {
+    case sync, files, checkpoint, mover
+}
+
+/// Whoever does blocking work for the engine's loop: one piece of each kind at a time, which says by itself that it has ended.
+protocol Workers: AnyObject {
+    /// The piece of this kind before must have ended.
+    func run(_ kind: WorkKind, _ work: @escaping @Sendable () -> Void)
+}
+
+/// A thread for each kind of work that comes up.
+final class WorkThreads: Workers {
+    private var threads: [WorkKind: WorkThread] = [:]
+
+    func run(_ kind: WorkKind, _ work: @escaping @Sendable () -> Void) {
+        let thread = threads[kind] ?? WorkThread(name: "godwit-\(kind.rawValue)")
+        threads[kind] = thread
+        thread.run(work)
+    }
+
+    func stop() {
+        for thread in threads.values { thread.stop() }
+    }
+}
+
 /// Runs one blocking piece of the journal's work at a time on a thread of its own.
 final class WorkThread: Sendable {
     private struct State {
