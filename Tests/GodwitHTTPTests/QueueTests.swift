@@ -132,8 +132,8 @@ struct QueueTests {
             #expect(try batch.json["jobs"].elements.map { $0["transient"].raw } == ["true", "false"])
             let lease = try await server.post("/v1/queues/q/leases").json["leases"][0]
             _ = try await server.post(
-                "/v1/leases/\(lease["lease"].string ?? "")/complete",
-                #"{"result": 1, "enqueue": [{"queue": "next", "payload": 5, "transient": true}]}"#
+                "/v1/leases/batch",
+                #"[{"lease": "\#(lease["lease"].string ?? "")", "complete": 1, "enqueue": [{"queue": "next", "payload": 5, "transient": true}]}]"#
             )
             #expect(try await server.get("/v1/jobs?queue=next").json["jobs"][0]["transient"].raw == "true")
             #expect(try await server.post("/v1/queues/q/jobs?transient=yes", "1").json["field"].string == "transient")
