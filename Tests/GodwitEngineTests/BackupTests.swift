@@ -182,6 +182,63 @@ struct BackupTests {
         await fixture.engine.close()
     }
 
+    @Test("a failure of any call while a restoration is given up, and of the power after it, leaves nothing that opens as a store")
+    func abandoned() async throws {
+        let fixture = try await Fixture()
+        try await fixture.publish(.work, "here")
+        let archive = try await Self.archive(of: fixture.engine)
+        await fixture.engine.close()
+        for call in 1...8 {
+            for seed in 1...10 as ClosedRange<UInt64> {
+                let storage = MemoryStorage(name: "restored")
+                let restoration = try StoreRestoration.begin(in: storage)
+                try restoration.add(archive[...])
+                // one call alone, or the power at once
+                if seed % 2 == 0 { storage.failAnyCall(at: call) } else { storage.stop(at: call) }
+                restoration.abandon()
+                let left = storage.crash(seed: seed).files.filter { $0 != "lock" }
+                #expect(left.isEmpty || left.contains(StoreRestoration.marker), "call \(call), seed \(seed): \(left)")
+            }
+        }
+    }
+
+    @Test("a restoration whose opening failed is given up as a whole, and one that has become a store is not")
+    func abandonedOpening() async throws {
+        let fixture = try await Fixture()
+        let job = try await fixture.publish(.work, "here")
+        let archive = try await Self.archive(of: fixture.engine)
+        await fixture.engine.close()
+        let storage = MemoryStorage(name: "restored")
+        var hasLeftMore = false
+        for call in [StorageCall.create, .write, .sync, .rename, .syncDirectory] {
+            let failing = try StoreRestoration.begin(in: storage)
+            try failing.add(archive[...])
+            let restored = Set(storage.files)
+            storage.fail(call)
+            guard let engine = try? await failing.finish(options: fixture.options) else {
+                storage.heal()
+                hasLeftMore = hasLeftMore || !restored.isSuperset(of: storage.files)
+                failing.abandon()
+                #expect(storage.files.allSatisfy { $0 == "lock" }, "\(call): \(storage.files)")
+                continue
+            }
+            await engine.close()
+            for file in storage.files { try storage.delete(file) }
+        }
+        #expect(hasLeftMore)
+
+        let again = storage.kill()
+        let whole = try StoreRestoration.begin(in: again)
+        try whole.add(archive[...])
+        let restored = try await whole.finish(options: fixture.options)
+        whole.abandon()
+        await restored.close()
+        whole.abandon()
+        let reopened = try await Engine.open(storage: again.kill(), options: fixture.options)
+        #expect(try await reopened.payload(of: job).bytes.text == "here")
+        await reopened.close()
+    }
+
     @Test("nothing is restored into a folder with anything in it, and a damaged archive leaves it empty")
     func refusals() async throws {
         let fixture = try await Fixture()

@@ -13,7 +13,6 @@ package final class StoreRestoration {
     private var reader = BackupReader()
     private var file: (any StorageFile)?
     private var offset = 0
-    private var written: [String] = []
     private var isLocked = true
 
     /// What the archive says of itself, once that was read.
@@ -63,7 +62,8 @@ package final class StoreRestoration {
     private func clear() throws(JournalError) -> Bool {
         let names = try storage.list().filter { $0 != "lock" }
         guard names.contains(Self.marker) else { return names.isEmpty }
-        // Nothing but a restoration makes files in a folder with this one, which is the last to go.
+        // Nothing but a restoration makes files in a folder with this one, which is the last to go: only when no failure can bring the others
+        // back, and not at all when one of them stays.
         for name in names where Self.isOwn(name) { try storage.delete(name) }
         try storage.syncDirectory()
         try storage.delete(Self.marker)
@@ -96,7 +96,6 @@ package final class StoreRestoration {
             try begin(manifest)
         case .file(let description):
             file = try storage.create(description.name, size: description.capacity)
-            written.append(description.name)
             offset = 0
         case .bytes(let bytes):
             if let file { try bytes.withUnsafeBytes { try file.writeAll($0, at: offset) } }
@@ -112,7 +111,6 @@ package final class StoreRestoration {
     private func begin(_ manifest: BackupManifest) throws {
         let content = manifest.encoded
         let file = try storage.create(Self.marker, size: content.count)
-        written.append(Self.marker)
         try content.withUnsafeBytes { try file.writeAll($0, at: 0) }
         try file.syncData()
         try storage.syncDirectory()
@@ -146,10 +144,14 @@ package final class StoreRestoration {
         try storage.syncDirectory()
     }
 
-    /// Removes what was written, after a failure: the folder is empty again.
+    /// Removes what was written, after a failure, an opening's at the end included: the folder is empty again, or still refused.
+    ///
+    /// What has become a store, or is somebody else's by now, is left alone.
     package func abandon() {
-        // The marker is the last to go: what is left by a failure is still refused.
-        for name in written.reversed() { try? storage.delete(name) }
-        try? storage.syncDirectory()
+        if !isLocked {
+            guard (try? storage.lock()) != nil else { return }
+            isLocked = true
+        }
+        _ = try? clear()
     }
 }
