@@ -38,6 +38,22 @@ struct Knowledge {
     /// The store was opened again: what it gives out from now on must be above all that it gave before.
     mutating func beginLife() { earlierFencing = highestFencing }
 
+    /// A flip took these units, though they had been confirmed: the store gives out the ids and versions of what they brought again.
+    mutating func forget(_ lost: ArraySlice<ModelUnit>) {
+        let made = lost.flatMap(\.events).compactMap { event -> Int? in
+            switch event {
+            case .published(_, let number, _, _), .copied(_, let number, _, _, _): number
+            default: nil
+            }
+        }
+        for number in made {
+            if let id = ids.removeValue(forKey: number) { numbers[id] = nil }
+        }
+        guard let first = lost.first?.number else { return }
+        units = units.filter { $0.value < first }
+        usedRecordVersions = usedRecordVersions.filter { $0.value.unit < first }
+    }
+
     mutating func learn(id: JobID, of number: Int) throws {
         if let known = ids[number] {
             guard known == id else { throw Finding(what: "\(ModelJob.name(of: number)) has the id \(id) now, it had \(known)") }

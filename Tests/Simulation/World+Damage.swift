@@ -25,8 +25,10 @@ extension World {
                 places.append("\(file), a body")
                 continue
             }
-            var offset = roll(bytes.count)
-            for _ in 0..<64 where bytes[offset] == 0 { offset = roll(bytes.count) }
+            // Checkpoints have what they list in any order: how often this draws must not tell on what follows.
+            var draws = SplitMix64(seed: random.next())
+            var offset = Int.random(in: 0..<bytes.count, using: &draws)
+            for _ in 0..<64 where bytes[offset] == 0 { offset = .random(in: 0..<bytes.count, using: &draws) }
             storage.flip(1 << UInt8(roll(8)), of: file, at: offset)
             places.append("\(file):\(offset)")
         }
@@ -81,7 +83,7 @@ extension World {
 
     /// Nil when what flipped was noticed: a job without its name, or a record that is refused.
     private func matchedUnlessDamaged(_ candidates: (base: Model, units: [ModelUnit]), _ told: Int) throws -> Reference? {
-        do { return try matched(candidates) } catch {
+        do { return try matched(candidates, isFlipped: true) } catch {
             // The operator was told, of a message that has no dead letter because it cannot be read, say.
             if errors.count > told { return nil }
             for (_, reply) in try ask(observation()) {

@@ -83,6 +83,7 @@ extension World {
             storage.heal()
             storage.capacity = nil
             noteOpened()
+            makeRoom()
             return true
         } catch {
             guard storage.hits != before else { throw Finding("the store does not open: \(error)") }
@@ -99,6 +100,11 @@ extension World {
         }
         storage.phase = .recovery
         return false
+    }
+
+    /// An opening on a full disk leaves publishes refused until there are files for them again.
+    private func makeRoom() {
+        while let maintenance = engine?.beginMaintenance() { engine?.endMaintenance(maintenance.run()) }
     }
 
     // MARK: What is there
@@ -137,7 +143,12 @@ extension World {
         storage.phase = .append
     }
 
-    func matched(_ candidates: (base: Model, units: [ModelUnit]), isRestored: Bool = false) throws -> Reference {
+    /// - Parameter isFlipped: whether bits flipped in it, so that what was confirmed may be lost.
+    func matched(
+        _ candidates: (base: Model, units: [ModelUnit]),
+        isRestored: Bool = false,
+        isFlipped: Bool = false
+    ) throws -> Reference {
         let requests = (isRestored ? [] : renewals()) + observation()
         let replies = try ask(requests)
         guard let time = engine?.time, let isClockDoubtful = engine?.isClockDoubtful else { throw Finding("the store is not open") }
@@ -145,6 +156,7 @@ extension World {
         for applied in 0...candidates.units.count {
             if applied > 0 { candidate.apply(candidates.units[applied - 1]) }
             var trial = reference
+            if isFlipped { trial.knowledge.forget(candidates.units[applied...]) }
             trial.resume(candidate, at: instant, engine: time, isClockDoubtful: isClockDoubtful, isRestored: isRestored)
             trial.turn(requests, at: instant)
             if let what = difference(replies, trial) {
@@ -196,7 +208,7 @@ extension World {
                     engine?.endSync(sync, failure: nil)
                 }
             } catch { throw Finding("what gives space back fails for no reason: \(error)") }
-            while let maintenance = engine?.beginMaintenance() { engine?.endMaintenance(maintenance.run()) }
+            makeRoom()
             if let moves = engine?.beginMoves() { engine?.endMoves(moves.run()) } else { idle += 1 }
         }
         guard let kept = engine?.diskBytes, let live = engine?.liveBytes else { return }
