@@ -90,6 +90,16 @@ struct Model {
         return lease.term
     }
 
+    /// A lease goes on though its job could not be settled, and the attempt takes as long as it does.
+    mutating func keepLease(of number: Int, for least: Int64, at leaseNow: Int64) {
+        guard let job = jobs[number]?.copy(), var lease = job.lease else { return }
+        let end = leaseNow + max(lease.term, least)
+        lease.deadline = max(lease.deadline, end)
+        lease.attemptDeadline = max(lease.attemptDeadline, end)
+        job.lease = lease
+        jobs[number] = job
+    }
+
     /// Drops an ended job, or a key, whose time is over.
     mutating func drop(_ number: Int) {
         if number < jobs.count { jobs[number] = nil }

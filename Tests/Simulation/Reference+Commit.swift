@@ -77,6 +77,19 @@ extension Reference {
         return .committed(results)
     }
 
+    /// What an operation's records may take beside the client's bytes.
+    private static let mostOverhead = 512
+
+    /// There is room for settles, and not for what a transaction brings along with its own: the holders keep their leases for ten seconds
+    /// at least.
+    mutating func postpone(_ transaction: Transaction) -> ExpectedOutcome {
+        let settled = transaction.operations.compactMap { $0.lease.flatMap { leased($0) } }
+        let bytes = transaction.operations.reduce(settled.reduce(0) { $0 + $1.size }) { $0 + $1.bytes + Self.mostOverhead }
+        guard !settled.isEmpty, bytes > 4_096 else { return .aborted(operation: 0, [.diskFull]) }
+        for job in settled { live.keepLease(of: job.number, for: 10_000, at: leaseNow) }
+        return .aborted(operation: 0, [.busy])
+    }
+
     private mutating func decide(_ operation: Operation, _ progress: inout Progress) throws -> ([ModelEvent], ExpectedResult) {
         switch operation {
         case .enqueue(let message): return try enqueue(message, &progress)
@@ -239,6 +252,26 @@ extension Reference {
         case .version(let version):
             let known = record.flatMap { knowledge.recordVersions[Knowledge.RecordChange(key: key, unit: $0.unit)] }
             if known != version { throw Refusal(.versionConflict) }
+        }
+    }
+}
+
+extension GodwitCore.Operation {
+    /// The lease that it settles.
+    fileprivate var lease: LeaseToken? {
+        switch self {
+        case .complete(let token, _), .fail(let token, _, _), .deadLetter(let token, _, _), .release(let token, _, _, _, _): token
+        default: nil
+        }
+    }
+
+    /// The client's bytes that it brings along.
+    fileprivate var bytes: Int {
+        switch self {
+        case .enqueue(let message): message.size
+        case .complete(_, let result): result?.bytes.count ?? 0
+        case .put(_, let value, _, _): value.count
+        default: 0
         }
     }
 }

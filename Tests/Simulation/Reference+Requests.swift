@@ -13,6 +13,8 @@ extension Reference {
         var leases: Set<Int>?
         /// The request that there was no room for.
         var refused: UInt64?
+        /// Whether that was for what a transaction brings along with its settles: their leases go on.
+        var isPostponed = false
 
         static let none = Shortage()
     }
@@ -25,7 +27,7 @@ extension Reference {
         }
         passTime(budget: shortage.time, leases: shortage.leases)
         for (ticket, request) in requests {
-            if ticket == shortage.refused { refuse(ticket, request) } else { carryOut(ticket, request) }
+            if ticket == shortage.refused { refuse(ticket, request, shortage.isPostponed) } else { carryOut(ticket, request) }
         }
         serveWaiting()
     }
@@ -34,9 +36,9 @@ extension Reference {
         open[ticket] = Open(expected: expected, unit: unit ?? newestUnit, wallOffset: instant.wall - engine)
     }
 
-    private mutating func refuse(_ ticket: UInt64, _ request: Request) {
+    private mutating func refuse(_ ticket: UInt64, _ request: Request, _ isPostponed: Bool) {
         if case .commit(let transactions, _) = request {
-            expect(ticket, .outcomes(transactions.map { _ in .aborted(operation: 0, [.diskFull]) }))
+            expect(ticket, .outcomes(transactions.map { isPostponed ? postpone($0) : .aborted(operation: 0, [.diskFull]) }))
         } else {
             expect(ticket, .refused(.diskFull), unit: 0)
         }

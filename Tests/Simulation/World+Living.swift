@@ -320,10 +320,10 @@ extension World {
 
     /// What there may have been no room for.
     private func shortages(_ refusable: [UInt64]) -> [Reference.Shortage] {
-        let refusals = [nil] + refusable.map { Optional($0) }
+        let refusals = [(nil, false)] + refusable.flatMap { [(Optional($0), false), ($0, true)] }
         var shortages: [Reference.Shortage] = []
         for time in [nil] + (0..<12).map({ Optional($0) }) {
-            shortages += refusals.map { Reference.Shortage(time: time, refused: $0) }
+            shortages += refusals.map { Reference.Shortage(time: time, refused: $0, isPostponed: $1) }
         }
         var trial = reference
         trial.pass(to: instant)
@@ -331,7 +331,7 @@ extension World {
         guard overdue.count > 1 else { return shortages }
         for bits in 1..<(1 << overdue.count) - 1 {
             let leases = Set(overdue.enumerated().filter { bits >> $0.offset & 1 == 1 }.map(\.element))
-            shortages += refusals.map { Reference.Shortage(leases: leases, refused: $0) }
+            shortages += refusals.map { Reference.Shortage(leases: leases, refused: $0, isPostponed: $1) }
         }
         return shortages
     }
