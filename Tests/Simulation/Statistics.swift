@@ -54,7 +54,7 @@ package struct Statistics: Sendable {
         require(.compaction, .readError, .stop, .powerFailure)
         require(.copying, .writeError, .syncError, .noSpace, .stop, .kill, .powerFailure, .lostBlock, .tornBlock)
         require(.backup, .readError, .shortRead)
-        require(.restore, .writeError, .syncError, .otherError, .noSpace, .shortWrite, .stop, .kill, .powerFailure, .lostBlock, .lostEntry)
+        require(.restore, .writeError, .syncError, .otherError, .noSpace, .shortWrite, .stop, .kill, .powerFailure, .lostEntry)
         require(.recovery, .readError, .writeError, .syncError, .noSpace, .otherError, .shortRead, .shortWrite, .stop)
         require(.recovery, .kill, .powerFailure, .lostBlock, .tornBlock, .lostEntry, .flip, .replacedBody)
         return required
