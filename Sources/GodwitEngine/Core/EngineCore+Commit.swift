@@ -82,9 +82,7 @@ extension EngineCore {
             // They are made when it ends; one that can never be is said now.
             guard !box.message.onFinal.isEmpty, !options.createsQueues else { return nil }
             return try openQueues(for: box.message.onFinal.map(\.operation), in: "on_final")
-        default:
-            try openQueue(for: operation)
-            return nil
+        default: return try openQueue(for: operation)
         }
     }
 

@@ -96,7 +96,9 @@ extension EngineCore {
     // MARK: Dead letters
 
     /// Sees to it that the queue is there that an operation may send a dead letter to, or back to. Without room for it dead letters stay in place.
-    mutating func openQueue(for operation: PreparedOperation) throws(JournalError) {
+    /// - Returns: why a dead letter cannot go back.
+    @discardableResult
+    mutating func openQueue(for operation: PreparedOperation) throws(JournalError) -> BrokerError? {
         var target: QueueName?
         let lease: LeaseName?
         switch operation {
@@ -104,29 +106,32 @@ extension EngineCore {
         case .redrive(let job):
             guard let sequence = job.sequence, let entry = state.unfinishedJob(sequence), entry.pointee.state != .running,
                 let name = readMessage(sequence, entry)?.stored.deaths.first?.queue
-            else { return }
+            else { return nil }
             return try openLetterQueue(name)
         case .deadLetter(let name, _, let queue): (lease, target) = (name, queue)
         case .enqueue(let box):
-            guard let number = queueNumber(box.message.queue) else { return }
+            guard let number = queueNumber(box.message.queue) else { return nil }
             let settings = state.queues.at(number).pointee.settings
             if settings.overflow == .dropOldest { try openDeadLetterQueue(of: number) }
-            return
-        default: return
+            return nil
+        default: return nil
         }
-        guard let lease, let (entry, _) = state.lease(lease.sequence, lease.fencing) else { return }
+        guard let lease, let (entry, _) = state.lease(lease.sequence, lease.fencing) else { return nil }
         try openDeadLetterQueue(of: entry.pointee.queue, or: target)
+        return nil
     }
 
     mutating func openDeadLetterQueue(of queue: UInt32, or target: QueueName? = nil) throws(JournalError) {
-        if let name = target ?? deadLetterQueue(of: queue) { try openLetterQueue(name) }
+        if let name = target ?? deadLetterQueue(of: queue) { _ = try openLetterQueue(name) }
     }
 
-    private mutating func openLetterQueue(_ name: QueueName) throws(JournalError) {
-        guard state.queues.numbers[name] == nil, tooManyQueues == nil else { return }
+    private mutating func openLetterQueue(_ name: QueueName) throws(JournalError) -> BrokerError? {
+        guard state.queues.numbers[name] == nil, tooManyQueues == nil else { return nil }
         do { try createQueue(name) } catch {
             guard error.changedNothing else { throw error }
+            return BrokerError(error)
         }
+        return nil
     }
 
     private func deadLetterQueue(of queue: UInt32) -> QueueName? {
