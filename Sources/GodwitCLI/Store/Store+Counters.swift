@@ -12,14 +12,13 @@ extension Store {
 
     /// A counter as it stands, or, however long that takes, when it is full.
     func counter(_ name: String, whenComplete: Bool) async throws -> JSONValue {
-        while true {
-            let asked = ContinuousClock.now
-            var request = StoreRequest(.get, ["v1", "counters", name])
-            if whenComplete { request.prefer(wait: Self.longPoll) }
-            let counter = try await json(request)
-            if !whenComplete || counter["complete"]?.bool != false { return counter }
-            // A server that is stopping does not hold its answers: it is not asked again and again until it is gone.
-            if asked.duration(to: .now) < Self.pause { try await Task.sleep(for: Self.pause) }
+        var request = StoreRequest(.get, ["v1", "counters", name])
+        if whenComplete { request.prefer(wait: Self.longPoll) }
+        let asked = request
+        return try await polling {
+            try await json(asked)
+        } until: {
+            !whenComplete || $0["complete"]?.bool != false
         }
     }
 

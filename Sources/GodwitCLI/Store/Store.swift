@@ -36,10 +36,19 @@ struct Store: Sendable {
 
     /// Waits, as long as it takes, until the job is final.
     func finalJob(_ id: String) async throws -> JSONValue {
+        try await polling {
+            try await job(id, wait: Self.longPoll)
+        } until: {
+            JobText.isFinal($0)
+        }
+    }
+
+    /// Asks by long polls, as long as it takes, until the answer is the one that is waited for.
+    func polling(_ ask: () async throws -> JSONValue, until isLast: (JSONValue) -> Bool) async throws -> JSONValue {
         while true {
             let asked = ContinuousClock.now
-            let job = try await self.job(id, wait: Self.longPoll)
-            if JobText.isFinal(job) { return job }
+            let answer = try await ask()
+            if isLast(answer) { return answer }
             // A server that is stopping does not hold its answers: it is not asked again and again until it is gone.
             if asked.duration(to: .now) < Self.pause { try await Task.sleep(for: Self.pause) }
         }
