@@ -16,7 +16,13 @@ package final class FileStorage: Storage {
     package let name: String
     /// Whether nothing is ever changed: not even the folder or its lock file is made.
     private let isReadOnly: Bool
-    private let holder = Mutex<Descriptor?>(nil)
+    private let held = Mutex(Held())
+
+    private struct Held {
+        var lock: Descriptor?
+        /// The folder itself, so that to sync its entries never takes a descriptor at a moment when the process has none left.
+        var folder: Descriptor?
+    }
 
     /// - Parameters:
     ///   - path: the folder, made by ``lock()`` when it is missing.
@@ -57,7 +63,8 @@ package final class FileStorage: Storage {
             let pid = Array("\(getpid())\n".utf8)
             _ = try uninterrupted { pwrite(file.number, pid, pid.count, 0) }
         }
-        holder.withLock { $0 = file }
+        let folder = try perform(.lock) { () throws(SystemError) in try Descriptor(opening: name, O_RDONLY | O_DIRECTORY) }
+        held.withLock { $0 = Held(lock: file, folder: folder) }
     }
 
     private func lockReadOnly() throws(JournalError) {
@@ -71,7 +78,7 @@ package final class FileStorage: Storage {
             return
         }
         try take(file)
-        holder.withLock { $0 = file }
+        held.withLock { $0.lock = file }
     }
 
     private func take(_ file: Descriptor) throws(JournalError) {
@@ -93,7 +100,7 @@ package final class FileStorage: Storage {
 
     package func unlock() {
         // closing the file ends the lock
-        holder.withLock { $0 = nil }
+        held.withLock { $0 = Held() }
     }
 
     package func list() throws(JournalError) -> [String] {
@@ -132,7 +139,10 @@ package final class FileStorage: Storage {
     }
 
     package func syncDirectory() throws(JournalError) {
-        try perform(.syncDirectory) { () throws(SystemError) in try syncFolder(name) }
+        let folder = held.withLock(\.folder)
+        try perform(.syncDirectory) { () throws(SystemError) in
+            if let folder { try folder.syncEntries() } else { try syncFolder(name) }
+        }
     }
 }
 

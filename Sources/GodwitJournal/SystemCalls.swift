@@ -40,6 +40,15 @@ final class Descriptor: Sendable {
         #endif
     }
 
+    /// Makes the entries of the folder that this is durable.
+    func syncEntries() throws(SystemError) {
+        #if canImport(Darwin)
+        try syncData()
+        #else
+        _ = try uninterrupted { fsync(number) }
+        #endif
+    }
+
     /// Allocates blocks for `size` bytes and makes the file that long.
     func allocate(_ size: Int) throws(SystemError) {
         #if canImport(Darwin)
@@ -69,12 +78,7 @@ final class Descriptor: Sendable {
 
 /// Makes entries of the folder durable.
 func syncFolder(_ path: String) throws(SystemError) {
-    let folder = try Descriptor(opening: path, O_RDONLY | O_DIRECTORY)
-    #if canImport(Darwin)
-    try folder.syncData()
-    #else
-    _ = try uninterrupted { fsync(folder.number) }
-    #endif
+    try Descriptor(opening: path, O_RDONLY | O_DIRECTORY).syncEntries()
 }
 
 /// Makes a folder that only its owner may enter, with all that leads to it, each durable; one that is there is left as it is.

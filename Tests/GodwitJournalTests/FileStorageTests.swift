@@ -47,6 +47,18 @@ struct FileStorageTests {
         }
     }
 
+    @Test("entries of the folder are synced without another descriptor: a process may have none left at that moment")
+    func entriesWithoutDescriptor() throws {
+        let folder = try TemporaryFolder()
+        let storage = FileStorage(folder.path + "/store")
+        try storage.lock()
+        // where the folder cannot be opened by its name, only one that is open already can be synced
+        #expect(rename(folder.path + "/store", folder.path + "/elsewhere") == 0)
+        try storage.syncDirectory()
+        storage.unlock()
+        #expect(throws: JournalError.self) { try storage.syncDirectory() }
+    }
+
     @Test("a store on files is there again after it was closed, and after it was left without closing")
     func roundTrip() throws {
         let folder = try TemporaryFolder()
