@@ -48,7 +48,7 @@ extension Journal {
 
     private mutating func makeReady() -> JournalMaintenance.Duty {
         let prepared = takeLikeliestSpare()
-        return .makeReady(prepared, newHeader(for: prepared), urgency)
+        return .makeReady(prepared, newHeader(for: prepared))
     }
 
     private mutating func makeDraft() -> JournalMaintenance.Duty {
@@ -94,9 +94,9 @@ extension Journal {
         return .delete(free.map { FileName.segment($0.number) })
     }
 
-    /// Files that were written before come first, for they need not be written out.
+    /// Files that were written before come first: their blocks are quicker to sync.
     private mutating func takeLikeliestSpare() -> PreparedSegment {
-        spares.remove(at: spares.firstIndex { !$0.isUnwritten } ?? 0)
+        spares.remove(at: spares.firstIndex { $0.writtenBytes == $0.capacity } ?? 0)
     }
 
     private mutating func note(_ result: JournalMaintenance.Result) {
@@ -110,7 +110,10 @@ extension Journal {
                 // the journal could not wait and went on in one of a higher number: this one needs another number, too
                 let name = FileName.segment(made.header.number)
                 let capacity = Int(made.header.capacity)
-                spares.append(PreparedSegment(name: name, file: made.file, capacity: capacity, isFresh: made.header.isFresh))
+                let isFresh = made.header.isFresh
+                spares.append(
+                    PreparedSegment(name: name, file: made.file, capacity: capacity, isFresh: isFresh, writtenBytes: made.writtenBytes)
+                )
             }
         case .spare(let prepared):
             spares.append(prepared)
@@ -119,8 +122,6 @@ extension Journal {
             self.draft = draft
         case .done:
             break
-        case .stopped:
-            if case .makeReady(let prepared, _, _) = result.duty { spares.append(prepared) }
         case .failed(let error):
             failed(result.duty, error)
         }
@@ -133,7 +134,7 @@ extension Journal {
             checkpointStage = .none
             try? storage.delete(pending.name)
             try? storage.delete(FileName.checkpoint(pending.found.header.number))
-        case .makeReady(let prepared, let header, _):
+        case .makeReady(let prepared, let header):
             // how far it came is not known; what is left is found at the next opening
             try? storage.delete(prepared.name)
             try? storage.delete(FileName.segment(header.number))

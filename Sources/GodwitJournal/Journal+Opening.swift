@@ -47,7 +47,7 @@ extension Journal {
     private static func create(in storage: any Storage, _ survey: StoreSurvey, options: JournalOptions) throws(JournalError) -> Journal {
         let leftovers = survey.unfinished + survey.unused.map(\.name) + survey.drafts
         if !leftovers.isEmpty { try storage.deleteDurably(leftovers) }
-        let prepared = try PreparedSegment.written(FileName.spare(survey.nextSpare), size: options.firstSegmentBytes, in: storage)
+        let prepared = try PreparedSegment(creating: FileName.spare(survey.nextSpare), size: options.firstSegmentBytes, in: storage)
         let header = SegmentHeader(
             number: survey.nextSegment,
             store: StoreID(high: options.random(), low: options.random()),
@@ -87,7 +87,7 @@ extension Journal {
             storage,
             options: options,
             store: newest.header.store,
-            segment: ReadySegment(header: newest.header, file: try newest.open()),
+            segment: try newest.reopened(),
             chain: walk.durable,
             mark: mark
         )
@@ -165,7 +165,7 @@ extension Journal {
         let file = try storage.open(name)
         if ahead < options.spareSegments + options.reserveSegments, try file.size() == options.segmentBytes {
             // whether it was written in full is not known, so what lies in it says nothing
-            spares.append(PreparedSegment(name: name, file: file, capacity: options.segmentBytes, isFresh: false))
+            spares.append(PreparedSegment(name: name, file: file, capacity: options.segmentBytes, isFresh: false, writtenBytes: 0))
         } else {
             try storage.delete(name)
         }
@@ -246,7 +246,7 @@ extension Journal {
     mutating func fileForCopy(ofAtLeast size: Int) throws(JournalError) -> PreparedSegment {
         let size = max(options.firstSegmentBytes, Block.roundUp(size))
         do {
-            return try PreparedSegment.written(FileName.spare(takeSpareNumber()), size: size, in: storage)
+            return try PreparedSegment(creating: FileName.spare(takeSpareNumber()), size: size, in: storage)
         } catch {
             guard error == .noSpace, let index = spares.firstIndex(where: { $0.capacity >= size }) else { throw error }
             // Nothing new may go into it: it is what is left for settles.
@@ -268,7 +268,7 @@ extension Journal {
         self.table = table
         self.storage = FrugalStorage(base: storage, table: table)
         self.options = options
-        self.segment = Segment(header: segment.header, file: segment.file)
+        self.segment = Segment(segment)
         self.chain = chain
         self.mark = mark
         inUse = []

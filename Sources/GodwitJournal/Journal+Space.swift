@@ -116,10 +116,9 @@ extension Journal {
     }
 
     mutating func take(_ next: ReadySegment) {
-        segment = Segment(header: next.header, file: next.file)
+        segment = Segment(next)
         table.add(next.header, file: next.file)
         inUse.append(SpaceOfSegment(number: next.header.number, capacity: Int(next.header.capacity)))
         position = Block.size
-        urgency.isUrgent = false
     }
 }

@@ -61,7 +61,6 @@ package struct Journal: ~Copyable, Sendable {
     /// An opening on a full disk made a segment of one of the reserve's: what that was kept for is in the current segment then.
     var hasSpentReserve = false
     var isMaintaining = false
-    let urgency = Urgency()
     let pins = PinTable()
 
     // Checkpoints.

@@ -6,7 +6,7 @@ import Musl
 import Glibc
 #endif
 
-/// Work on the journal's files that takes long: ``run(unless:)`` it on any thread but the journal's (not on the one that syncs either),
+/// Work on the journal's files that takes long: ``run()`` it on any thread but the journal's (not on the one that syncs either),
 /// then give the result to ``Journal/endMaintenance(_:)``.
 package struct JournalMaintenance: Sendable {
     enum Duty: Sendable {
@@ -14,7 +14,7 @@ package struct JournalMaintenance: Sendable {
         /// somebody may be reading it.
         case place(PendingCheckpoint, oldest: String?, draft: String?)
         /// Makes a segment complete but for its first group.
-        case makeReady(PreparedSegment, SegmentHeader, Urgency)
+        case makeReady(PreparedSegment, SegmentHeader)
         /// Takes a dead segment's name away, so that its file can be used again.
         case recycle(segment: String, capacity: Int, spare: String)
         case delete([String])
@@ -29,7 +29,6 @@ package struct JournalMaintenance: Sendable {
         case spare(PreparedSegment)
         case draft(DraftFile)
         case done
-        case stopped
         case failed(JournalError)
     }
 
@@ -57,33 +56,25 @@ package struct JournalMaintenance: Sendable {
     }
 
     /// Does it.
-    ///
-    /// - Parameter isStopped: asked between pieces of a long work whether to stop.
-    package func run(unless isStopped: () -> Bool = { false }) -> Result {
+    package func run() -> Result {
         do throws(JournalError) {
-            return Result(duty: duty, outcome: try perform(unless: isStopped))
+            return Result(duty: duty, outcome: try perform())
         } catch {
             return Result(duty: duty, outcome: .failed(.creating(error)))
         }
     }
 
-    private func perform(unless isStopped: () -> Bool) throws(JournalError) -> Outcome {
+    private func perform() throws(JournalError) -> Outcome {
         switch duty {
         case .place(let pending, let oldest, let draft):
             return try place(pending, oldest, draft)
-        case .makeReady(let prepared, let header, let urgency):
-            var mustStop = false
-            _ = try prepared.writeOut(unless: {
-                mustStop = isStopped()
-                return mustStop || urgency.isUrgent
-            })
-            if mustStop { return .stopped }
+        case .makeReady(let prepared, let header):
             return .ready(try prepared.takeIntoUse(header, in: storage))
         case .recycle(let segment, let capacity, let spare):
             let file = try storage.open(segment)
             // durable with the renaming that follows, before anything is written into it
             try storage.rename(segment, to: spare)
-            return .spare(PreparedSegment(name: spare, file: file, capacity: capacity, isFresh: false))
+            return .spare(PreparedSegment(name: spare, file: file, capacity: capacity, isFresh: false, writtenBytes: capacity))
         case .delete(let files):
             for file in files { try storage.delete(file) }
             try storage.syncDirectory()

@@ -1,10 +1,10 @@
 /// What a journal needs to know besides its storage.
 package struct JournalOptions: Sendable {
-    /// The size of a segment file. The first segment of a store is smaller (see ``firstSegmentBytes``), so that opening an empty folder
-    /// is quick; a copy made by recovery may be larger.
+    /// The size of a segment file. The first segment of a store is smaller (see ``firstSegmentBytes``), so that a folder that is
+    /// little used stays small; a copy made by recovery may be larger.
     package var segmentBytes: Int
 
-    /// The size of a new store's first segment: it is written in full while the store is opened.
+    /// The size of a new store's first segment, and the least of one that an opening makes for a copy.
     package var firstSegmentBytes: Int
 
     /// How many segments are kept ahead of need, besides the reserve.

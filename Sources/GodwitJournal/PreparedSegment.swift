@@ -5,14 +5,16 @@ struct PreparedSegment: Sendable {
     let capacity: Int
     /// It is known to hold nothing but zeros.
     let isFresh: Bool
-    /// Its blocks were never written: the first write of each would cost the file system a note of its own.
-    var isUnwritten = false
+    /// Blocks from here on may never have been written: the first write of each costs the file system a note of its own.
+    var writtenBytes: Int
 }
 
 /// A segment that is complete but for its first group.
 struct ReadySegment: Sendable {
     var header: SegmentHeader
     var file: any StorageFile
+    /// See ``PreparedSegment/writtenBytes``.
+    var writtenBytes: Int
 }
 
 /// A segment that may hold what is needed.
@@ -37,50 +39,10 @@ extension PreparedSegment {
     /// - Throws: ``JournalError/noSpace``, or what the storage threw. Neither harms the journal.
     init(creating name: String, size: Int, in storage: any Storage) throws(JournalError) {
         do {
-            self.init(name: name, file: try storage.create(name, size: size), capacity: size, isFresh: true, isUnwritten: true)
+            self.init(name: name, file: try storage.create(name, size: size), capacity: size, isFresh: true, writtenBytes: 0)
         } catch {
             throw .creating(error)
         }
-    }
-
-    /// A new file of which every block is written and on disk, or nothing.
-    ///
-    /// - Throws: as ``init(creating:size:in:)``.
-    static func written(_ name: String, size: Int, in storage: any Storage) throws(JournalError) -> PreparedSegment {
-        var prepared = try PreparedSegment(creating: name, size: size, in: storage)
-        do throws(JournalError) {
-            _ = try prepared.writeOut(unless: { false })
-            try prepared.file.syncData()
-        } catch {
-            // what was thrown says more than a failure to clean up; the file is found and deleted at the next opening
-            try? storage.delete(name)
-            throw .creating(error)
-        }
-        prepared.isUnwritten = false
-        return prepared
-    }
-
-    /// Writes every block once, unless that was done: slow, and then every group is twice as fast to sync.
-    ///
-    /// - Parameter isStopped: asked between pieces whether to stop.
-    /// - Returns: whether all is written.
-    func writeOut(unless isStopped: () -> Bool) throws(JournalError) -> Bool {
-        guard isUnwritten else { return true }
-        let piece = 1 << 20
-        /// Synced piecemeal, so that a sync of the journal never waits for the whole of it.
-        let syncedPieces = 4
-        let zeroes = UnsafeMutableRawBufferPointer.allocate(byteCount: min(piece, capacity), alignment: Block.size)
-        defer { zeroes.deallocate() }
-        zeroes.initializeMemory(as: UInt8.self, repeating: 0)
-        var offset = 0
-        while offset < capacity {
-            if isStopped() { return false }
-            let count = min(zeroes.count, capacity - offset)
-            try file.writeAll(UnsafeRawBufferPointer(rebasing: zeroes[..<count]), at: offset)
-            offset += count
-            if offset < capacity, offset % (piece * syncedPieces) == 0 { try file.syncData() }
-        }
-        return true
     }
 
     /// Gives the file its number and its new life. Both are durable when this returns, and only then may the first group be written: so a
@@ -95,6 +57,6 @@ extension PreparedSegment {
         header.write(to: block)
         try file.writeAll(UnsafeRawBufferPointer(block), at: 0)
         try file.syncData()
-        return ReadySegment(header: header, file: file)
+        return ReadySegment(header: header, file: file, writtenBytes: max(writtenBytes, Block.size))
     }
 }

@@ -5,6 +5,8 @@ struct Segment: Sendable {
     var generation: UInt64
     var seed: HeaderSeed
     var capacity: Int
+    /// See ``PreparedSegment/writtenBytes``; where that is not known, 0.
+    var writtenBytes = 0
 
     init(header: SegmentHeader, file: any StorageFile) {
         number = header.number
@@ -12,6 +14,11 @@ struct Segment: Sendable {
         generation = header.generation
         seed = header.seed
         capacity = Int(header.capacity)
+    }
+
+    init(_ ready: ReadySegment) {
+        self.init(header: ready.header, file: ready.file)
+        writtenBytes = ready.writtenBytes
     }
 
     var name: String { FileName.segment(number) }

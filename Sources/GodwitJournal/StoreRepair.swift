@@ -147,7 +147,7 @@ package enum StoreRepair {
             storage,
             options: options,
             store: damaged.header.store,
-            segment: ReadySegment(header: damaged.header, file: try damaged.open()),
+            segment: try damaged.reopened(),
             chain: rescue.chain,
             mark: place
         )

@@ -11,6 +11,9 @@ struct FoundSegment {
     var name: String { FileName.segment(number) }
 
     func open() throws(JournalError) -> any StorageFile { try storage.open(name) }
+
+    /// To go on in; how much of it was ever written is not known.
+    func reopened() throws(JournalError) -> ReadySegment { ReadySegment(header: header, file: try open(), writtenBytes: 0) }
 }
 
 /// What a folder holds: the first step of recovery. It reads and changes nothing.

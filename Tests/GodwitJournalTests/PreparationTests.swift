@@ -17,7 +17,7 @@ struct PreparationTests {
         #expect(try journal.add([entry(2, bytes: 20_000)])[0].segment == 2)
         #expect(storage.totalCalls == before)
         try journal.write()
-        #expect(storage.totalCalls == before + 1)
+        #expect(storage.totalCalls == before + 2, "the group, and zeroes behind it")
         try journal.sync()
         #expect(try contents(of: storage.crash(seed: 1)) == [entry(1, bytes: 20_000), entry(2, bytes: 20_000)])
     }
@@ -72,25 +72,34 @@ struct PreparationTests {
         }
     }
 
-    @Test("a preparation that is told to stop stops between two pieces")
-    func stopping() throws {
+    @Test("small groups are written into blocks that were written before: zeroes go ahead of them, rarely, as far as the segment reaches")
+    func writingAhead() throws {
         let storage = MemoryStorage()
-        let journal = try open(storage, options(segment: 8 << 20, first: 16 << 10))
-        let creation = try #require(journal.beginMaintenance())
-        #expect(journal.beginMaintenance() == nil, "one at a time")
-        journal.endMaintenance(creation.run())
-        let preparation = try #require(journal.beginMaintenance())
-        var pieces = 0
-        let result = preparation.run(unless: {
-            pieces += 1
-            return pieces > 3
-        })
-        #expect(result.failure == nil && pieces == 4)
-        #expect(files(storage, "segment-").count == 1)
-        journal.endMaintenance(result)
-        #expect(journal.maintainAll() == nil)
-        #expect(files(storage, "segment-").count == 3)
-        try journal.close()
-        #expect(files(storage, "segment-").count == 1)
+        let journal = try open(storage, options(segment: 1 << 20, first: 1 << 20))
+        var written = storage.calls[.write] ?? 0
+        func writes(_ body: () throws -> Void) rethrows -> Int {
+            try body()
+            defer { written = storage.calls[.write] ?? 0 }
+            return (storage.calls[.write] ?? 0) - written
+        }
+        // The mark that the opening wrote had 256 KiB of zeroes behind it.
+        for number in 0..<64 { #expect(try writes { try journal.commit([entry(number)]) } == 1, "\(number)") }
+        #expect(try writes { try journal.commit([entry(64)]) } == 2)
+        #expect(try writes { try journal.commit([entry(65, bytes: 300_000)]) } == 1, "a large group needs none")
+        #expect(try writes { try journal.commit([entry(66)]) } == 2)
+        let entries = (0..<65).map { entry($0) } + [entry(65, bytes: 300_000), entry(66)]
+        #expect(try contents(of: storage.crash(seed: 3)) == entries)
+        #expect(try contents(of: storage.kill()) == entries)
+    }
+
+    @Test("zeroes ahead that cannot be written harm nothing")
+    func writingAheadFails() throws {
+        let storage = MemoryStorage()
+        let journal = try open(storage, options(segment: 1 << 20, first: 1 << 20))
+        for number in 0..<64 { try journal.commit([entry(number)]) }
+        // The group is the next call, the zeroes behind it the one after that.
+        storage.failAnyCall(at: storage.totalCalls + 2, errno: 28)
+        for number in 64..<70 { try journal.commit([entry(number)]) }
+        #expect(try contents(of: storage.crash(seed: 4)) == (0..<70).map { entry($0) })
     }
 }

@@ -205,7 +205,7 @@ struct EngineThread: ~Copyable {
         isMaintaining = true
         let inbox = inbox, logger = logger
         workers.run(.files) {
-            let result = maintenance.run(unless: { inbox.isClosed })
+            let result = maintenance.run()
             if let failure = result.failure {
                 logger.warning("the journal's files could not be seen to", metadata: ["error": "\(failure)"])
             }
