@@ -38,6 +38,16 @@ enum Command: Sendable {
     case followClock
     /// The caller with this ticket no longer waits.
     case abandon(Ticket)
+
+    /// How many messages it is about, if it changes something.
+    var messages: Int {
+        switch self {
+        case .commit(let transactions, _): transactions.count
+        case .publishBatch(let batch): batch.count
+        case .completeBatch(let batch): batch.count
+        default: 1
+        }
+    }
 }
 
 /// A call for jobs.

@@ -91,7 +91,7 @@ struct EngineThread: ~Copyable {
             core.endScan(scan)
         }
         turn(&batch)
-        sync(isLoad: batch.commands.count >= Self.messagesUnderLoad)
+        sync(isLoad: Self.isLoad(batch))
         answer()
         // Nothing of it stays while this thread waits: messages are large, and what was leased pins its segments.
         batch.clear()
@@ -107,6 +107,12 @@ struct EngineThread: ~Copyable {
         core.close()
         answer()
         for reply in calls.removeAll() { reply.give(.refused(core.failure ?? .closed)) }
+    }
+
+    private static func isLoad(_ batch: borrowing Inbox.Batch) -> Bool {
+        var messages = 0
+        for index in batch.commands.indices where messages < messagesUnderLoad { messages += batch.commands[index].command.messages }
+        return messages >= messagesUnderLoad
     }
 
     private var waitTime: Int64? {
