@@ -119,8 +119,8 @@ extension EngineCore {
     /// Takes up to the wanted number of jobs, of so many bytes, out of their lines, in the holder's order.
     private mutating func pick(_ request: LeaseRequest, _ queues: [UInt32]) -> [(job: ReadyJob, queue: UInt32)] {
         var picks: [(job: ReadyJob, queue: UInt32)] = [], bytes = 0
-        func fits(_ job: ReadyJob) -> Bool {
-            bytes += Int(state.jobs.find(job.sequence)?.pointee.size ?? 0)
+        func fits(_ head: ReadyHead) -> Bool {
+            bytes += Int(head.size)
             return picks.isEmpty || bytes <= Limits.leaseBytes
         }
         switch request.holder.order {
@@ -128,25 +128,29 @@ extension EngineCore {
             for number in queues {
                 let queue = state.queues.at(number)
                 guard !queue.pointee.isPaused else { continue }
-                while picks.count < request.max, let job = state.head(of: queue) {
-                    guard fits(job) else { return picks }
+                while picks.count < request.max, let head = state.head(of: queue) {
+                    guard fits(head) else { return picks }
                     queue.pointee.ready.removeFirst()
-                    picks.append((job, number))
+                    picks.append((head.job, number))
                 }
             }
         case .weighted(let weights):
             var turns = holders[request.holder.id]?.turns ?? Turns(queues: queues.count)
             // The same holder may name others in another call.
             if turns.count != queues.count { turns = Turns(queues: queues.count) }
+            // Nothing else happens meanwhile, so a head that was found is the head when its queue has its turn.
+            var heads = [ReadyHead?](repeating: nil, count: queues.count)
             turns.give(weights) { index in
                 let queue = state.queues.at(queues[index])
-                return !queue.pointee.isPaused && state.head(of: queue) != nil
+                if !queue.pointee.isPaused { heads[index] = state.head(of: queue) }
+                return heads[index] != nil
             } take: { index in
+                guard picks.count < request.max, let head = heads[index], fits(head) else { return nil }
                 let queue = state.queues.at(queues[index])
-                guard picks.count < request.max, let job = state.head(of: queue), fits(job) else { return nil }
                 queue.pointee.ready.removeFirst()
-                picks.append((job, queues[index]))
-                return state.head(of: queue) != nil
+                picks.append((head.job, queues[index]))
+                heads[index] = state.head(of: queue)
+                return heads[index] != nil
             }
             holders[request.holder.id]?.turns = turns
         }

@@ -159,7 +159,7 @@ extension EngineCore {
     mutating func status(_ number: UInt32) -> QueueStatus {
         let queue = state.queues.at(number)
         var oldest: Timestamp?
-        if let head = state.head(of: queue), let entry = state.jobs.find(head.sequence) {
+        if let head = state.head(of: queue), let entry = state.jobs.find(head.job.sequence) {
             oldest = Timestamp(milliseconds: entry.pointee.time)
         }
         return QueueStatus(

@@ -6,12 +6,18 @@ import HeapModule
 /// Stride scheduling (Waldspurger and Weihl, 1995): a queue's pass goes on by a step that is the smaller the more it weighs, and the one
 /// furthest behind is next. Who had nothing to give for a while does not get that time back.
 struct Turns {
+    /// A queue's place in line, as one number, for that is quick to compare: how far its pass is ahead of all, then its index, so that the
+    /// first one in the holder's order goes first among those that are even.
     private struct Turn: Comparable {
-        var pass: Int
-        /// The first one in the holder's order goes first among those that are even.
-        var index: Int
+        private var key: UInt64
+        private static let indexBits: UInt64 = 16
 
-        static func < (a: Turn, b: Turn) -> Bool { a.pass != b.pass ? a.pass < b.pass : a.index < b.index }
+        init(ahead: Int, index: Int) { key = UInt64(ahead) << Self.indexBits | UInt64(index) }
+
+        var ahead: Int { Int(key >> Self.indexBits) }
+        var index: Int { Int(key & (1 << Self.indexBits - 1)) }
+
+        static func < (a: Turn, b: Turn) -> Bool { a.key < b.key }
     }
 
     /// The step of weight 1: with the largest weight it is still a thousand.
@@ -21,6 +27,7 @@ struct Turns {
     /// The pass of the queue whose turn it was last.
     private var reached = 0
 
+    /// - Parameter queues: at most ``Limits/queuesPerHolder``.
     init(queues: Int) { passes = Array(repeating: 0, count: queues) }
 
     var count: Int { passes.count }
@@ -30,12 +37,14 @@ struct Turns {
     ///   - hasJob: whether the queue at an index has a job now; asked once for each.
     ///   - take: takes a job of the queue whose turn it is, and says whether that queue has another one; nil ends it, with the turn not taken.
     mutating func give(_ weights: [Int], hasJob: (Int) -> Bool, take: (Int) -> Bool?) {
-        var line = Heap<Turn>(passes.indices.lazy.filter(hasJob).map { Turn(pass: max(passes[$0], reached), index: $0) })
+        let start = reached
+        var line = Heap(passes.indices.lazy.filter(hasJob).map { Turn(ahead: max(passes[$0] - start, 0), index: $0) })
         while let turn = line.min, let goesOn = take(turn.index) {
-            reached = turn.pass
-            passes[turn.index] = turn.pass + Self.step / weights[turn.index]
+            let ahead = turn.ahead + Self.step / weights[turn.index]
+            reached = start + turn.ahead
+            passes[turn.index] = start + ahead
             if goesOn {
-                line.replaceMin(with: Turn(pass: passes[turn.index], index: turn.index))
+                line.replaceMin(with: Turn(ahead: ahead, index: turn.index))
             } else {
                 line.removeMin()
             }

@@ -254,9 +254,11 @@ struct EngineState: ~Copyable {
     }
 
     /// The job at the head of a queue; what is no longer ready is taken away before it.
-    mutating func head(of queue: Queue) -> ReadyJob? {
+    mutating func head(of queue: Queue) -> ReadyHead? {
         while let element = queue.pointee.ready.first {
-            if isReady(element) { return element }
+            if let entry = unfinishedJob(element.sequence), isReady(element, entry.pointee) {
+                return ReadyHead(job: element, size: entry.pointee.size)
+            }
             queue.pointee.ready.removeFirst()
         }
         return nil

@@ -8,6 +8,12 @@ struct ReadyJob: Comparable, BitwiseCopyable {
     static func < (a: ReadyJob, b: ReadyJob) -> Bool { a.position < b.position }
 }
 
+/// The next job of a queue, and the bytes that it counts.
+struct ReadyHead: BitwiseCopyable {
+    var job: ReadyJob
+    var size: UInt32
+}
+
 /// The ready jobs of one priority, in the order of their positions.
 ///
 /// Most come in that order, each at the place that is its number, and stand in a line of numbers. Those that come together later (scheduled
