@@ -61,10 +61,13 @@ package final class CheckpointWriter: Sendable {
     /// - Parameters:
     ///   - section: what the chunk belongs to, said by the caller.
     ///   - bytes: at most ``maximumChunkBytes``.
-    /// - Throws: what the storage threw, from then on each time: the checkpoint has failed, which harms nothing.
+    /// - Throws: what the storage threw, or ``JournalError/tooLarge(bytes:limit:)``, from then on each time: the checkpoint has failed, which
+    ///   harms nothing.
     package func append(_ section: UInt8, _ bytes: UnsafeRawBufferPointer) throws(JournalError) {
-        precondition(bytes.count <= ChunkHeader.maximumBytes, "a chunk has at most 4 MiB")
         try perform { state throws(JournalError) in
+            guard bytes.count <= ChunkHeader.maximumBytes else {
+                throw .tooLarge(bytes: bytes.count, limit: ChunkHeader.maximumBytes)
+            }
             precondition(!state.isFinished, "the checkpoint is finished")
             try begin(&state)
             Self.add(ChunkHeader(section: section, flags: 0, body: bytes), bytes, to: &state)

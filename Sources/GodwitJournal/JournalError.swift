@@ -18,7 +18,7 @@ package enum JournalError: Error, Sendable, Hashable {
     case olderFormat(level: UInt8, needed: UInt8)
     /// The disk has no room for another segment, or only the reserve is left and the purpose may not take it. Nothing was changed.
     case noSpace
-    /// A transaction that fits no segment. Nothing was changed.
+    /// A transaction that fits no segment, or a part of a checkpoint that fits no chunk. Nothing was changed.
     case tooLarge(bytes: Int, limit: Int)
     /// An earlier write or sync failed, so the journal cannot know what is on disk: it confirms nothing more until it is opened again.
     indirect case failed(JournalError)
@@ -68,7 +68,7 @@ extension JournalError: CustomStringConvertible {
         case .noSpace:
             "no room for another journal segment: free disk space, or let workers finish jobs, or raise ulimit -n if that is what lacks"
         case .tooLarge(let bytes, let limit):
-            "a transaction of \(bytes) bytes fits no journal segment: at most \(limit) bytes, split it"
+            "\(bytes) bytes must stay together, and at most \(limit) can: split the transaction"
         case .failed(let cause):
             "the journal stopped because it cannot know what is on disk (\(cause)): check the disk, then open the folder again"
         case .io(let call, let file, let number):

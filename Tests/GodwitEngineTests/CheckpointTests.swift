@@ -94,6 +94,53 @@ struct CheckpointTests {
         _ = state.firstJob(from: 0)
     }
 
+    @Test("a session that acknowledges nothing, and one behind many others, get into checkpoints and back")
+    func largeSessions() throws {
+        let storage = MemoryStorage()
+        var core = try Core.open(storage, clock)
+        let outcome = SessionTable.Outcome(results: Array(repeating: 5, count: 1_010), change: 1)
+        for number in 1...4_096 as ClosedRange<UInt64> {
+            core.state.sessions.record([1], number, acknowledged: 0, outcome, at: core.now.engine)
+            core.state.sessions.record([UInt8(number % 200), 2], number, acknowledged: 0, outcome, at: core.now.engine)
+        }
+        for _ in 0..<2 {
+            let isTaken = Core.checkpoint(&core)
+            #expect(isTaken)
+        }
+        core.close()
+        let again = try Core.open(storage.kill(), clock)
+        let latest = again.state.sessions.look([1], 4_096), count = again.state.sessions.count
+        #expect(latest == .known(outcome) && count == 201)
+    }
+
+    @Test("items that are together too much for a chunk are written in several; one that no chunk can take fails the checkpoint alone")
+    func largeItems() throws {
+        var sizes: [Int] = []
+        var chunks = CheckpointChunks { _, bytes in sizes.append(bytes.count) }
+        for size in [200 << 10, 4 << 20, 10] {
+            try chunks.add(.sessions) { $0.putBytes([UInt8](repeating: 1, count: size - 4)) }
+        }
+        try chunks.flush()
+        #expect(sizes == [(200 << 10) - 1, 4 << 20, 7])
+
+        var core = try Core.open(MemoryStorage(), clock)
+        let begun = core.beginCheckpoint(), work = try #require(begun)
+        #expect(throws: JournalError.tooLarge(bytes: (4 << 20) + 1, limit: 4 << 20)) {
+            try [UInt8](repeating: 0, count: (4 << 20) + 1).withUnsafeBytes { try work.writer.append(1, $0) }
+        }
+        core.endCheckpoint(work, failure: .tooLarge(bytes: (4 << 20) + 1, limit: 4 << 20))
+        let failure = core.failure, isTaken = Core.checkpoint(&core)
+        #expect(failure == nil && isTaken)
+    }
+
+    @Test("cancel requests are remembered as far as a checkpoint has room for them")
+    func cancelRequests() throws {
+        var core = try Core.open(MemoryStorage(), clock)
+        for fencing in 1...300_000 as ClosedRange<UInt64> { core.state.requestCancel(fencing, until: 60_000) }
+        let count = core.state.cancelRequests.count, isTaken = Core.checkpoint(&core)
+        #expect(count == EngineState.mostCancelRequests && isTaken)
+    }
+
     @Test("a part that is missing or unknown, and another layout, are refused")
     func refused() throws {
         var core = try Core.open(MemoryStorage(), clock), work = RandomWork(seed: 4)

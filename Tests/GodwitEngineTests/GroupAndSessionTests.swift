@@ -29,19 +29,25 @@ struct GroupAndSessionTests {
         #expect(table.head(of: b) == 2 && table.memberCount == 3)
     }
 
-    @Test("a table of groups is written down and read back")
+    @Test("a table of groups is written down and read back, a large group in parts")
     func writtenGroups() throws {
         var table = GroupTable()
         for sequence in 1...300 as ClosedRange<UInt64> { table.append(sequence, to: key("g\(sequence % 7)")) }
         if let group = table.group(of: 7) { table.removeHead(of: group) }
-        var writer = RecordWriter()
-        table.forEachItem { $0(&writer) }
+        for sequence in 1_000..<51_000 as Range<UInt64> { table.append(sequence * 1_000_003 % (1 << 48), to: key("g0")) }
+        var writer = RecordWriter(), largest = 0
+        table.forEachItem { item in
+            let before = writer.bytes.count
+            item(&writer)
+            largest = max(largest, writer.bytes.count - before)
+        }
+        #expect(largest < 100 << 10)
         try writer.bytes.withBytes { bytes throws(RecordError) in
             var reader = RecordReader(bytes)
             var copy = GroupTable()
             while !reader.isAtEnd { try copy.restore(&reader) }
             for name in 0..<7 { #expect(copy.members(of: key("g\(name)")) == table.members(of: key("g\(name)"))) }
-            #expect(copy.memberCount == 299)
+            #expect(copy.memberCount == 50_299)
         }
     }
 
@@ -71,14 +77,35 @@ struct GroupAndSessionTests {
         #expect(table.look(one, 1) == .dropped && table.look(one, 2) == .dropped && table.look(one, 3) == .known(outcome(3)))
     }
 
-    @Test("a session keeps the newest 4,096 outcomes, and no more than 4 MiB of them")
+    @Test("a session keeps the newest 4,096 outcomes, and no more than 3 MiB of them, as they are counted in memory")
     func sessionLimits() {
         var table = SessionTable()
         for number in 1...5_000 as ClosedRange<UInt64> { table.record(one, number, acknowledged: 0, outcome(1), at: 0) }
         #expect(table.look(one, 904) == .dropped && table.look(one, 905) == .known(outcome(1)))
-        let large = SessionTable.Outcome(results: Array(repeating: 0, count: 1 << 20), change: 1)
+        let large = SessionTable.Outcome(results: Array(repeating: 0, count: (1 << 20) - 96), change: 1)
         for number in 6_001...6_006 as ClosedRange<UInt64> { table.record(one, number, acknowledged: 0, large, at: 0) }
-        #expect(table.look(one, 6_002) == .dropped && table.look(one, 6_003) == .known(large))
+        #expect(table.look(one, 6_003) == .dropped && table.look(one, 6_004) == .known(large))
+        #expect(table.bytes == 3 << 20)
+        table.end(one)
+        #expect(table.bytes == 0)
+    }
+
+    @Test("when all sessions together keep too much, one that goes on keeps its share alone, and none loses its latest outcome")
+    func sessionsTogether() {
+        var table = SessionTable()
+        let large = SessionTable.Outcome(results: Array(repeating: 0, count: (1 << 20) - 96), change: 1)
+        let ids = (0..<128 as Range<UInt8>).map { [$0] }
+        for id in ids { for number in 1...3 as ClosedRange<UInt64> { table.record(id, number, acknowledged: 0, large, at: 0) } }
+        #expect(table.bytes <= SessionTable.mostBytesOfAll + 128 << 20)
+        // One that was early has all that it had.
+        #expect(table.look(ids[0], 1) == .known(large))
+        #expect(table.look(ids[127], 1) == .dropped && table.look(ids[127], 3) == .known(large))
+        table.record(ids[0], 4, acknowledged: 0, large, at: 0)
+        #expect(table.look(ids[0], 2) == .dropped && table.look(ids[0], 4) == .known(large))
+        // When others have ended there is room again.
+        for id in ids[1...] { table.end(id) }
+        for number in 5...7 as ClosedRange<UInt64> { table.record(ids[0], number, acknowledged: 0, large, at: 0) }
+        #expect(table.look(ids[0], 5) == .known(large) && table.bytes == 3 << 20)
     }
 
     @Test("a session ends ten minutes after its last request")

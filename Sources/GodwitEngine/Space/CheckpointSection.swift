@@ -1,3 +1,5 @@
+import GodwitJournal
+
 /// The parts of a checkpoint, in the order in which they are written. Each is any number of chunks of whole items.
 enum CheckpointSection: UInt8, CaseIterable {
     /// What there is one of, and how many items the other parts have.
@@ -37,11 +39,19 @@ struct CheckpointChunks: ~Copyable {
 
     init(append: @escaping (CheckpointSection, UnsafeRawBufferPointer) throws -> Void) { self.append = append }
 
-    /// Adds an item.
+    /// Adds an item. It is never divided: whatever grows without a bound is given as several.
     mutating func add(_ section: CheckpointSection, _ body: (inout RecordWriter) -> Void) throws {
         if section != self.section || writer.bytes.count >= Self.chunkBytes { try flush() }
         self.section = section
+        let start = writer.bytes.count
         body(&writer)
+        guard start > 0, writer.bytes.count > CheckpointWriter.maximumChunkBytes else { return }
+        // A large one has a chunk of its own.
+        try writer.bytes.withUnsafeBytes { bytes in
+            try append(section, UnsafeRawBufferPointer(rebasing: bytes[..<start]))
+            try append(section, UnsafeRawBufferPointer(rebasing: bytes[start...]))
+        }
+        writer.removeAll()
     }
 
     mutating func flush() throws {

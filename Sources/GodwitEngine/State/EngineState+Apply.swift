@@ -54,7 +54,7 @@ extension EngineState {
             if entry.pointee.state == .running {
                 let lease = leases[entry.pointee.lease - 1]
                 // One who holds for life may never come back; an hour is longer than any heartbeat's interval.
-                cancelRequests[lease.fencing] = min(lease.deadline, leaseNow + 3_600_000)
+                requestCancel(lease.fencing, until: min(lease.deadline, leaseNow + 3_600_000))
             }
             finish(cancellation.sequence, entry, queue, .cancelled, Final(location: location, size: SizeClass(of: 0)))
         case .retried(let retry):

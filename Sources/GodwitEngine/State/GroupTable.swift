@@ -92,8 +92,14 @@ struct GroupTable: Sendable {
     }
 
     private func members(of group: UInt32) -> [UInt64] {
-        var found: [UInt64] = [], at = groups[Int(group)].head
-        while at != 0 {
+        var at = groups[Int(group)].head
+        return takeMembers(from: &at, limit: .max)
+    }
+
+    /// The next members, and which one comes behind them; 0 for none.
+    private func takeMembers(from at: inout UInt64, limit: Int) -> [UInt64] {
+        var found: [UInt64] = []
+        while at != 0, found.count < limit {
             found.append(at)
             at = members[at]?.next ?? 0
         }
@@ -102,18 +108,25 @@ struct GroupTable: Sendable {
 
     // MARK: Checkpoints
 
-    /// Gives what writes each group.
+    /// So many members make an item.
+    private static let itemMembers = 8_192
+
+    /// Gives what writes each group: a large one as several items, for each goes in behind the one before.
     func forEachItem(_ body: ((inout RecordWriter) -> Void) throws -> Void) rethrows {
         try numbers.forEach { key, group in
-            try body { writer in
-                writer.put(key.queue)
-                writer.putBytes(key.name)
-                writer.putSequences(members(of: group))
+            var at = groups[Int(group)].head
+            while at != 0 {
+                let members = takeMembers(from: &at, limit: Self.itemMembers)
+                try body { writer in
+                    writer.put(key.queue)
+                    writer.putBytes(key.name)
+                    writer.putSequences(members)
+                }
             }
         }
     }
 
-    /// Takes up a group.
+    /// Takes up a group, or more of one.
     mutating func restore(_ reader: inout RecordReader) throws(RecordError) {
         let key = Key(queue: try reader.get(), name: Array(try reader.slice()))
         for sequence in try reader.sequences() {

@@ -10,6 +10,9 @@ struct SessionTable: Sendable {
         var results: [UInt8]
         /// The change that must be durable before it is told.
         var change: UInt64
+
+        /// What it takes in memory, about: always more than in a checkpoint.
+        fileprivate var bytes: Int { results.count + 96 }
     }
 
     /// What is known of a number of a session.
@@ -29,14 +32,19 @@ struct SessionTable: Sendable {
         fileprivate var order = Deque<UInt64>()
         /// Of numbers up to this one nothing is known any more unless they are in `outcomes`.
         fileprivate(set) var floor: UInt64 = 0
-        fileprivate var bytes = 0
+        /// What its outcomes take.
+        fileprivate(set) var bytes = 0
         /// Engine time of its latest request.
         fileprivate(set) var lastUsed: Int64
     }
 
-    /// Of how many bytes outcomes each session keeps.
-    static let mostBytes = 4 << 20
+    /// Of how many bytes outcomes each session keeps: with what a checkpoint says beside them they fit one of its chunks.
+    static let mostBytes = 3 << 20
+    /// When all take more than so much together, a session that goes on keeps its share of it alone.
+    static let mostBytesOfAll = 256 << 20
 
+    /// What the outcomes of all take, about.
+    private(set) var bytes = 0
     private var sessions: [[UInt8]: Session] = [:]
 
     var count: Int { sessions.count }
@@ -56,7 +64,14 @@ struct SessionTable: Sendable {
 
     /// Records an outcome; the session is made by its first one.
     mutating func record(_ id: [UInt8], _ number: UInt64, acknowledged: UInt64, _ outcome: Outcome, at now: Int64) {
-        sessions[id, default: Session(lastUsed: now)].record(number, acknowledged: acknowledged, outcome, at: now)
+        let share = bytes <= Self.mostBytesOfAll ? Self.mostBytes : min(Self.mostBytesOfAll / max(sessions.count, 1), Self.mostBytes)
+        bytes += sessions[id, default: Session(lastUsed: now)].record(
+            number,
+            acknowledged: acknowledged,
+            outcome,
+            at: now,
+            keeping: share
+        )
     }
 
     /// All sessions are given their full time again: after an opening, say.
@@ -71,7 +86,10 @@ struct SessionTable: Sendable {
         }
     }
 
-    mutating func end(_ id: [UInt8]) { sessions[id] = nil }
+    mutating func end(_ id: [UInt8]) {
+        guard let session = sessions.removeValue(forKey: id) else { return }
+        bytes -= session.bytes
+    }
 
     // MARK: Checkpoints
 
@@ -106,12 +124,23 @@ struct SessionTable: Sendable {
             session.add(number, Outcome(results: Array(try reader.slice()), change: change))
         }
         session.floor = floor
+        end(id)
+        bytes += session.bytes
         sessions[id] = session
     }
 }
 
 extension SessionTable.Session {
-    fileprivate mutating func record(_ number: UInt64, acknowledged: UInt64, _ outcome: SessionTable.Outcome, at now: Int64) {
+    /// - Parameter most: of how many bytes outcomes are kept; the latest one is, whatever it takes.
+    /// - Returns: by how many bytes it takes more than before.
+    fileprivate mutating func record(
+        _ number: UInt64,
+        acknowledged: UInt64,
+        _ outcome: SessionTable.Outcome,
+        at now: Int64,
+        keeping most: Int
+    ) -> Int {
+        let before = bytes
         lastUsed = max(lastUsed, now)
         add(number, outcome)
         if acknowledged > floor {
@@ -121,13 +150,14 @@ extension SessionTable.Session {
             for number in order where number <= acknowledged { forget(number) }
             order.removeAll { outcomes[$0] == nil }
         }
-        while order.count > Limits.sessionOutcomes || bytes > SessionTable.mostBytes, order.count > 1 { dropFirst() }
+        while order.count > Limits.sessionOutcomes || bytes > most, order.count > 1 { dropFirst() }
+        return bytes - before
     }
 
     fileprivate mutating func add(_ number: UInt64, _ outcome: SessionTable.Outcome) {
         outcomes[number] = outcome
         order.append(number)
-        bytes += outcome.results.count
+        bytes += outcome.bytes
     }
 
     private mutating func dropFirst() {
@@ -138,6 +168,6 @@ extension SessionTable.Session {
 
     private mutating func forget(_ number: UInt64) {
         guard let outcome = outcomes.removeValue(forKey: number) else { return }
-        bytes -= outcome.results.count
+        bytes -= outcome.bytes
     }
 }
