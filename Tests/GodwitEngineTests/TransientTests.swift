@@ -122,6 +122,32 @@ struct TransientTests {
         #expect(at.count == 1)
     }
 
+    @Test("what a transient message follows waits: a step that makes a counter full is not confirmed by what it brings about")
+    func following() throws {
+        let clock = ManualClock(start: Fixture.start)
+        var core = try Core.reserved(MemoryStorage(), clock)
+        let message = NewMessage(queue: .work, payload: Content("1"), isTransient: true)
+        let step = PreparedOperation.add(Addition(key: RecordKey("k"), step: "a", target: 1, then: [.enqueue(message)]))
+        core.turn([(3, .commitOne(.one(step)))], at: clock.now())
+        let early = core.takeAnswers()
+        #expect(early.isEmpty)
+        try Core.sync(&core)
+        let late = core.takeAnswers()
+        #expect(late.map(\.0) == [3])
+        core.turn([(4, Core.lease())], at: clock.now())
+        guard let job = Self.answer(&core)?.deliveries?.first else { return fail("it was not delivered") }
+        let other = PreparedOperation.add(Addition(key: RecordKey("other"), step: "a", target: 1, then: [.enqueue(message)]))
+        core.turn(
+            [(5, .commit([.many([Core.settle(job) { .complete($0, result: nil) }, other])], nil))],
+            at: clock.now()
+        )
+        let before = core.takeAnswers()
+        #expect(before.isEmpty)
+        try Core.sync(&core)
+        let after = core.takeAnswers()
+        #expect(after.map(\.0) == [5])
+    }
+
     @Test("its delivery waits as long as its number is not reserved on disk")
     func unreservedDelivery() throws {
         let clock = ManualClock(start: Fixture.start)

@@ -9,10 +9,8 @@ struct Draft {
     var hasSettled = false
     /// Whether all that it does is to bring new jobs or records.
     var onlyPublishes = true
-    /// How many of its operations publish or settle transient messages and do nothing else.
-    private var transients = 0
-    /// The newest change that those rest on.
-    private(set) var rest: UInt64 = 0
+    /// How many of its operations publish or settle transient messages and do nothing else, and the newest change that those rest on.
+    var transients: (count: Int, rest: UInt64) = (0, 0)
     /// Numbers that it has given out.
     var nextSequence: UInt64 = 0
 
@@ -66,8 +64,7 @@ struct Draft {
         results.removeAll(keepingCapacity: true)
         hasSettled = false
         onlyPublishes = true
-        transients = 0
-        rest = 0
+        transients = (0, 0)
         self.nextSequence = nextSequence
         if !states.isEmpty { states.removeAll() }
         if !revivals.isEmpty { revivals.removeAll() }
@@ -81,10 +78,9 @@ struct Draft {
     }
 
     /// Whether all that it does is to publish and settle transient messages.
-    var isTransient: Bool { transients > 0 && transients == results.count }
+    var isTransient: Bool { transients.count > 0 && transients.count == results.count }
     mutating func noteTransient(on change: UInt64 = 0) {
-        transients += 1
-        rest = max(rest, change)
+        transients = (transients.count + 1, max(transients.rest, change))
     }
 
     /// Whether its operations changed any job.

@@ -65,6 +65,8 @@ extension EngineCore {
     /// - Returns: the jobs that they enqueued.
     mutating func follow(_ operations: [GodwitCore.Operation]) -> [UInt64] {
         let results = draft.results.count, hasSettled = draft.hasSettled, isFollowing = draft.isFollowing
+        // Transient messages that follow are none of what the caller asked for: his own operations must be durable as ever.
+        let transients = draft.transients
         draft.hasSettled = true
         draft.isFollowing = true
         draft.followed += operations.count
@@ -75,7 +77,7 @@ extension EngineCore {
         }
         let sequences = draft.results[results...].compactMap(\.sequence)
         draft.results.removeSubrange(results...)
-        (draft.hasSettled, draft.isFollowing) = (hasSettled, isFollowing)
+        (draft.hasSettled, draft.isFollowing, draft.transients) = (hasSettled, isFollowing, transients)
         return sequences
     }
 

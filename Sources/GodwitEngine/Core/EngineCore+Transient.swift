@@ -64,7 +64,7 @@ extension EngineCore {
     }
 
     /// The same for what the draft has come to.
-    var restOfDraft: UInt64 { draft.isTransient && mayConfirm(below: draft.nextSequence) ? draft.rest : state.change }
+    var restOfDraft: UInt64 { draft.isTransient && mayConfirm(below: draft.nextSequence) ? draft.transients.rest : state.change }
 
     /// What is not durable is read from where it was written all the same.
     mutating func writeIfShown() {
