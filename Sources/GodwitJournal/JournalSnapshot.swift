@@ -39,13 +39,15 @@ extension Journal {
     /// All that a recovery needs to find everything that was written so far; what lies in the group in memory is not in it.
     ///
     /// The files may hold more than is synced: nothing of them may leave before all that is written is.
+    /// - Throws: ``JournalError/noSpace`` without a descriptor; what opening the newest checkpoint threw. The journal is as it was.
     package func snapshot() throws(JournalError) -> JournalSnapshot {
         // from here on no checkpoint's file is used again
         let pin = pin()
         var files: [JournalSnapshot.File] = []
         if let newest = checkpoints.last {
             let name = FileName.checkpoint(newest.header.number)
-            let file = try storage.open(name)
+            let file: any StorageFile
+            do { file = try storage.open(name) } catch { throw .creating(error) }
             files.append(.init(name: name, bytes: newest.bytes, capacity: newest.bytes, storage: storage, file: file))
         }
         for space in inUse {

@@ -239,6 +239,30 @@ struct BackupTests {
         await reopened.close()
     }
 
+    @Test("a backup whose checkpoint cannot be opened is refused, and the store goes on", arguments: [EMFILE, EIO])
+    func unopened(errno: Int32) throws {
+        let storage = MemoryStorage(), clock = ManualClock(start: Fixture.start)
+        var core = try Core.open(storage, clock)
+        core.turn([(1, Core.publish)], at: clock.now())
+        let isTaken = Core.checkpoint(&core)
+        #expect(isTaken)
+        _ = core.takeAnswers()
+        storage.fail(.open, errno: errno)
+        // Without a descriptor it is tried again when those that can be done without are closed.
+        if errno == EMFILE { storage.fail(.open, at: 2, errno: errno) }
+        core.turn([(2, .backup)], at: clock.now())
+        let refusals = core.takeAnswers()
+        guard case .refused(let error)? = refusals.first?.1 else { return fail("it was not refused") }
+        #expect(error.code == (errno == EIO ? .storeFailed : .diskFull))
+        let failure = core.failure
+        #expect(failure == nil)
+        core.turn([(3, Core.publish), (4, .backup)], at: clock.now())
+        try Core.sync(&core)
+        let answers = core.takeAnswers()
+        #expect(answers.map(\.0) == [3, 4])
+        guard case .backup? = answers.last?.1 else { return fail("there is no backup") }
+    }
+
     @Test("nothing is restored into a folder with anything in it, and a damaged archive leaves it empty")
     func refusals() async throws {
         let fixture = try await Fixture()

@@ -1,3 +1,4 @@
+import GodwitCore
 import GodwitJournal
 
 extension EngineCore {
@@ -5,6 +6,12 @@ extension EngineCore {
     mutating func backup(_ ticket: Ticket) throws(JournalError) {
         // What is decided but not written yet would not be in it.
         try journal.write()
-        hold(ticket, .backup(try journal.snapshot()), until: state.change)
+        let moment: JournalSnapshot
+        do { moment = try journal.snapshot() } catch {
+            guard journal.failure == nil else { throw error }
+            // Only looking failed, for want of a descriptor, say: the journal is as sound as before.
+            return hold(ticket, .refused(BrokerError(error)), until: state.change)
+        }
+        hold(ticket, .backup(moment), until: state.change)
     }
 }
