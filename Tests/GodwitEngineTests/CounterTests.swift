@@ -148,6 +148,40 @@ struct CounterTests {
         #expect(try await store.engine.read([RecordKey("1000")])[0]?.counter == CounterValue(count: 1, target: 2))
     }
 
+    @Test("what follows is done though its queue is made for it, however the transaction fills the counter")
+    func newQueues() async throws {
+        let store = try await Fixture()
+        let names = ["one", "two", "three", "four"].map { QueueName.name($0) }
+        // In the place of a counter, and of a record.
+        try await store.run(step("old"))
+        let again = try await store.run(.delete(key, expecting: .anything), step("a", of: 1, then: [message("1", names[0])]))
+        #expect(again[1].added?.enqueued.count == 1)
+        let record = RecordKey("record")
+        try await store.run(.put(record, value: "1", expecting: .anything, lifetime: nil))
+        let then = Addition(key: record, step: "a", target: 1, then: [message("2", names[1])])
+        #expect(try await store.run(.delete(record, expecting: .anything), .add(then))[1].added?.enqueued.count == 1)
+        // By two steps of which neither is enough, when the queue was deleted.
+        let parts = RecordKey("parts")
+        func part(_ step: String, then: [GodwitCore.Operation] = []) -> GodwitCore.Operation {
+            .add(Addition(key: parts, step: step, target: 3, then: then))
+        }
+        try await store.run(part("a", then: [message("3", names[2])]))
+        try await store.engine.delete(names[2], purging: true)
+        #expect(try await store.run(part("b"), part("c"))[1].added?.enqueued.count == 1)
+        // By what follows another counter: nothing can be said of it before.
+        let other = RecordKey("late")
+        func late(_ step: String, _ amount: Int, then: [GodwitCore.Operation] = []) -> GodwitCore.Operation {
+            .add(Addition(key: other, step: step, amount: amount, target: 3, then: then))
+        }
+        try await store.run(late("a", 0, then: [message("4", names[3])]))
+        try await store.engine.delete(names[3], purging: true)
+        let filling = Addition(key: RecordKey("filling"), step: "a", target: 1, then: [late("b", 2)])
+        #expect(try await store.run(.add(filling), late("c", 1))[1].added?.completes == true)
+        for (index, name) in names.enumerated() { #expect(try await waiting(store, name) == ["\(index + 1)"]) }
+        let killed = try await store.crashed()
+        for (index, name) in names.enumerated() { #expect(try await waiting(killed, name) == ["\(index + 1)"]) }
+    }
+
     @Test("limits are said with the field, before anything is counted")
     func limits() async throws {
         let store = try await Fixture()

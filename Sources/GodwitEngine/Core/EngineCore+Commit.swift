@@ -40,13 +40,15 @@ extension EngineCore {
         case .refused(let operation, let error):
             return .aborted(operation: operation, error)
         case .one(let operation):
-            if let error = try createQueue(for: operation) { return .aborted(operation: 0, error) }
+            var counters = CountersAhead()
+            if let error = try createQueue(for: operation, after: &counters) { return .aborted(operation: 0, error) }
             draft.begin(nextSequence: state.nextSequence)
             do throws(BrokerError) { try decide(operation) } catch { return .aborted(operation: 0, error) }
         case .many(let operations):
             // Queues are created first: one that a refused transaction named stays, empty.
+            var counters = CountersAhead()
             for (index, operation) in operations.enumerated() {
-                if let error = try createQueue(for: operation) { return .aborted(operation: index, error) }
+                if let error = try createQueue(for: operation, after: &counters) { return .aborted(operation: index, error) }
             }
             draft.begin(nextSequence: state.nextSequence)
             for (index, operation) in operations.enumerated() {
@@ -72,9 +74,15 @@ extension EngineCore {
     }
 
     /// Sees to it that the queue of a message is there; answers why it cannot be.
-    private mutating func createQueue(for operation: PreparedOperation) throws(JournalError) -> BrokerError? {
+    private mutating func createQueue(
+        for operation: PreparedOperation,
+        after counters: inout CountersAhead
+    ) throws(JournalError) -> BrokerError? {
         switch operation {
-        case .add(let addition): return try openQueues(for: addition)
+        case .add(let addition): return try openQueues(for: addition, after: &counters)
+        case .delete(let key, _):
+            counters.delete(key)
+            return nil
         case .enqueue(let box):
             try openQueue(for: operation)
             if box.message.isTransient { try useTransients() }

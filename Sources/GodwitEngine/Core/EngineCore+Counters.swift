@@ -28,7 +28,9 @@ extension EngineCore {
         staged.expires = max(staged.expires, now.engine.addingClamped((addition.lifetime ?? Limits.counterLifetime).inMilliseconds))
         let completes = staged.counter.isComplete
         // Before anything changes: what cannot be read must not be counted.
-        let then = completes && !draft.isFollowing ? try followUps(of: staged) : []
+        var then = completes && !draft.isFollowing ? try followUps(of: staged) : []
+        // What lacks a queue is left owed, and paid right behind: that makes the queue.
+        if !then.allSatisfy({ hasQueue(for: $0) }) { then = [] }
         let said = isNew && !addition.then.isEmpty ? Bytes(FollowUpCoding.encode(addition.then)) : Bytes()
         draft.changes.append(
             .added(
@@ -103,18 +105,63 @@ extension EngineCore {
         return operations
     }
 
-    /// Sees to it that the queues are there that a step's follow-ups enqueue to.
+    private mutating func hasQueue(for operation: GodwitCore.Operation) -> Bool {
+        guard case .enqueue(let message) = operation else { return true }
+        return queueNumber(message.queue) != nil
+    }
+
+    /// Sees to it that the queues are there that a step's follow-ups enqueue to, so that they are done in the same transaction.
+    /// - Parameter ahead: what the operations before it do to the counters that they name.
     /// - Returns: why one of them cannot be.
-    mutating func openQueues(for addition: Addition) throws(JournalError) -> BrokerError? {
-        guard let counter = state.counters[addition.key] else {
-            if state.records[addition.key] != nil { return nil }
-            return try openQueues(for: addition.then, in: "then")
+    mutating func openQueues(for addition: Addition, after ahead: inout CountersAhead) throws(JournalError) -> BrokerError? {
+        switch ahead.add(addition) {
+        case .begun: return nil
+        case .begins: return try openQueues(for: addition.then, in: "then")
+        case .goesOn(let amount):
+            guard let counter = state.counters[addition.key] else {
+                if state.records[addition.key] != nil { return nil }
+                ahead.begin(addition.key)
+                return try openQueues(for: addition.then, in: "then")
+            }
+            guard let then = counter.then, counter.count + amount >= counter.target, let followUps = try? readFollowUps(at: then.location)
+            else { return nil }
+            let error = try openQueues(for: followUps.map(\.operation), in: "then")
+            // Whatever else keeps a queue from being made, the counter's steps are counted all the same.
+            return error?.code == .diskFull ? error : nil
         }
-        guard let then = counter.then, counter.count + addition.amount >= counter.target,
-            let followUps = try? readFollowUps(at: then.location)
-        else { return nil }
-        let error = try openQueues(for: followUps.map(\.operation), in: "then")
-        // Whatever else keeps a queue from being made, the counter's steps are counted all the same.
-        return error?.code == .diskFull ? error : nil
+    }
+}
+
+/// What the operations of a transaction that come first do to the counters that later ones count for.
+struct CountersAhead {
+    /// What a step meets.
+    enum Place {
+        /// A counter that a step before it makes.
+        case begun
+        /// Nothing: what was there is deleted before it.
+        case begins
+        /// What is there before the transaction; with so much that its steps count so far, this one included.
+        case goesOn(Int)
+    }
+
+    private var places: [RecordKey: Place] = [:]
+
+    /// A key's record or counter is deleted.
+    mutating func delete(_ key: RecordKey) { places[key] = .begins }
+
+    mutating func begin(_ key: RecordKey) { places[key] = .begun }
+
+    /// A step counts.
+    mutating func add(_ addition: Addition) -> Place {
+        switch places[addition.key] ?? .goesOn(0) {
+        case .begun: return .begun
+        case .begins:
+            begin(addition.key)
+            return .begins
+        case .goesOn(let amount):
+            let place = Place.goesOn(amount + addition.amount)
+            places[addition.key] = place
+            return place
+        }
     }
 }
