@@ -141,6 +141,27 @@ struct CheckpointTests {
         #expect(count == EngineState.mostCancelRequests && isTaken)
     }
 
+    @Test("a store whose record of forgotten keys was lost opens from its checkpoints when a key is used again")
+    func forgottenKeyTwice() throws {
+        let storage = MemoryStorage()
+        var core = try Core.open(storage, clock)
+        core.turn([(1, Core.publish { $0.deduplication = .init(key: "k") })], at: clock.now())
+        try settle(&core)
+        // What a repair leaves of it: the second one is there, and what forgot the first one's key is not.
+        let message = MessageBox(NewMessage(queue: .work, payload: Content("1"), deduplication: .init(key: "k")))
+        let sequence = core.state.nextSequence
+        let again = Publication(sequence: sequence, queue: 0, maxAttempts: 1, priority: 0, key: Array("k".utf8), size: 1, message: message)
+        try core.record(.published(again), for: .publish)
+        for _ in 0..<2 {
+            let isTaken = Core.checkpoint(&core)
+            #expect(isTaken)
+        }
+        core.close()
+        let opened = try Core.open(storage.kill(), clock)
+        let known = opened.state.queues.at(0).pointee.keys[Array("k".utf8)]?.sequence, count = opened.state.queues.at(0).pointee.keys.count
+        #expect(known == sequence && count == 1)
+    }
+
     @Test("a part that is missing or unknown, and another layout, are refused")
     func refused() throws {
         var core = try Core.open(MemoryStorage(), clock), work = RandomWork(seed: 4)

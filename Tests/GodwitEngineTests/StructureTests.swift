@@ -154,6 +154,29 @@ struct StructureTests {
         #expect(window[Array("key 2999".utf8)] == nil && window[Array("key 3000".utf8)]?.sequence == 3_000)
     }
 
+    @Test("a key that is used again before the record that forgot it, which was lost, stands in the window once")
+    func keyTwice() {
+        var window = DedupWindow()
+        func insert(_ key: String, at time: Int64) {
+            window.insert(Array(key.utf8), DedupWindow.Entry(sequence: UInt64(time), fingerprint: nil, change: UInt64(time)), at: time)
+        }
+        func all() -> [String] {
+            var found: [String] = []
+            window.forEach { key, entry, at in found.append("\(String(decoding: key, as: UTF8.self)) \(entry.sequence) \(at)") }
+            return found
+        }
+        for (time, key) in ["a", "b", "c", "b", "b"].enumerated() { insert(key, at: Int64(time)) }
+        #expect(all() == ["a 0 0", "c 2 2", "b 4 4"] && window.count == 3)
+        #expect(window.count(upTo: 3, limit: 9) == 2 && window.count(upTo: 9, limit: 9) == 3)
+        window.removeFirst()
+        #expect(window.oldest == 2 && all() == ["c 2 2", "b 4 4"])
+        insert("c", at: 5)
+        #expect(window.oldest == 4 && all() == ["b 4 4", "c 5 5"])
+        window.removeFirst()
+        window.removeFirst()
+        #expect(window.count == 0 && window.oldest == nil && window[Array("b".utf8)] == nil)
+    }
+
     @Test("ids and tokens read back, and only with their own store's secret")
     func identity() {
         let mine = StoreIdentity(incarnation: 7, k0: 1, k1: 2), other = StoreIdentity(incarnation: 7, k0: 1, k1: 3)

@@ -15,6 +15,9 @@ struct DedupWindow {
 
     private var entries = ShardedDictionary<[UInt8], Entry>()
     private var order = ChunkedLine<Remembered>()
+    /// How often a key stands in the order before it counts: it was recorded again though nothing had forgotten it, as happens where a
+    /// repair found records lost. Never the first of the order.
+    private var superseded: [[UInt8]: Int] = [:]
 
     var count: Int { entries.count }
 
@@ -22,8 +25,12 @@ struct DedupWindow {
     subscript(key: [UInt8]) -> Entry? { entries[key] }
 
     mutating func insert(_ key: [UInt8], _ entry: Entry, at time: Int64) {
+        let before = entries.count
         entries[key] = entry
         order.append(Remembered(key: key, at: time))
+        guard entries.count == before else { return }
+        superseded[key, default: 0] += 1
+        dropSuperseded()
     }
 
     /// Engine time at which the oldest was recorded.
@@ -33,7 +40,7 @@ struct DedupWindow {
     func count(upTo time: Int64, limit: Int) -> Int {
         var count = 0
         guard limit > 0 else { return count }
-        order.forEach { remembered in
+        forEachRemembered { remembered in
             guard remembered.at <= time else { return false }
             count += 1
             return count < limit
@@ -46,13 +53,32 @@ struct DedupWindow {
         guard let first = order.first else { return }
         entries[first.key] = nil
         order.removeFirst()
+        dropSuperseded()
     }
 
     /// Visits all, oldest first.
     func forEach(_ body: (_ key: [UInt8], _ entry: Entry, _ at: Int64) throws -> Void) rethrows {
-        try order.forEach { remembered in
+        try forEachRemembered { remembered in
             if let entry = entries[remembered.key] { try body(remembered.key, entry, remembered.at) }
             return true
+        }
+    }
+
+    private func forEachRemembered(_ body: (Remembered) throws -> Bool) rethrows {
+        var passed = superseded
+        try order.forEach { remembered in
+            if !passed.isEmpty, let rest = passed[remembered.key] {
+                passed[remembered.key] = rest > 1 ? rest - 1 : nil
+                return true
+            }
+            return try body(remembered)
+        }
+    }
+
+    private mutating func dropSuperseded() {
+        while !superseded.isEmpty, let first = order.first, let rest = superseded[first.key] {
+            superseded[first.key] = rest > 1 ? rest - 1 : nil
+            order.removeFirst()
         }
     }
 }
