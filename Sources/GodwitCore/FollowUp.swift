@@ -147,19 +147,35 @@ extension Digest64 {
         case .enqueue(let message):
             add(1, Int64(bitPattern: message.fingerprint))
             add(message.queue.description)
+            add(message.deduplication?.key)
         case .put(let key, let value, _, let lifetime):
             add(2, lifetime?.inMilliseconds ?? -1)
-            add(key.name)
+            add(key)
             value.withUnsafeBytes { add($0) }
         case .add(let addition):
             add(3, Int64(addition.amount), Int64(addition.target), addition.lifetime?.inMilliseconds ?? -1)
-            add(addition.key.name)
+            add(addition.key)
             add(addition.step)
+            // Their number says where they end.
+            add(Int64(addition.then.count))
             for operation in addition.then { add(operation) }
         case .cancel(let id):
             add(4)
             add(id.description)
         default: add(0)
+        }
+    }
+
+    private mutating func add(_ key: RecordKey) {
+        add(key.name)
+        switch key.home {
+        case .own: add(0)
+        case .queue(let name):
+            add(1)
+            add(name.description)
+        case .job(let id):
+            add(2)
+            add(id.description)
         }
     }
 }

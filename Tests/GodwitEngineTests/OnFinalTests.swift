@@ -236,6 +236,30 @@ struct OnFinalTests {
         #expect(size > 64)
     }
 
+    @Test("a fingerprint tells apart where keys are at home, how deep operations stand, and the keys of messages that follow")
+    func fingerprints() {
+        func fingerprint(_ operations: GodwitCore.Operation...) -> UInt64 {
+            var message = NewMessage(queue: .work, payload: Content("1"))
+            message.onFinal = operations.map { FollowUp($0) }
+            return message.fingerprint
+        }
+        func put(_ home: RecordKey.Home) -> GodwitCore.Operation {
+            .put(RecordKey("k", home: home), value: "1", expecting: .anything, lifetime: nil)
+        }
+        func add(_ then: [GodwitCore.Operation], _ home: RecordKey.Home = .own) -> GodwitCore.Operation {
+            .add(Addition(key: RecordKey("k", home: home), step: "s", target: 1, then: then))
+        }
+        let a = message("a"), b = message("b"), homes: [RecordKey.Home] = [.own, .queue(.work), .job(JobID("work"))]
+        #expect(Set(homes.map { fingerprint(put($0)) }).count == 3)
+        #expect(Set(homes.map { fingerprint(add([], $0)) }).count == 3)
+        #expect(Set([fingerprint(add([a]), b), fingerprint(add([a, b])), fingerprint(add([]), a, b)]).count == 3)
+        #expect(fingerprint(add([add([a]), b])) != fingerprint(add([add([a, b])])))
+        let keyed = ["1", "2"].map { key in
+            fingerprint(.enqueue(NewMessage(queue: .other, payload: Content("1"), deduplication: .init(key: key))))
+        }
+        #expect(keyed[0] != keyed[1])
+    }
+
     @Test("what follows is exported with its job")
     func export() async throws {
         let store = try await Fixture()
