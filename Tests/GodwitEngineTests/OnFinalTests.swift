@@ -260,6 +260,28 @@ struct OnFinalTests {
         #expect(keyed[0] != keyed[1])
     }
 
+    @Test("a message that follows and runs at a time is refused when that is too far off, and never passed over later")
+    func startTooFar() async throws {
+        let store = try await Fixture()
+        let wall = store.clock.now().wall, longest = Limits.longestDuration.inMilliseconds
+        func late(_ milliseconds: Int64) -> GodwitCore.Operation {
+            .enqueue(NewMessage(queue: .other, payload: Content("1"), start: .at(Timestamp(milliseconds: wall + milliseconds))))
+        }
+        let tooLate = late(longest + 1)
+        let nested = GodwitCore.Operation.add(Addition(key: RecordKey("k"), step: "s", target: 1, then: [late(1), tooLate]))
+        for (field, operation) in [("on_final[0].run_at", tooLate), ("on_final[0].then[1].run_at", nested)] {
+            let error = await expectError(.invalidArgument) { try await store.publish { $0.onFinal = [FollowUp(operation)] } }
+            #expect(error?.field == field)
+        }
+        #expect(await expectError(.invalidArgument) { try await store.run(nested) }?.field == "then[1].run_at")
+        #expect(try await store.engine.read([RecordKey("k")]) == [nil])
+        // At the limit it is taken, and comes though the wall clock was put back meanwhile.
+        let job = try await store.publish { $0.onFinal = [FollowUp(late(longest))] }
+        store.clock.jumpWall(by: .seconds(-3_600))
+        try await store.run(.cancel(job))
+        #expect(try await store.status(.other).counts.scheduled == 1)
+    }
+
     @Test("what follows is exported with its job")
     func export() async throws {
         let store = try await Fixture()

@@ -208,6 +208,9 @@ extension EngineCore {
             return draft.results.append(.duplicate(sequence: owner))
         }
         let hasEnded = past?.end != nil
+        if !box.message.onFinal.isEmpty, !draft.isFollowing {
+            try box.message.onFinal.map(\.operation).checkStarts(in: "on_final", at: now.wall)
+        }
         if !draft.hasSettled, !hasEnded { try admit(box, to: queue, number, hasKey: key != nil) }
         var due: Due?, runAt: Int64?
         switch box.message.start {
@@ -217,9 +220,8 @@ extension EngineCore {
             if milliseconds > 0 { (due, runAt) = (.engine(now.engine + milliseconds), now.wall + milliseconds) }
         case .at(let time):
             guard time.milliseconds > now.wall else { break }
-            guard time.milliseconds - now.wall <= Limits.longestDuration.inMilliseconds else {
-                throw .invalidArgument("run_at", "run_at must be at most \(Limits.longestDuration.text) from now")
-            }
+            // What follows was looked at when it was said, and is not lost because the clock was put back since.
+            if !draft.isFollowing { try time.checkStart(as: "run_at", at: now.wall) }
             (due, runAt) = (.wall(time.milliseconds), time.milliseconds)
         }
         var expires = box.message.expires.map { now.engine + $0.inMilliseconds }

@@ -21,6 +21,7 @@ extension EngineCore {
             )
         }
         let isNew = counter == nil
+        if isNew, !draft.isFollowing { try addition.then.checkStarts(in: "then", at: now.wall) }
         var staged = counter ?? newCounter(addition)
         staged.counter.count += addition.amount
         staged.steps.insert(step)

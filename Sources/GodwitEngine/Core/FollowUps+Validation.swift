@@ -44,6 +44,31 @@ extension [GodwitCore.Operation] {
     }
 }
 
+extension [GodwitCore.Operation] {
+    /// Refuses messages that are to run later than any may: the end that they follow cannot come before now.
+    func checkStarts(in field: String, at wall: Int64) throws(BrokerError) {
+        for (index, operation) in enumerated() {
+            let place = "\(field)[\(index)]"
+            switch operation {
+            case .enqueue(let message):
+                if case .at(let time) = message.start { try time.checkStart(as: place + ".run_at", at: wall) }
+                if !message.onFinal.isEmpty { try message.onFinal.map(\.operation).checkStarts(in: place + ".on_final", at: wall) }
+            case .add(let addition): try addition.then.checkStarts(in: place + ".then", at: wall)
+            default: break
+            }
+        }
+    }
+}
+
+extension Timestamp {
+    /// Refuses it as the time at which a job runs first when it is too far off.
+    func checkStart(as field: String, at wall: Int64) throws(BrokerError) {
+        guard milliseconds - wall <= Limits.longestDuration.inMilliseconds else {
+            throw .invalidArgument(field, "run_at must be at most \(Limits.longestDuration.text) from now")
+        }
+    }
+}
+
 extension GodwitCore.Operation {
     fileprivate func validate(asFollowUpAt depth: Int) throws(BrokerError) {
         switch self {
