@@ -156,6 +156,12 @@ let package = Package(
             path: "Tests/Stress",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "soak",
+            dependencies: ["GodwitBench", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/Soak",
+            swiftSettings: settings
+        ),
         .testTarget(name: "SimulationTests", dependencies: ["GodwitSimulation", "GodwitEngine", "GodwitJournal"], swiftSettings: settings),
         .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
         .testTarget(

@@ -1,0 +1,45 @@
+import Foundation
+import GodwitBench
+import Logging
+
+/// `soak FOLDER [MESSAGES [RATE [BYTES]]]`: see `dev/soak`.
+@main
+struct SoakCommand {
+    static func main() async throws {
+        let words = CommandLine.arguments.dropFirst().map { $0 }
+        func number(_ index: Int, _ standard: Int) -> Int { words.count > index ? Int(words[index]) ?? standard : standard }
+        guard let folder = words.first else {
+            print("usage: soak FOLDER [MESSAGES [RATE [BYTES]]]")
+            exit(64)
+        }
+        let logger = Logger(label: "soak") { StreamLogHandler.standardError(label: $0) }
+        let soak = Soak(
+            messages: number(1, 50_000_000),
+            size: number(3, 1_024),
+            rate: Double(number(2, 200_000)),
+            folder: folder,
+            logger: logger
+        )
+        let report = try await soak.run { print(Self.text(of: $0)) }
+        print(text(of: report))
+        let amplification = report.writeAmplification ?? 0
+        print(String(format: "written for each byte published: %.2f", amplification))
+        print(String(format: "the folder after the stop: %.0f MB", report.folderMegabytes))
+        let isGood = report.memory.isKept && report.disk.isKept && amplification <= 3
+        print(isGood ? "all bounds kept" : "not all bounds were kept")
+        exit(isGood ? 0 : 1)
+    }
+
+    static func text(of report: SoakReport) -> String {
+        func text(_ latencies: Latencies?) -> String {
+            latencies.map { String(format: "%.1f/%.1f/%.1f", $0.p50 / 1_000, $0.p99 / 1_000, $0.p999 / 1_000) } ?? "-"
+        }
+        func text(_ bound: SoakBound) -> String {
+            String(format: "%.0f MB of %.0f, worst %.0f of %.0f", bound.megabytes, bound.bound, bound.worst, bound.worstBound)
+        }
+        let rate = String(format: "%.0f s: %d confirmed, %.0f a second", report.seconds, report.confirmed, report.publishedPerSecond)
+        let latencies = "\(text(report.confirm)) (with upkeep \(text(report.confirmWithUpkeep)), without \(text(report.confirmWithout)))"
+        return "\(rate), in ms p50/p99/p99.9 \(latencies); \(report.pending) wait, \(report.finished) kept; "
+            + "memory \(text(report.memory)); disk \(text(report.disk))"
+    }
+}
