@@ -38,7 +38,7 @@ package struct Soak: Sendable {
         let engine = try await Engine.open(directory: folder, options: options)
         let queues = try await Queues(engine)
         let before = ProcessUsage.read()
-        let watch = SoakWatch(engine: engine, queues: [queues.plain, queues.kept, queues.later], payloads: size)
+        let watch = SoakWatch(engine: engine, queues: [queues.plain, queues.kept, queues.later], countsFrom: messages / 10)
         let watching = Task { try await watch.run(progress) }
         do {
             try await load(engine, queues, watch)

@@ -31,10 +31,10 @@ package struct SoakBound: Sendable {
 
     package var isKept: Bool { worst <= worstBound }
 
-    mutating func note(_ bytes: Int, _ bound: Int) {
+    mutating func note(_ bytes: Int, _ bound: Int, counts: Bool) {
         megabytes = Double(bytes) / 1e6
         self.bound = Double(bound) / 1e6
-        guard worstBound == 0 || megabytes - self.bound > worst - worstBound else { return }
+        guard counts, worstBound == 0 || megabytes - self.bound > worst - worstBound else { return }
         (worst, worstBound) = (megabytes, self.bound)
     }
 }
@@ -60,9 +60,13 @@ final class SoakWatch: Sendable {
     private let start = MonotonicTime.now
     private let state = Mutex(State())
 
-    init(engine: Engine, queues: [QueueName], payloads: Int) {
+    /// A store that has just been made has segments ahead of need and little that lives: it counts when so many messages are confirmed.
+    private let countsFrom: Int
+
+    init(engine: Engine, queues: [QueueName], countsFrom: Int) {
         self.engine = engine
         self.queues = queues
+        self.countsFrom = countsFrom
     }
 
     var report: SoakReport { state.withLock { $0.report } }
@@ -113,8 +117,9 @@ final class SoakWatch: Sendable {
             if state.all.totalCount > 0 { state.report.confirm = Latencies(state.all) }
             if state.withUpkeep.totalCount > 0 { state.report.confirmWithUpkeep = Latencies(state.withUpkeep) }
             if state.without.totalCount > 0 { state.report.confirmWithout = Latencies(state.without) }
-            if let used = contents.memoryBytes { state.report.memory.note(used, memory) }
-            state.report.disk.note(contents.diskBytes, disk)
+            let counts = state.report.confirmed >= countsFrom
+            if let used = contents.memoryBytes { state.report.memory.note(used, memory, counts: counts) }
+            state.report.disk.note(contents.diskBytes, disk, counts: counts)
         }
     }
 }

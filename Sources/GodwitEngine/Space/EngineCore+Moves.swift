@@ -50,9 +50,10 @@ extension EngineCore {
             // The same part is looked at again.
             return
         }
-        // So much a second, that publishing does not feel it; on a clock that stands still, and on a full disk, nothing is waited for.
+        // So much a second, that publishing does not feel it. Nothing is waited for where what is published outruns that, which would let the
+        // store grow for ever; on a full disk; and on a clock that stands still.
         let delay = Int64(moved) * 1_000 / Self.movedPerSecond
-        if options.clock.runsByItself, !journal.refuses(.publish) { noScanBefore = instant.boot + delay }
+        if options.clock.runsByItself, !isFarBehind, !journal.refuses(.publish) { noScanBefore = instant.boot + delay }
         if let next = result.next {
             self.victim = (victim.segment, next)
         } else {
@@ -86,10 +87,19 @@ extension EngineCore {
         }
         guard let best else { return nil }
         // One that is nearly empty is always worth it; the others as soon as the store takes much more than it holds.
-        let used = journal.segments.count * options.segmentBytes
-        let wanted = state.use.total.bytes * 3 / 2 + 2 * options.segmentBytes
-        return best.part < Self.nearlyEmpty || used > wanted || journal.refuses(.publish) ? best.segment : nil
+        return best.part < Self.nearlyEmpty || takes(moreThan: Self.wanted) || journal.refuses(.publish) ? best.segment : nil
     }
+
+    private var isFarBehind: Bool { takes(moreThan: Self.much) }
+
+    /// Whether the segments in use take more than so many times what lives in them, the current one and the next left out.
+    private func takes(moreThan times: Double) -> Bool {
+        Double((journal.segments.count - 2) * options.segmentBytes) > Double(state.use.total.bytes) * times
+    }
+
+    /// What the segments may take of what lives in them, and what is so much that emptying them cannot wait.
+    private static let wanted = 1.5
+    private static let much = 1.75
 
     /// Emptying fuller ones would give little back.
     static let fullest = 0.9
