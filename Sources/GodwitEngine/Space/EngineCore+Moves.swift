@@ -53,7 +53,10 @@ extension EngineCore {
         // So much a second, that publishing does not feel it. Nothing is waited for where what is published outruns that, which would let the
         // store grow for ever; on a full disk; and on a clock that stands still.
         let delay = Int64(moved) * 1_000 / Self.movedPerSecond
-        if options.clock.runsByItself, !isFarBehind, !journal.refuses(.publish) { noScanBefore = instant.boot + delay }
+        if options.clock.runsByItself, !isFarBehind, !journal.refuses(.publish) {
+            // What was not used a moment ago may be used now: the thread is not woken for every millisecond.
+            noScanBefore = max(noScanBefore, instant.boot - Self.moveBurst) + delay
+        }
         if let next = result.next {
             self.victim = (victim.segment, next)
         } else {
@@ -74,6 +77,7 @@ extension EngineCore {
     }
 
     private static let movedPerSecond: Int64 = 64 << 20
+    private static let moveBurst: Int64 = 50
 
     /// The segment that is worth emptying most, if one is.
     private func nextVictim() -> UInt32? {
