@@ -58,6 +58,21 @@ struct UnreadableTests {
         #expect(try await store.leaseOne().job.id == id)
     }
 
+    @Test("a disk that does not answer when a job dies is asked again, so that its dead letter goes where it belongs")
+    func failedReadOfDeadLetter() async throws {
+        for failures in 1...3 {
+            let store = try await Fixture()
+            try await store.configure { $0.deadLetterQueue = "dead" }
+            try await store.publish { $0.maxAttempts = 1 }
+            let token = try await store.leaseOne().token
+            // Asked for the third time it is believed: the job is its own dead letter then.
+            for number in 1...failures { store.storage.fail(.read, at: number) }
+            try await store.run(.fail(token, Failure(message: "no"), retry: .standard))
+            #expect(try await store.lease(1, DeadLetterTests.dead).count == (failures < 3 ? 1 : 0))
+            #expect(try await store.status().counts.failed == 1)
+        }
+    }
+
     @Test("a page and a lookup need no payload, and one damaged job does not keep the others from being seen")
     func damagedHeader() async throws {
         let store = try await Fixture()

@@ -178,23 +178,35 @@ extension EngineCore {
     }
 
     /// What was published, read back with what was amended since; nil when it cannot be read, which the log tells.
+    ///
+    /// The job has no second chance to leave its message behind, so a disk that does not answer is asked again.
     mutating func readMessage(_ sequence: UInt64, _ entry: Entry) -> ViewResolver.Message? {
-        let location = entry.pointee.message
-        do {
-            try writeIfNeeded(location)
-            var message = try resolver.message(at: location)
-            if let amendment = state.extra(sequence, entry.pointee)?.amendment {
-                try writeIfNeeded(amendment.location)
-                message.stored.headers = try message.stored.headers.amended(by: resolver.headers(ofReleaseAt: amendment.location))
+        var tries = 0
+        while true {
+            tries += 1
+            do {
+                return try tryToReadMessage(sequence, entry)
+            } catch {
+                if tries < Self.readTries, failure == nil, (error as? BrokerError)?.code == .storeFailed { continue }
+                options.logger.error(
+                    "a job's message cannot be read: it stays in its place",
+                    metadata: ["job": "\(state.identity.jobID(sequence))", "error": "\(error)"]
+                )
+                return nil
             }
-            return message
-        } catch {
-            options.logger.error(
-                "a job's message cannot be read: it stays in its place",
-                metadata: ["job": "\(state.identity.jobID(sequence))", "error": "\(error)"]
-            )
-            return nil
         }
+    }
+
+    private static let readTries = 3
+
+    private mutating func tryToReadMessage(_ sequence: UInt64, _ entry: Entry) throws -> ViewResolver.Message {
+        try writeIfNeeded(entry.pointee.message)
+        var message = try resolver.message(at: entry.pointee.message)
+        if let amendment = state.extra(sequence, entry.pointee)?.amendment {
+            try writeIfNeeded(amendment.location)
+            message.stored.headers = try message.stored.headers.amended(by: resolver.headers(ofReleaseAt: amendment.location))
+        }
+        return message
     }
 
     /// Reads what the journal holds.
