@@ -1,4 +1,5 @@
 import GodwitCore
+import GodwitJournal
 import Testing
 
 @testable import GodwitEngine
@@ -18,22 +19,44 @@ struct GroupAndSessionTests {
         #expect(table.group(of: 3) == a && table.head(of: a) == 1)
         table.rotate(a)
         #expect(table.members(of: key("a")) == [3, 4, 1])
-        table.removeHead(of: a)
-        table.removeHead(of: a)
+        table.remove(3)
+        table.remove(4)
+        table.remove(4)
         #expect(table.head(of: a) == 1 && table.group(of: 3) == nil)
         table.rotate(a)
         #expect(table.members(of: key("a")) == [1])
-        table.removeHead(of: a)
+        table.remove(1)
         #expect(table.head(of: a) == nil && table.members(of: key("a")).isEmpty && table.count == 2)
         #expect(table.append(5, to: key("c")) == a)
         #expect(table.head(of: b) == 2 && table.memberCount == 3)
+    }
+
+    @Test("members leave a group from anywhere, as they would a plain list", arguments: 1...4 as ClosedRange<UInt64>)
+    func leaving(seed: UInt64) {
+        var random = SplitMix64(seed: seed), table = GroupTable(), model: [UInt64] = [], next: UInt64 = 1 << 40
+        for _ in 0..<3_000 {
+            switch random.next() % 5 {
+            case 0, 1:
+                table.append(next, to: key("a"))
+                model.append(next)
+                next += random.next() % 1_000 + 1
+            case 2:
+                guard let first = model.first, let group = table.group(of: first) else { continue }
+                table.rotate(group)
+                model.append(model.removeFirst())
+            default:
+                guard !model.isEmpty else { continue }
+                table.remove(model.remove(at: Int(random.next() % UInt64(model.count))))
+            }
+            #expect(table.members(of: key("a")) == model && table.memberCount == model.count)
+        }
     }
 
     @Test("a table of groups is written down and read back, a large group in parts")
     func writtenGroups() throws {
         var table = GroupTable()
         for sequence in 1...300 as ClosedRange<UInt64> { table.append(sequence, to: key("g\(sequence % 7)")) }
-        if let group = table.group(of: 7) { table.removeHead(of: group) }
+        table.remove(7)
         for sequence in 1_000..<51_000 as Range<UInt64> { table.append(sequence * 1_000_003 % (1 << 48), to: key("g0")) }
         var writer = RecordWriter(), largest = 0
         table.forEachItem { item in

@@ -173,8 +173,42 @@ struct GroupTests {
         #expect(try await store.leaseOne().text == "4")
     }
 
-    @Test("a cancelled member that is retried before its place came up keeps it")
-    func retriedInPlace() async throws {
+    @Test("of what ends behind the first of a group nothing is left in it")
+    func endedBehind() throws {
+        let clock = ManualClock(start: Fixture.start), storage = MemoryStorage()
+        var core = try Core.open(storage, clock)
+        var settings = QueueSettings()
+        settings.retention = .none
+        func publish(_ core: inout EngineCore, _ start: NewMessage.Start = .now) -> UInt64 {
+            let sequence = core.state.nextSequence
+            core.turn(
+                [
+                    (
+                        1,
+                        Core.publish {
+                            $0.group = "g"
+                            $0.start = start
+                        }
+                    )
+                ],
+                at: clock.now()
+            )
+            return sequence
+        }
+        core.turn([(1, .configure(.work, settings, .anything))], at: clock.now())
+        let first = publish(&core, .after(.seconds(30 * 86_400)))
+        for _ in 0..<500 {
+            let sequence = publish(&core)
+            let name = JobName(id: core.state.identity.jobID(sequence), sequence: sequence)
+            core.turn([(2, .commit([.one(.cancel(name))], nil))], at: clock.now())
+        }
+        let last = publish(&core)
+        let members = core.state.groups.memberCount, groups = [first, last].map { core.state.groups.group(of: $0) }
+        #expect(members == 2 && groups[0] == groups[1] && groups[0] != nil)
+    }
+
+    @Test("a cancelled member that is retried goes to the back of its group, as any job that is retried after its end does")
+    func retriedBehind() async throws {
         for isKilled in [false, true] {
             var store = try await Fixture()
             try await publish(store, "a", "1")
@@ -185,7 +219,11 @@ struct GroupTests {
             try await store.run(.retry(second))
             if isKilled { store = try await store.killed() }
             try await complete(store, first)
-            #expect(try await store.lease(10).map(\.text) == ["2"])
+            for text in ["3", "2"] {
+                let next = try await store.lease(10)
+                #expect(next.map(\.text) == [text])
+                try await complete(store, next[0])
+            }
         }
     }
 

@@ -8,7 +8,7 @@ struct Model {
     private(set) var jobs: [ModelJob?] = []
     private(set) var queues: [QueueName: ModelQueue] = [:]
     private(set) var records: [RecordKey: ModelRecord] = [:]
-    /// The members of each ordered group in their order: those that ended stay until they come to the front.
+    /// The members of each ordered group in their order.
     private var groups: [ModelGroup: [Int]] = [:]
     private(set) var sessions: [String: ModelSession] = [:]
     private var nextOrder = 0
@@ -226,9 +226,7 @@ struct Model {
                     job.isPurged = false
                     job.finished = nil
                     job.reason = nil
-                    if let group = job.group, model.groups[group]?.contains(number) != true {
-                        model.groups[group, default: []].append(number)
-                    }
+                    if let group = job.group { model.groups[group, default: []].append(number) }
                 }
                 job.state = .queued
                 job.due = nil
@@ -236,9 +234,8 @@ struct Model {
             }
         case .forgotten(let number): jobs[number] = nil
         case .redriven(let number):
-            let group = jobs[number]?.group
+            leaveGroup(number)
             jobs[number] = nil
-            if let group { clearFront(of: group) }
         case .due(let number):
             change(number, unit) { model, job in
                 if job.state == .retrying { job.order = model.takeOrder() }
@@ -284,18 +281,16 @@ struct Model {
 
     // MARK: Groups
 
-    /// Those that ended leave a group when they come to its front.
-    private mutating func clearFront(of group: ModelGroup) {
-        guard var members = groups[group] else { return }
-        while let first = members.first, jobs[first]?.state.isFinal ?? true { members.removeFirst() }
-        groups[group] = members.isEmpty ? nil : members
+    private mutating func leaveGroup(_ number: Int) {
+        guard let group = jobs[number]?.group else { return }
+        groups[group]?.removeAll { $0 == number }
+        if groups[group]?.isEmpty == true { groups[group] = nil }
     }
 
     private mutating func goToBackOfGroup(_ job: ModelJob) {
         guard let group = job.group, groups[group]?.first == job.number else { return }
         groups[group]?.removeFirst()
         groups[group, default: []].append(job.number)
-        clearFront(of: group)
     }
 
     private mutating func change(_ number: Int, _ unit: ModelUnit, _ body: (inout Model, ModelJob) -> Void) {
@@ -307,7 +302,7 @@ struct Model {
 
     private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit) {
         guard let job = jobs[number]?.copy() else { return }
-        defer { if let group = job.group { clearFront(of: group) } }
+        leaveGroup(number)
         guard queues[job.queue]?.keepsFinished == true else {
             jobs[number] = nil
             return

@@ -4,8 +4,8 @@ import GodwitJournal
 /// Ordered groups and claims.
 ///
 /// Of a group only its first living member stands in its queue's line, or runs, or waits for its time; the others wait for its end. A member
-/// that ended is taken out when it comes to the front: whatever is decided about a group clears its front first, so that it makes no
-/// difference when exactly a purged one was met.
+/// that ends leaves; one that a purge ended does when it is met, or comes to the front: whatever is decided about a group clears its front
+/// first, so that it makes no difference when exactly a purged one was met.
 extension EngineState {
     /// Puts a job that is queued in the books into its line, unless it stands in a group behind others.
     mutating func lineUp(_ sequence: UInt64, _ entry: Entry, _ queue: Queue) {
@@ -22,12 +22,11 @@ extension EngineState {
         groups.append(sequence, to: GroupTable.Key(queue: entry.pointee.queue, name: group))
     }
 
-    /// A job that had ended stands in its group again: where it stood, if it had not come to the front since, else at the back.
+    /// A job that had ended stands in its group again, at the back.
     mutating func rejoin(_ group: [UInt8], _ sequence: UInt64, _ entry: Entry) {
-        // It is in the table of jobs already: its own place is not to count as a living one's while the front is cleared.
-        if let place = groups.group(of: sequence), clearFront(of: place, except: sequence) { lineUpHead(of: place) }
-        entry.pointee.flags.insert(.isGrouped)
-        if groups.group(of: sequence) == nil { join(group, sequence, entry) }
+        // A checkpoint of an older version has those that ended in their places.
+        groups.remove(sequence)
+        join(group, sequence, entry)
     }
 
     /// A job that is at the front of its group goes behind the others.
@@ -43,14 +42,16 @@ extension EngineState {
     /// A job ended, and is in the table of unfinished ones no more.
     mutating func leaveGroup(_ sequence: UInt64) {
         guard let group = groups.group(of: sequence) else { return }
-        if clearFront(of: group) { lineUpHead(of: group) }
+        let wasFirst = groups.head(of: group) == sequence
+        groups.remove(sequence)
+        if clearFront(of: group) || wasFirst { lineUpHead(of: group) }
     }
 
     /// Takes those that ended out of the front of a group; answers whether there were any.
-    private mutating func clearFront(of group: UInt32, except revived: UInt64? = nil) -> Bool {
+    private mutating func clearFront(of group: UInt32) -> Bool {
         var isChanged = false
-        while let head = groups.head(of: group), head == revived || !isAlive(head) {
-            groups.removeHead(of: group)
+        while let head = groups.head(of: group), !isAlive(head) {
+            groups.remove(head)
             isChanged = true
         }
         return isChanged

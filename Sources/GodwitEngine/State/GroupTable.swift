@@ -1,5 +1,5 @@
-/// Ordered groups: who stands in which, in what order. Whether a member still lives is its job's matter: one that ended keeps its place until
-/// it comes to the front.
+/// Ordered groups: who stands in which, in what order. Whether a member still lives is its job's matter: one that a purge ended, and that
+/// nobody has met since, keeps its place.
 struct GroupTable: Sendable {
     /// A group's name in its queue.
     struct Key: Hashable, Sendable, ShardedKey {
@@ -15,10 +15,31 @@ struct GroupTable: Sendable {
         var tail: UInt64
     }
 
+    /// 16 bytes, for jobs' numbers have 48 bits.
     private struct Member: Sendable {
         var group: UInt32
+        private var nextLow: UInt32
+        private var previousLow: UInt32
+        private var nextHigh: UInt16
+        private var previousHigh: UInt16
+
+        init(group: UInt32, previous: UInt64, next: UInt64) {
+            self.group = group
+            (nextLow, nextHigh) = (UInt32(truncatingIfNeeded: next), UInt16(truncatingIfNeeded: next >> 32))
+            (previousLow, previousHigh) = (UInt32(truncatingIfNeeded: previous), UInt16(truncatingIfNeeded: previous >> 32))
+        }
+
         /// The next member's number; 0 for the last one.
-        var next: UInt64
+        var next: UInt64 {
+            get { UInt64(nextHigh) << 32 | UInt64(nextLow) }
+            set { (nextLow, nextHigh) = (UInt32(truncatingIfNeeded: newValue), UInt16(truncatingIfNeeded: newValue >> 32)) }
+        }
+
+        /// The number of the member before; 0 for the first one.
+        var previous: UInt64 {
+            get { UInt64(previousHigh) << 32 | UInt64(previousLow) }
+            set { (previousLow, previousHigh) = (UInt32(truncatingIfNeeded: newValue), UInt16(truncatingIfNeeded: newValue >> 32)) }
+        }
     }
 
     private var numbers = ShardedDictionary<Key, UInt32>()
@@ -55,24 +76,26 @@ struct GroupTable: Sendable {
                 groups.append(fresh)
             }
             numbers[key] = group
-            members[sequence] = Member(group: group, next: 0)
+            members[sequence] = Member(group: group, previous: 0, next: 0)
             return group
         }
-        members[groups[Int(group)].tail]?.next = sequence
+        let tail = groups[Int(group)].tail
+        members[tail]?.next = sequence
         groups[Int(group)].tail = sequence
-        members[sequence] = Member(group: group, next: 0)
+        members[sequence] = Member(group: group, previous: tail, next: 0)
         return group
     }
 
-    /// Takes the first member out of a group; one that has none left is forgotten.
-    mutating func removeHead(of group: UInt32) {
-        let head = groups[Int(group)].head
-        guard head != 0, let member = members.removeValue(forKey: head) else { return }
-        groups[Int(group)].head = member.next
-        guard member.next == 0 else { return }
-        numbers[groups[Int(group)].key] = nil
-        groups[Int(group)] = Group(key: Key(queue: 0, name: []), head: 0, tail: 0)
-        free.append(group)
+    /// Takes a member out of its group, wherever it stands; a group that has none left is forgotten.
+    mutating func remove(_ sequence: UInt64) {
+        guard let member = members.removeValue(forKey: sequence) else { return }
+        let group = Int(member.group), (previous, next) = (member.previous, member.next)
+        if previous != 0 { members[previous]?.next = next } else { groups[group].head = next }
+        if next != 0 { members[next]?.previous = previous } else { groups[group].tail = previous }
+        guard previous == 0, next == 0 else { return }
+        numbers[groups[group].key] = nil
+        groups[group] = Group(key: Key(queue: 0, name: []), head: 0, tail: 0)
+        free.append(member.group)
     }
 
     /// Moves the first member of a group to its back.
@@ -81,8 +104,9 @@ struct GroupTable: Sendable {
         guard head != tail, let next = members[head]?.next else { return }
         groups[Int(group)].head = next
         groups[Int(group)].tail = head
+        members[next]?.previous = 0
         members[tail]?.next = head
-        members[head]?.next = 0
+        members[head] = Member(group: group, previous: tail, next: 0)
     }
 
     /// The members of a group in order.
