@@ -31,6 +31,42 @@ struct FinishedJobsTests {
         #expect(finished.oldestEnd == 60 && finished.count == 4)
     }
 
+    @Test("belated ones stand in a line for each purge, however they are met, and take 4 bytes each and little more")
+    func belatedLines() {
+        var finished = FinishedJobs()
+        _ = finished.append(FinishedJob(sequence: 1, ended: 10_000), kept: 0)
+        // The second purge's are met among the first one's, and some out of their order.
+        let count: UInt64 = 100_000
+        for sequence in 2...count {
+            let at = sequence % 1_000 == 0 ? count * 2 - sequence : sequence
+            let isBelated = finished.append(FinishedJob(sequence: at, ended: sequence % 100 == 0 ? 300 : 200), kept: 0)
+            #expect(isBelated)
+        }
+        #expect(finished.belatedLines == 2 && finished.bytes < Int(count) * 5)
+        var passed = 0
+        while true {
+            let oldest = finished.oldest(upTo: 250, limit: 500)
+            guard !oldest.isEmpty else { break }
+            passed += oldest.count
+            for job in oldest { finished.remove(job.sequence, isBelated: true) }
+        }
+        #expect(passed == 98_999 && finished.count == 1_001 && finished.oldestEnd == 300)
+    }
+
+    @Test("a belated one that leaves, and is belated again, stands there once, where it came last")
+    func belatedAgain() {
+        var finished = FinishedJobs()
+        _ = finished.append(FinishedJob(sequence: 9, ended: 100), kept: 0)
+        for (sequence, ended) in [(1, 10), (2, 10), (3, 10)] as [(UInt64, Int64)] {
+            _ = finished.append(FinishedJob(sequence: sequence, ended: ended), kept: 0)
+        }
+        finished.remove(2, isBelated: true)
+        _ = finished.append(FinishedJob(sequence: 2, ended: 20), kept: 0)
+        #expect(finished.oldest(upTo: .max, limit: 9).map(\.sequence) == [1, 3, 2, 9] && finished.count == 4)
+        finished.remove(2, isBelated: true)
+        #expect(finished.oldest(upTo: .max, limit: 9).map(\.sequence) == [1, 3, 9] && finished.count == 3)
+    }
+
     @Test("ends that lie together, measured by how long they are kept, have one time: never an earlier one")
     func precision() {
         var finished = FinishedJobs()

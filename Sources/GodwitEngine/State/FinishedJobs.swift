@@ -1,5 +1,4 @@
 import DequeModule
-import HeapModule
 
 /// A job that ended.
 struct FinishedJob: Comparable, BitwiseCopyable {
@@ -14,7 +13,7 @@ struct FinishedJob: Comparable, BitwiseCopyable {
 ///
 /// Most come in that order and stand in a line, in chunks that have one time for all: jobs that ended shortly after each other, measured by
 /// the time for which they are kept, count as ended with the last of them. Those that a purge had ended, and that are met only after others
-/// that ended later, are *belated* and stand in a heap beside the line. A job that leaves out of its turn (it is retried, or forgotten)
+/// that ended later, are *belated* and stand beside the line. A job that leaves out of its turn (it is retried, or forgotten)
 /// stays where it stands, and is known by its number: of what stands there twice, the first is what left.
 struct FinishedJobs {
     private struct Chunk {
@@ -34,21 +33,19 @@ struct FinishedJobs {
     /// How many of the line's elements with this number have left.
     private var left: [UInt64: Int] = [:]
     private var leftCount = 0
-    private var belated = Heap<FinishedJob>()
-    private var leftBelated: Set<UInt64> = []
+    private var belated = BelatedJobs()
 
     /// How many stand here, those that left out of their turn included.
-    var total: Int { lineCount + belated.count }
+    var total: Int { lineCount + belated.total }
+    var belatedLines: Int { belated.lineCount }
     /// How many are kept.
-    var count: Int { total - leftCount - leftBelated.count }
+    var count: Int { lineCount - leftCount + belated.count }
 
     /// - Parameter kept: milliseconds for which it is kept.
     /// - Returns: whether it is belated: ``remove(_:isBelated:)`` wants to know.
     mutating func append(_ job: FinishedJob, kept: Int64) -> Bool {
         if lineCount > 0, let last = chunks.last {
             guard job.ended >= last.ended else {
-                // It stood there, left, and comes again.
-                if leftBelated.remove(job.sequence) != nil { belated = Heap(belated.unordered.filter { $0.sequence != job.sequence }) }
                 belated.insert(job)
                 return true
             }
@@ -71,11 +68,7 @@ struct FinishedJobs {
     /// A job leaves: its retention ended, or it was retried or forgotten.
     mutating func remove(_ sequence: UInt64, isBelated: Bool) {
         if isBelated {
-            leftBelated.insert(sequence)
-            while let first = belated.min, leftBelated.remove(first.sequence) != nil { belated.removeMin() }
-            guard leftBelated.count > 1_024, leftBelated.count > belated.count / 2 else { return }
-            belated = Heap(belated.unordered.filter { !leftBelated.contains($0.sequence) })
-            leftBelated = []
+            belated.remove(sequence)
         } else {
             if left.isEmpty, first == sequence { return takeFirst() }
             left[sequence, default: 0] += 1
@@ -98,9 +91,8 @@ struct FinishedJobs {
             found.append(job)
             return found.count < limit
         }
-        guard !belated.isEmpty else { return found }
-        let others = belated.unordered.filter { $0.ended <= time && !leftBelated.contains($0.sequence) }.sorted()
-        return Array(Self.merged(found, others).prefix(limit))
+        guard belated.count > 0 else { return found }
+        return Array(Self.merged(found, belated.oldest(upTo: time, limit: limit)).prefix(limit))
     }
 
     /// Two of them in the order of ends, each of which is; of equal times those of the first come first.
@@ -117,7 +109,7 @@ struct FinishedJobs {
     /// When the oldest that is kept ended.
     var oldestEnd: Int64? {
         let front: Int64? = lineCount == 0 ? nil : chunks[0].ended
-        guard let back = belated.min?.ended else { return front }
+        guard let back = belated.oldestEnd else { return front }
         return min(front ?? .max, back)
     }
 
@@ -127,7 +119,10 @@ struct FinishedJobs {
             try body(job, began)
             return true
         }
-        for job in belated.unordered.sorted() where !leftBelated.contains(job.sequence) { try body(job, nil) }
+        try belated.forEach { job in
+            try body(job, nil)
+            return true
+        }
     }
 
     /// Takes a job up as ``forEach(_:)`` gave it.
@@ -187,6 +182,6 @@ struct FinishedJobs {
         leftCount = 0
     }
 
-    /// The bytes that those in line take.
-    var bytes: Int { chunks.reduce(0) { $0 + $1.numbers.bytes + 16 } }
+    /// The bytes that they take.
+    var bytes: Int { chunks.reduce(0) { $0 + $1.numbers.bytes + 16 } + belated.bytes }
 }
