@@ -40,21 +40,17 @@ extension Broker {
         }
         guard try await queue(query.queue) != nil else { throw .queueNotFound(query.queue.description) }
         var page = JobQuery(queue: query.queue, name: query.name, isOldestFirst: true, limit: query.limit)
-        var end: Int64?
         if let cursor = query.cursor {
             let parts = cursor.split(separator: ".", maxSplits: 1)
-            guard parts.count == 2, let time = Int64(parts[0]) else {
+            guard parts.count == 2 else {
                 throw .invalidArgument("cursor", "this cursor is not one that a page gave: start without one")
             }
-            end = time
-            page.cursor = String(parts[1])
+            (page.end, page.cursor) = (String(parts[0]), String(parts[1]))
         }
         let found = try await list(page)
-        // No clock is needed: what is newer than the newest of now is not meant.
-        if end == nil { end = try await list(JobQuery(queue: query.queue, limit: 1)).jobs.first?.createdAt.milliseconds ?? .max }
-        let last = end ?? .max
-        let jobs = found.jobs.filter { $0.createdAt.milliseconds <= last && $0.isDeadLetter(query.reason) }
-        let outcomes = try await commit(jobs.map { Transaction(.redrive($0.id)) })
+        // Told by its place, not by its time: clocks are set back, and imported jobs are as old as they were.
+        let end = page.end ?? found.end
+        let outcomes = try await commit(found.jobs.filter { $0.isDeadLetter(query.reason) }.map { Transaction(.redrive($0.id)) })
         var redriven = 0
         for outcome in outcomes {
             switch outcome {
@@ -64,8 +60,7 @@ extension Broker {
                 guard [.wrongState, .jobForgotten].contains(error.code) else { throw error }
             }
         }
-        let isOver = found.jobs.last.map { $0.createdAt.milliseconds > last } ?? false
-        return RedrivePage(redriven: redriven, next: isOver ? nil : found.next.map { "\(last).\($0)" })
+        return RedrivePage(redriven: redriven, next: found.next.map { "\(end).\($0)" })
     }
 }
 

@@ -46,8 +46,14 @@ package protocol Broker: Sendable {
     func queues() async throws(BrokerError) -> [QueueStatus]
     func queue(_ name: QueueName) async throws(BrokerError) -> QueueStatus?
     /// Creates a queue or replaces its settings.
+    /// - Parameter startsPaused: whether a queue that this creates is paused; one that is there stays as it is.
     /// - Throws: `invalidArgument`, `versionConflict`.
-    func configure(_ queue: QueueName, _ settings: QueueSettings, expecting: Expectation) async throws(BrokerError) -> QueueStatus
+    func configure(
+        _ queue: QueueName,
+        _ settings: QueueSettings,
+        expecting: Expectation,
+        startsPaused: Bool
+    ) async throws(BrokerError) -> QueueStatus
     /// Stops deliveries; everything else goes on.
     func pause(_ queue: QueueName) async throws(BrokerError)
     func resume(_ queue: QueueName) async throws(BrokerError)
@@ -77,6 +83,14 @@ extension Broker {
                 return .failure(error)
             }
         }
+    }
+
+    package func configure(
+        _ queue: QueueName,
+        _ settings: QueueSettings,
+        expecting: Expectation
+    ) async throws(BrokerError) -> QueueStatus {
+        try await configure(queue, settings, expecting: expecting, startsPaused: false)
     }
 
     nonisolated(nonsending) package func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult {

@@ -106,6 +106,8 @@ package struct JobQuery: Sendable {
     package var limit: Int
     /// Where the previous page ended; opaque.
     package var cursor: String?
+    /// An earlier page's ``JobPage/end``: what was published after that page was made is left out.
+    package var end: String?
 
     package init(
         queue: QueueName? = nil,
@@ -114,7 +116,8 @@ package struct JobQuery: Sendable {
         reason: DeathReason? = nil,
         isOldestFirst: Bool = false,
         limit: Int = 100,
-        cursor: String? = nil
+        cursor: String? = nil,
+        end: String? = nil
     ) {
         self.queue = queue
         self.state = state
@@ -123,6 +126,7 @@ package struct JobQuery: Sendable {
         self.isOldestFirst = isOldestFirst
         self.limit = limit
         self.cursor = cursor
+        self.end = end
     }
 }
 
@@ -130,9 +134,12 @@ package struct JobQuery: Sendable {
 package struct JobPage: Sendable {
     package var jobs: [JobSnapshot]
     package var next: String?
+    /// Behind the newest job that there was when the page was made; opaque, for ``JobQuery/end``.
+    package var end: String
 
-    package init(jobs: [JobSnapshot], next: String?) {
+    package init(jobs: [JobSnapshot], next: String?, end: String) {
         self.jobs = jobs
         self.next = next
+        self.end = end
     }
 }

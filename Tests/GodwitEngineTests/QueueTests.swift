@@ -29,6 +29,19 @@ struct QueueTests {
         )
     }
 
+    @Test("a queue can be paused from the moment in which it is made")
+    func startsPaused() async throws {
+        var store = try await Fixture()
+        #expect(try await store.engine.configure(.work, QueueSettings(), expecting: .absent, startsPaused: true).isPaused)
+        try await store.publish()
+        #expect(try await store.lease().isEmpty)
+        store = try await store.crashed()
+        #expect(try await store.status().isPaused)
+        // Of one that is there only the settings change.
+        try await store.engine.resume(.work)
+        #expect(try await !store.engine.configure(.work, QueueSettings(), expecting: .anything, startsPaused: true).isPaused)
+    }
+
     @Test("queues are listed by name")
     func list() async throws {
         let store = try await Fixture()

@@ -122,6 +122,62 @@ struct RedriveTests {
         _ = await expectError(.invalidArgument) { _ = try await store.engine.redrive(RedriveQuery(queue: .work, cursor: "x")) }
     }
 
+    private func redriveAll(_ store: Fixture, limit: Int = Limits.operations, between: () async throws -> Void = {}) async throws -> Int {
+        var query = RedriveQuery(queue: .work, limit: limit), redriven = 0
+        repeat {
+            let page = try await store.engine.redrive(query)
+            redriven += page.redriven
+            query.cursor = page.next
+            if query.cursor != nil { try await between() }
+        } while query.cursor != nil
+        return redriven
+    }
+
+    @Test("a queue is redriven whole when its newest jobs were created before its dead letters, as imported ones are")
+    func olderNewcomers() async throws {
+        let store = try await Fixture()
+        for _ in 0..<3 {
+            try await store.publish()
+            try await die(store)
+        }
+        for _ in 0..<(2 * Limits.operations) {
+            try await store.publish { $0.past = JobPast(createdAt: Timestamp(milliseconds: 1_000)) }
+        }
+        #expect(try await redriveAll(store) == 3)
+    }
+
+    @Test("a queue is redriven whole when what is stored of its newest job cannot be read")
+    func unreadableNewcomer() async throws {
+        let store = try await Fixture()
+        try await store.publish()
+        try await die(store)
+        try await store.publish { $0.name = "a name that rots" }
+        let bytes = try #require(store.storage.contents(of: "segment-00000001"))
+        let place = try #require(bytes.firstRange(of: Array("a name that rots".utf8)))
+        store.storage.flip(0x10, of: "segment-00000001", at: place.lowerBound)
+        #expect(try await redriveAll(store) == 1)
+    }
+
+    @Test("what dies while a queue is redriven is left alone, however many jobs of others lie behind its own")
+    func manyOthers() async throws {
+        let store = try await Fixture()
+        for _ in 0..<3 {
+            try await store.publish()
+            try await die(store)
+        }
+        let others = [GodwitCore.Operation](repeating: .enqueue(NewMessage(queue: .other, payload: Content("1"))), count: Limits.operations)
+        for _ in 0...(Limits.pageScan / Limits.operations) { _ = try await store.engine.commit([Transaction(others)]) }
+        var deaths = 0
+        let redriven = try await redriveAll(store, limit: 2) {
+            guard deaths == 0 else { return }
+            deaths = 1
+            await store.clock.advance(by: .seconds(1))
+            try await store.publish { $0.priority = 9 }
+            try await die(store)
+        }
+        #expect(redriven == 3 && deaths == 1)
+    }
+
     @Test("a queue of dead letters is emptied back into all queues that they came from")
     func allBack() async throws {
         let store = try await Fixture()

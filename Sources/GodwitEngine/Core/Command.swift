@@ -23,7 +23,7 @@ enum Command: Sendable {
     case watch([WatchItem], wait: Int64)
     case queues
     case queue(QueueName)
-    case configure(QueueName, QueueSettings, Expectation)
+    case configure(QueueName, QueueSettings, Expectation, startsPaused: Bool = false)
     case pause(QueueName, Bool)
     case purge(QueueName)
     case delete(QueueName, purging: Bool)
@@ -71,7 +71,8 @@ enum Answer: Sendable {
     case renewals([RenewalOutcome])
     case lookups([LookupView])
     case content(StoredContent?)
-    case page([JobView], next: String?)
+    case page([JobView], next: String?, end: String)
+    case browsed([JobView], next: String?)
     case records([RecordView?])
     case watched([WatchView])
     case statuses([QueueStatus])

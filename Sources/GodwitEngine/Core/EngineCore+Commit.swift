@@ -125,9 +125,14 @@ extension EngineCore {
     }
 
     @discardableResult
-    mutating func createQueue(_ name: QueueName, _ settings: QueueSettings = QueueSettings()) throws(JournalError) -> UInt32 {
+    mutating func createQueue(
+        _ name: QueueName,
+        _ settings: QueueSettings = QueueSettings(),
+        isPaused: Bool = false
+    ) throws(JournalError) -> UInt32 {
         let number = UInt32(state.queues.count)
-        try record(.queue(QueueChange(queue: number, name: name, settings: settings)), for: .publish)
+        let creation = Change.queue(QueueChange(queue: number, name: name, settings: settings))
+        try record(isPaused ? [creation, .paused(queue: number, true)] : [creation], for: .publish)
         if !leaseWaits.isEmpty { moveWaits(toNew: number) }
         return number
     }

@@ -6,7 +6,8 @@ extension EngineCore {
         _ ticket: Ticket,
         _ name: QueueName,
         _ settings: QueueSettings,
-        _ expectation: Expectation
+        _ expectation: Expectation,
+        startsPaused: Bool
     ) throws(JournalError) {
         let number = state.queues.numbers[name]
         let current = number.map { state.queues.at($0).pointee.settingsChange }
@@ -26,7 +27,7 @@ extension EngineCore {
             configured = number
         } else {
             if let error = tooManyQueues { return hold(ticket, .refused(error), until: state.change) }
-            configured = try createQueue(name, settings)
+            configured = try createQueue(name, settings, isPaused: startsPaused)
         }
         hold(ticket, .statuses([status(configured)]), until: state.change)
     }

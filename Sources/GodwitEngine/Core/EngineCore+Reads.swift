@@ -74,18 +74,30 @@ extension EngineCore {
             guard let (sequence, _, _) = Base32.words(cursor, count: 1) else { return answerNow(ticket, .refused(Self.badCursor)) }
             at = min(state.nextSequence, sequence)
         }
+        var end = state.nextSequence
+        if let text = query.end {
+            guard let (sequence, _, _) = Base32.words(text, count: 1) else { return answerNow(ticket, .refused(Self.badCursor)) }
+            end = min(end, sequence)
+        }
+        if !query.isOldestFirst { at = min(at, end) }
+        let newest = Base32.text(state.nextSequence)
         var queue: UInt32?
         if let name = query.queue {
-            guard let number = state.queues.numbers[name] else { return hold(ticket, .page([], next: nil), until: state.change) }
+            guard let number = state.queues.numbers[name] else {
+                return hold(ticket, .page([], next: nil, end: newest), until: state.change)
+            }
             queue = number
         }
         // What the page leaves out may rest on the newest change, too.
         let until = state.change
         var views: [JobView] = [], looked = 0
-        func next() -> UInt64? { query.isOldestFirst ? state.firstJob(from: at + 1) : state.lastJob(before: at) }
+        func next() -> UInt64? {
+            guard query.isOldestFirst else { return state.lastJob(before: at) }
+            return state.firstJob(from: at + 1).flatMap { $0 < end ? $0 : nil }
+        }
         while views.count < query.limit, looked < Limits.pageScan {
             guard let sequence = next() else {
-                return hold(ticket, .page(views, next: nil), until: until)
+                return hold(ticket, .page(views, next: nil, end: newest), until: until)
             }
             at = sequence
             looked += 1
@@ -94,7 +106,7 @@ extension EngineCore {
             if let state = query.state, job.state.jobState != state { continue }
             views.append(view(sequence, job))
         }
-        hold(ticket, .page(views, next: next() == nil ? nil : Base32.text(at)), until: until)
+        hold(ticket, .page(views, next: next() == nil ? nil : Base32.text(at), end: newest), until: until)
     }
 
     static let badCursor = BrokerError.invalidArgument("cursor", "this cursor is not one that a page gave: start without one")
@@ -111,7 +123,7 @@ extension EngineCore {
         let until = state.change
         var views: [JobView] = [], looked = 0, bytes = 0
         while views.count < query.limit, looked < Limits.pageScan {
-            guard let sequence = state.jobs.first(from: at + 1) else { return hold(ticket, .page(views, next: nil), until: until) }
+            guard let sequence = state.jobs.first(from: at + 1) else { return hold(ticket, .browsed(views, next: nil), until: until) }
             looked += 1
             if let entry = state.unfinishedJob(sequence), entry.pointee.queue == number, entry.pointee.state.isWaiting {
                 bytes += Int(entry.pointee.size)
@@ -120,7 +132,7 @@ extension EngineCore {
             }
             at = sequence
         }
-        hold(ticket, .page(views, next: state.jobs.first(from: at + 1) == nil ? nil : Base32.text(at)), until: until)
+        hold(ticket, .browsed(views, next: state.jobs.first(from: at + 1) == nil ? nil : Base32.text(at)), until: until)
     }
 
     mutating func readRecords(_ ticket: Ticket, _ keys: [RecordKey]) {

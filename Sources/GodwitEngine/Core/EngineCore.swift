@@ -193,7 +193,8 @@ struct EngineCore: ~Copyable {
         case .watch(let items, let wait): watch(ticket, items, wait)
         case .queues: queueStatuses(ticket)
         case .queue(let name): queueStatus(ticket, name)
-        case .configure(let name, let settings, let expectation): try configure(ticket, name, settings, expectation)
+        case .configure(let name, let settings, let expectation, let startsPaused):
+            try configure(ticket, name, settings, expectation, startsPaused: startsPaused)
         case .pause(let name, let isPaused): try pause(ticket, name, isPaused)
         case .purge(let name): try purge(ticket, name)
         case .delete(let name, let purging): try delete(ticket, name, purging: purging)

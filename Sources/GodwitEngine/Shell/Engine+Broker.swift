@@ -64,19 +64,19 @@ extension Engine {
         guard (1...Limits.page).contains(query.limit) else {
             throw .invalidArgument("limit", "limit must be 1 to \(Limits.page)")
         }
-        guard case .page(let views, let next) = try await ask(.list(query)) else { throw Self.mixedUp }
+        guard case .page(let views, let next, let end) = try await ask(.list(query)) else { throw Self.mixedUp }
         let jobs = resolver.snapshots(views).filter { job in
             (query.name == nil || job.name.map { $0.hasSameBytes(as: query.name ?? "") } ?? false)
                 && (query.reason == nil || job.reason == query.reason)
         }
-        return JobPage(jobs: jobs, next: next)
+        return JobPage(jobs: jobs, next: next, end: end)
     }
 
     package func browse(_ query: BrowseQuery) async throws(BrokerError) -> BrowsePage {
         guard (1...Limits.page).contains(query.limit) else {
             throw .invalidArgument("limit", "limit must be 1 to \(Limits.page)")
         }
-        guard case .page(let views, let next) = try await ask(.browse(query)) else { throw Self.mixedUp }
+        guard case .browsed(let views, let next) = try await ask(.browse(query)) else { throw Self.mixedUp }
         return BrowsePage(jobs: resolver.browsed(views), next: next)
     }
 
@@ -109,12 +109,12 @@ extension Engine {
     package func configure(
         _ queue: QueueName,
         _ settings: QueueSettings,
-        expecting: Expectation
+        expecting: Expectation,
+        startsPaused: Bool
     ) async throws(BrokerError) -> QueueStatus {
         try settings.validate(for: queue)
-        guard case .statuses(let statuses) = try await ask(.configure(queue, settings, expecting)), let status = statuses.first else {
-            throw Self.mixedUp
-        }
+        let answer = try await ask(.configure(queue, settings, expecting, startsPaused: startsPaused))
+        guard case .statuses(let statuses) = answer, let status = statuses.first else { throw Self.mixedUp }
         return status
     }
 

@@ -169,7 +169,7 @@ package struct SteppedEngine: ~Copyable {
         case .lookups(let views): return .lookups(views.map(resolver.lookup))
         case .content(let content):
             return .content(try content.flatMap { content throws(BrokerError) in try resolver.content(content) })
-        case .page(let views, let next): return .page(JobPage(jobs: resolver.snapshots(views), next: next))
+        case .page(let views, let next, let end): return .page(JobPage(jobs: resolver.snapshots(views), next: next, end: end))
         case .records(let views):
             return .records(
                 try views.map { view throws(BrokerError) in

@@ -44,8 +44,13 @@ struct FaultyBroker: Broker {
     func watch(_ items: [WatchItem], wait: Duration) async throws(BrokerError) -> [WatchAnswer] { try await base.watch(items, wait: wait) }
     func queues() async throws(BrokerError) -> [QueueStatus] { try await base.queues() }
     func queue(_ name: QueueName) async throws(BrokerError) -> QueueStatus? { try await base.queue(name) }
-    func configure(_ queue: QueueName, _ settings: QueueSettings, expecting: Expectation) async throws(BrokerError) -> QueueStatus {
-        try await base.configure(queue, settings, expecting: expecting)
+    func configure(
+        _ queue: QueueName,
+        _ settings: QueueSettings,
+        expecting: Expectation,
+        startsPaused: Bool
+    ) async throws(BrokerError) -> QueueStatus {
+        try await base.configure(queue, settings, expecting: expecting, startsPaused: startsPaused)
     }
     func pause(_ queue: QueueName) async throws(BrokerError) { try await base.pause(queue) }
     func resume(_ queue: QueueName) async throws(BrokerError) { try await base.resume(queue) }
