@@ -55,7 +55,13 @@ package struct DueRun: Sendable {
             guard let progress = attempt.takeProgress() else { return }
             _ = try await holder.renew([Renewal(attempt.token, progress: progress)])
         }
-        var settlement = await runner.run(attempt)
+        // In a task of its own, which a handler may cancel: the test's goes on.
+        let task = Task { [runner] in await runner.run(attempt) }
+        var settlement = await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
         while let transaction = settlement.transaction {
             do throws(BrokerError) {
                 guard case .state(let state)? = try await plan.client.broker.commit(transaction).first else { break }

@@ -39,7 +39,8 @@ extension WorkerRun {
             }
             attempt.begin(in: task)
             taken += await execute(attempt)
-            if attempt.finish() { break }
+            // A handler can cancel the task that it runs in, too.
+            if attempt.finish() || Task.isCancelled { break }
             if taken > Self.turn {
                 await Task.yield()
                 taken = .zero

@@ -223,6 +223,41 @@ struct WorkerTests {
         }
     }
 
+    @Test("a handler that cancels its own task cancels no other job")
+    func cancelsItself() async throws {
+        try await withMemory { client in
+            var worker = Worker(client, concurrency: 1)
+            worker.handle(Greet.self) { job, _ in
+                let isCancelled = Task.isCancelled
+                withUnsafeCurrentTask { $0?.cancel() }
+                return isCancelled ? "cancelled" : job.who
+            }
+            let handles = try await client.enqueue(contentsOf: ["a", "b", "c"].map { Greet(who: $0) })
+            try await running(worker) {
+                var results: [String] = []
+                for handle in handles { results.append(try await handle.result()) }
+                #expect(results == ["a", "b", "c"])
+            }
+        }
+    }
+
+    @Test("a handler that cancels its own task cancels neither another job nor the test that runs it")
+    func cancelsItselfInATest() async throws {
+        let jobs = try await TestJobs()
+        let cancelled = Guarded<[Bool]>([])
+        var worker = Worker(jobs.client, concurrency: 1)
+        worker.handle(Greet.self) { job, _ in
+            let isCancelled = Task.isCancelled
+            cancelled.withLock { $0.append(isCancelled) }
+            withUnsafeCurrentTask { $0?.cancel() }
+            return job.who
+        }
+        for who in ["a", "b", "c"] { try await jobs.client.enqueue(Greet(who: who)) }
+        #expect(try await jobs.runDue(worker).map(\.state) == [.succeeded, .succeeded, .succeeded])
+        #expect(cancelled.withLock { $0 } == [false, false, false] && !Task.isCancelled)
+        await jobs.close()
+    }
+
     @Test(
         "a mistake in the set-up fails the start",
         arguments: [
