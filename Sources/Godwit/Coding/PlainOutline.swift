@@ -1,7 +1,7 @@
 /// Where the values of a JSON text stand, found in one strict pass.
 ///
-/// It has no place for what is rare: names with escapes or beyond ASCII, names said twice, many members, deep nesting, other encodings
-/// than UTF-8. Of such a text, as of one that is no JSON, there is no outline.
+/// It has no place for what is rare: names with escapes or beyond ASCII, names said twice, many members, very many values, deep nesting,
+/// other encodings than UTF-8. Of such a text, as of one that is no JSON, there is no outline.
 struct PlainOutline {
     enum Kind: UInt8 {
         case null, yes, no
@@ -26,6 +26,8 @@ struct PlainOutline {
 
     private static let deepest = 32
     private static let mostMembers = 32
+    /// An outline can be twenty times as large as its text.
+    private static let mostEntries = 4_096
 
     /// An object's members are its name and its value in turn.
     private(set) var entries: [Entry] = []
@@ -57,7 +59,7 @@ struct PlainOutline {
 
     private mutating func value(depth: Int) -> Bool {
         skipSpace()
-        guard let byte = current, depth <= Self.deepest else { return false }
+        guard let byte = current, depth <= Self.deepest, entries.count < Self.mostEntries else { return false }
         switch byte {
         case UInt8(ascii: "\""): return string(isName: false)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return number()

@@ -132,6 +132,16 @@ struct PlainCodingTests {
         #expect(try JobCoding.decode(String.self, from: Bytes(Array(utf16))) == "x")
     }
 
+    @Test("a text of very many values is left to the decoder that knows everything")
+    func manyValues() throws {
+        for (count, isPlain) in [(4_000, true), (5_000, false)] {
+            let numbers = [Int](repeating: 1, count: count)
+            let bytes = Bytes(Array(try JobCoding.encoder.encode(numbers)))
+            #expect(((try? PlainDecoder.decode([Int].self, from: bytes)) != nil) == isPlain)
+            #expect(try JobCoding.decode([Int].self, from: bytes) == numbers)
+        }
+    }
+
     private struct Nesting: Codable, Equatable {
         var depth = 0
         init(depth: Int) { self.depth = depth }
