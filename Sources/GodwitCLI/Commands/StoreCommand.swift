@@ -34,7 +34,7 @@ struct StoreOptions: ParsableArguments {
     /// Opens the store for the time of `body`.
     /// - Parameters:
     ///   - connections: how many requests may be under way at a time.
-    ///   - creating: whether a folder that is not there is made.
+    ///   - creating: whether a store that is not there is made, and its folder.
     func withStore<Value: Sendable>(connections: Int = 8, creating: Bool = false, _ body: (Store) async throws -> Value) async throws
         -> Value
     {

@@ -4,7 +4,6 @@ import GodwitCore
 import GodwitEngine
 import GodwitHTTP
 import GodwitJournal
-import Logging
 
 /// `godwit restore`.
 struct RestoreCommand: StoreCommand {
@@ -69,10 +68,7 @@ struct RestoreCommand: StoreCommand {
             throw CommandFailure.damaged("\(error)")
         }
         let created = restoration.manifest?.created ?? ""
-        var options = EngineOptions()
-        options.logger = Logger(label: "godwit") { StreamLogHandler.standardError(label: $0) }
-        options.logger.logLevel = .warning
-        return (try await restoration.finish(options: options), created)
+        return (try await restoration.finish(options: Folder.quietOptions), created)
     }
 
     private func report(_ path: String, _ created: String, _ queues: [QueueStatus]) throws {

@@ -40,12 +40,22 @@ struct StoreFiles {
     }
 
     /// Looks through all of it; nothing is changed.
+    /// - Throws: ``CommandFailure`` (`unreachable`) when there is no store to be looked through, or a newer version wrote it.
     func examine() throws -> StoreExamination {
+        let examination: StoreExamination
         do {
-            return try StoreExamination(of: storage)
+            examination = try StoreExamination(of: storage)
         } catch {
             guard case .newerFormat? = error.cause as? JournalError else { throw error }
             throw CommandFailure(exit: .unreachable, message: error.message, code: "newer_format")
         }
+        guard !examination.isEmpty else { throw CommandFailure.noStore(path) }
+        return examination
+    }
+}
+
+extension CommandFailure {
+    static func noStore(_ folder: String) -> CommandFailure {
+        .unreachable("\(folder) holds no store: name the folder that `godwit serve --data` was given")
     }
 }

@@ -32,23 +32,34 @@ struct UpgradeCommand: StoreCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let path = Folder.absolutePath(folder)
-        let engine = try await Folder.openEngine(path)
-        let before: FormatLevel
+        let files = try StoreFiles(folder, archivesToo: false)
+        let examination = try files.examine()
+        Output.endProgress()
+        let before = examination.level
+        if before < .newest {
+            guard examination.isSound else {
+                throw CommandFailure.damaged("\(files.path) is damaged, and nothing was changed: `godwit check` says where")
+            }
+            if yes { try await upgrade(files.path) }
+        }
+        try report(files.path, before)
+        guard yes || before == .newest else {
+            throw CommandFailure.failed(
+                "\(files.path) is of level \(before), and nothing was changed: take a backup, then add --yes",
+                code: "not_upgraded"
+            )
+        }
+    }
+
+    private func upgrade(_ path: String) async throws {
+        let engine = try await Engine.open(directory: path, options: Folder.quietOptions)
         do {
-            before = yes ? try await engine.upgrade() : try await engine.level()
+            _ = try await engine.upgrade()
         } catch {
             await engine.close()
             throw error
         }
         await engine.close()
-        try report(path, before)
-        guard yes || before == .newest else {
-            throw CommandFailure.failed(
-                "\(path) is of level \(before), and nothing was changed: take a backup, then add --yes",
-                code: "not_upgraded"
-            )
-        }
     }
 
     private func report(_ path: String, _ before: FormatLevel) throws {

@@ -1,6 +1,7 @@
 import Foundation
 import Godwit
 import GodwitEngine
+import GodwitJournal
 import Logging
 
 /// A store in a folder, opened in this process.
@@ -22,17 +23,29 @@ enum Folder {
         return (JobClient(broker: engine, logger: logger), path)
     }
 
-    /// Opens the store of a folder that is there.
-    /// - Throws: ``CommandFailure`` when there is none, else as the other one.
-    static func openEngine(_ path: String) async throws -> Engine {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-            throw CommandFailure.unreachable("there is no folder \(path): name the one that `godwit serve --data` was given")
-        }
+    /// For a store that is opened for one command: the engine says what is wrong, and nothing else.
+    static var quietOptions: EngineOptions {
         var options = EngineOptions()
-        options.logger = Logger(label: "godwit") { StreamLogHandler.standardError(label: $0) }
-        options.logger.logLevel = .warning
-        return try await Engine.open(directory: path, options: options)
+        options.logger = quietLogger
+        return options
+    }
+
+    static var quietLogger: Logger {
+        var logger = Logger(label: "godwit") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .warning
+        return logger
+    }
+
+    /// - Throws: ``CommandFailure`` (`unreachable`) when a folder holds nothing of a store, ``BrokerError`` (`restoreUnfinished`) when it
+    ///   will be one.
+    static func refuseWithoutStore(_ path: String) throws {
+        let storage = FileStorage(path, isReadOnly: true)
+        try StoreRestoration.refuseUnfinished(in: storage)
+        // What keeps a folder from being read is for the opening to say.
+        guard let names = try? storage.list() else { return }
+        guard names.contains(where: { $0.hasPrefix("segment-") || $0.hasPrefix("checkpoint-") }) else {
+            throw CommandFailure.noStore(path)
+        }
     }
 
     static func absolutePath(_ folder: String) -> String {

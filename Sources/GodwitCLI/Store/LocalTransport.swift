@@ -16,16 +16,18 @@ struct LocalTransport: Transport {
     let description: String
 
     /// Opens the folder's store.
-    /// - Parameter creating: whether a folder that is not there is made.
-    /// - Throws: ``CommandFailure`` when there is no such folder, ``BrokerError`` `storeLocked` (names the process that has it),
-    ///   `storeCorrupt`.
+    /// - Parameter creating: whether a store that is not there is made, and its folder.
+    /// - Throws: ``CommandFailure`` when there is no such folder, or no store in it, ``BrokerError`` `storeLocked` (names the process that
+    ///   has it), `storeCorrupt`.
     static func open(folder: String, creating: Bool) async throws -> LocalTransport {
         let path = Folder.absolutePath(folder)
-        guard creating || FileManager.default.fileExists(atPath: path) else {
-            throw CommandFailure.unreachable("there is no folder \(path): name the one that `godwit serve --data` was given")
+        if !creating {
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw CommandFailure.unreachable("there is no folder \(path): name the one that `godwit serve --data` was given")
+            }
+            try Folder.refuseWithoutStore(path)
         }
-        var logger = Logger(label: "godwit") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = .warning
+        let logger = Folder.quietLogger
         let (client, _) = try await Folder.open(path, logger: logger)
         return LocalTransport(client: client, description: path, logger: logger)
     }

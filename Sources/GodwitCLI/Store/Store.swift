@@ -211,7 +211,7 @@ extension CommandFailure {
         let code = problem["code"]?.string ?? "http_\(status)"
         let exit: Exit =
             switch status {
-            case 429, 503: code == BrokerError.Code.storeFailed.rawValue ? .unreachable : .busy
+            case 429, 503: Self.exit(unavailable: BrokerError.Code(rawValue: code))
             case 400, 413, 415, 422: .usage
             case 502, 504: .unreachable
             default: .failed
@@ -222,6 +222,15 @@ extension CommandFailure {
         let retryAfter = problem["retry_after_ms"]?.integer.map { Duration.milliseconds($0) }
         let header = response.headers[.retryAfter].flatMap { Int($0) }.map { Duration.seconds($0) }
         self.init(exit: exit, message: message, code: code, problem: problem, retryAfter: retryAfter ?? header)
+    }
+
+    /// What a server that cannot serve now says: some of it no waiting changes.
+    private static func exit(unavailable code: BrokerError.Code) -> Exit {
+        switch code {
+        case .storeCorrupt: .damaged
+        case .storeFailed, .closed: .unreachable
+        default: .busy
+        }
     }
 
     static func notGodwit(_ store: String, status: Int? = nil) -> CommandFailure {

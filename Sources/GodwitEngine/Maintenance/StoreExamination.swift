@@ -37,8 +37,6 @@ package struct StoreExamination: Sendable {
         package var liveBytes: Int
     }
 
-    /// The store's random name; nil for an empty folder.
-    package var store: String?
     package var report: StoreReport
     package var findings: [Finding] = []
     /// Damages that affect nothing: what lay there is needed no more, and is given back with its segment.
@@ -52,6 +50,8 @@ package struct StoreExamination: Sendable {
     package var passedOver = 0
 
     package var isSound: Bool { findings.isEmpty }
+    /// Whether there is no store at all.
+    package var isEmpty: Bool { report.segments.isEmpty && report.checkpoints.isEmpty && isSound }
     package var liveBytes: Int { segments.reduce(0) { $0 + $1.liveBytes } }
 
     /// Looks through a store that nobody has open: every checkpoint, every record, and whether the engine takes them.
