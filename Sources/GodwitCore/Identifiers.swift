@@ -60,9 +60,7 @@ package struct QueueName: Hashable, Sendable, Comparable, CustomStringConvertibl
         guard text.utf8.count <= Limits.queueName else {
             throw .invalidArgument("queue", "this queue name has \(text.utf8.count) bytes: use at most \(Limits.queueName)")
         }
-        // Mostly ASCII: there the control characters are known without a table.
-        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
-        guard isPlain || !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+        guard !text.hasControlCharacters else {
             throw .invalidArgument("queue", "a queue name cannot contain control characters")
         }
         description = text

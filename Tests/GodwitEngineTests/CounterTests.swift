@@ -193,6 +193,8 @@ struct CounterTests {
         bad.key = RecordKey("")
         await refused("key", bad)
         for step in ["", String(repeating: "s", count: 513)] { await refused("step", Addition(key: key, step: step, target: 1)) }
+        await refused("step", Addition(key: key, step: "file\n1", target: 1))
+        await refused("key", Addition(key: .counter("files\n"), step: "s", target: 1))
         await refused("n", Addition(key: key, step: "s", amount: -1, target: 1))
         await refused("at", Addition(key: key, step: "s", target: 0))
         await refused("lifetime", Addition(key: key, step: "s", target: 1, lifetime: .zero))
@@ -204,7 +206,7 @@ struct CounterTests {
         )
         var late = NewMessage(queue: .other, payload: Content("1"))
         late.priority = 256
-        await refused("then[0].priority", Addition(key: key, step: "s", target: 1, then: [.enqueue(late)]))
+        await refused("then[0].enqueue.priority", Addition(key: key, step: "s", target: 1, then: [.enqueue(late)]))
         let much = message(String(repeating: "x", count: Limits.followUpBytes))
         await refused("then", Addition(key: key, step: "s", target: 1, then: [much]), code: .tooLarge)
         var deep = good
@@ -213,14 +215,14 @@ struct CounterTests {
         try await store.run(.delete(key, expecting: .anything))
         deep = Addition(key: key, step: "s", target: 1, then: [.add(deep)])
         #expect(
-            await expectError(.invalidArgument) { try await store.run(.add(deep)) }?.field?.hasSuffix("then[0].then") == true
+            await expectError(.invalidArgument) { try await store.run(.add(deep)) }?.field?.hasSuffix("then[0].add.then") == true
         )
         #expect(try await store.engine.read([key]) == [nil])
         // With queues that are not made on first use, one that cannot be is said by whoever makes the counter.
         let strict = try await Fixture { $0.createsQueues = false }
         #expect(
             await expectError(.queueNotFound) { try await strict.run(.add(Addition(key: key, step: "s", target: 1, then: [message()]))) }?
-                .field == "then[0].queue"
+                .field == "then[0].enqueue.queue"
         )
     }
 

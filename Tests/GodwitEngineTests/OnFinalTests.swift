@@ -224,7 +224,7 @@ struct OnFinalTests {
         }
         await refused("on_final", Array(repeating: FollowUp(message("1", .work)), count: 101))
         await refused("on_final[0].operation", [FollowUp(.forget(JobID("x")))])
-        await refused("on_final[0].queue", [FollowUp(message("1"))], code: .queueNotFound)
+        await refused("on_final[0].enqueue.queue", [FollowUp(message("1"))], code: .queueNotFound)
         let much = message(String(repeating: "x", count: Limits.followUpBytes), .work)
         await refused("on_final", [FollowUp(much)], code: .tooLarge)
         var message = NewMessage(queue: .work, payload: Content("1"))

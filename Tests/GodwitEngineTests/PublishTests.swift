@@ -216,6 +216,17 @@ struct PublishTests {
             guard case .aborted(let operation, let error) = outcomes[0] else { return fail("taken: \(bad)") }
             #expect(operation == 1 && error.code == code && error.field == field)
         }
+        for text in ["user\t42", "a\nb", "\u{7f}", "\u{85}"] {
+            try await refused(.invalidArgument, "key") { $0.deduplication = .init(key: text) }
+            try await refused(.invalidArgument, "name") { $0.name = text }
+            try await refused(.invalidArgument, "group") { $0.group = text }
+            try await refused(.invalidArgument, "claim") { $0.claim = text }
+            try await refused(.invalidArgument, "content_type") { $0.payload.type = text }
+            try await refused(.invalidArgument, "headers.note") { $0.headers = [Header(name: "note", value: text)] }
+        }
+        for name in ["", "my header", "a:b", "ü", "a\n"] {
+            try await refused(.invalidArgument, "headers") { $0.headers = [Header(name: name, value: "x")] }
+        }
         try await refused(.invalidArgument, "priority") { $0.priority = 256 }
         try await refused(.invalidArgument, "priority") { $0.priority = -1 }
         try await refused(.invalidArgument, "max_attempts") { $0.maxAttempts = 0 }

@@ -86,6 +86,9 @@ extension JobClient {
         guard (1...Limits.counterName).contains(name.utf8.count) else {
             throw BrokerError.invalidArgument("name", "a batch's name has 1 to \(Limits.counterName) bytes")
         }
+        guard !name.hasControlCharacters else {
+            throw BrokerError.invalidArgument("name", "a batch's name has no control characters, such as line ends")
+        }
         guard (1...Limits.steps).contains(count) else {
             throw BrokerError.invalidArgument("count", "a batch has 1 to \(Limits.steps) steps: let larger ones be made of batches")
         }

@@ -96,7 +96,7 @@ extension EngineCore {
         var first: BrokerError?
         for (index, operation) in operations.enumerated() {
             guard case .enqueue(let message) = operation, var error = try openQueue(message.queue) else { continue }
-            error.field = "\(field)[\(index)].queue"
+            error.field = "\(field)[\(index)].enqueue.queue"
             first = first ?? error
         }
         return first

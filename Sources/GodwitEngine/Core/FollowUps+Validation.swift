@@ -1,9 +1,15 @@
 import GodwitCore
 
 extension Addition {
-    /// - Parameter depth: in how many others' follow-ups it stands.
-    func validate(depth: Int) throws(BrokerError) {
+    /// - Parameters:
+    ///   - depth: in how many others' follow-ups it stands.
+    ///   - isImported: as for a message.
+    func validate(depth: Int, isImported: Bool) throws(BrokerError) {
         try GodwitCore.Operation.check(key)
+        if !isImported {
+            try GodwitCore.Operation.check("key", key.name)
+            try GodwitCore.Operation.check("step", step)
+        }
         guard (1...Limits.step).contains(step.utf8.count) else {
             throw .invalidArgument("step", "a step's id has 1 to \(Limits.step) bytes")
         }
@@ -14,7 +20,7 @@ extension Addition {
             throw .invalidArgument("at", "a counter counts up to 1 to \(Limits.counterTarget)")
         }
         if let lifetime { try GodwitCore.Operation.check("lifetime", lifetime, from: .milliseconds(1)) }
-        if !then.isEmpty { try then.validate(asFollowUpsIn: "then", depth: depth) }
+        if !then.isEmpty { try then.validate(asFollowUpsIn: "then", depth: depth, isImported: isImported) }
     }
 }
 
@@ -23,7 +29,8 @@ extension [GodwitCore.Operation] {
     /// - Parameters:
     ///   - field: where they are said.
     ///   - depth: in how many others' follow-ups they stand.
-    func validate(asFollowUpsIn field: String, depth: Int) throws(BrokerError) {
+    ///   - isImported: whether they come from another store.
+    func validate(asFollowUpsIn field: String, depth: Int, isImported: Bool) throws(BrokerError) {
         guard count <= Limits.followUps else {
             throw .invalidArgument(field, "\(field) has at most \(Limits.followUps) operations, this one \(count)")
         }
@@ -31,9 +38,9 @@ extension [GodwitCore.Operation] {
             throw .invalidArgument(field, "what follows stands at most \(Limits.followUpDepth) deep inside each other")
         }
         for (index, operation) in enumerated() {
-            do throws(BrokerError) { try operation.validate(asFollowUpAt: depth + 1) } catch {
+            do throws(BrokerError) { try operation.validate(asFollowUpAt: depth + 1, isImported: isImported) } catch {
                 var error = error
-                error.field = "\(field)[\(index)]" + (error.field.map { ".\($0)" } ?? "")
+                error.field = ["\(field)[\(index)]", operation.member, error.field].compactMap(\.self).joined(separator: ".")
                 throw error
             }
         }
@@ -70,12 +77,21 @@ extension Timestamp {
 }
 
 extension GodwitCore.Operation {
-    fileprivate func validate(asFollowUpAt depth: Int) throws(BrokerError) {
+    /// What an operation that follows is called where it is written down; nil for one that stands there by itself.
+    fileprivate var member: String? {
         switch self {
-        case .enqueue(let message): try message.validate(depth: depth)
+        case .enqueue: "enqueue"
+        case .add: "add"
+        default: nil
+        }
+    }
+
+    fileprivate func validate(asFollowUpAt depth: Int, isImported: Bool) throws(BrokerError) {
+        switch self {
+        case .enqueue(let message): try message.validate(depth: depth, isImported: isImported)
         case .put(let key, let value, .anything, let lifetime): try Self.checkPut(key, value, lifetime)
         case .put: throw .invalidArgument("expecting", "a put that follows cannot expect a version: nobody is there to be refused")
-        case .add(let addition): try addition.validate(depth: depth)
+        case .add(let addition): try addition.validate(depth: depth, isImported: isImported)
         case .cancel: break
         default:
             throw .invalidArgument("operation", "only what nothing can refuse can follow: enqueue, put, add and cancel")

@@ -39,7 +39,7 @@ extension GodwitCore.Operation {
     fileprivate func validate() throws(BrokerError) -> Int {
         switch self {
         case .enqueue(let message):
-            try message.validate(depth: 0)
+            try message.validate(depth: 0, isImported: message.past != nil)
             return message.size
         case .complete(_, let result):
             guard let result else { return 0 }
@@ -51,6 +51,7 @@ extension GodwitCore.Operation {
         case .release(_, let delay, _, _, let headers):
             if let delay { try Self.check("delay", delay, from: .zero) }
             try Self.check(headers)
+            try Self.checkTexts(of: headers)
             return headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
         case .deadLetter, .cancel, .retry, .redrive, .forget:
             return 0
@@ -58,7 +59,7 @@ extension GodwitCore.Operation {
             try Self.checkPut(key, value, lifetime)
             return value.count
         case .add(let addition):
-            try addition.validate(depth: 0)
+            try addition.validate(depth: 0, isImported: false)
             return followUpSize
         case .delete(let key, _):
             try Self.check(key)
@@ -78,12 +79,28 @@ extension GodwitCore.Operation {
         }
     }
 
+    /// A text that every interface can say: in a header field, in a query.
+    static func check(_ field: String, _ text: String?) throws(BrokerError) {
+        guard let text, text.hasControlCharacters else { return }
+        throw .invalidArgument(field, "\(field) has a control character, such as a line end: leave it out")
+    }
+
     static func check(_ headers: [Header]) throws(BrokerError) {
         if headers.isEmpty { return }
         guard headers.count <= Limits.headers,
             headers.reduce(0, { $0 + $1.name.utf8.count + $1.value.utf8.count }) <= Limits.headerBytes
         else {
             throw .invalidArgument("headers", "a job has at most \(Limits.headers) headers of \(Limits.headerBytes) bytes together")
+        }
+    }
+
+    /// What headers are made of, so that HTTP can carry them.
+    static func checkTexts(of headers: [Header]) throws(BrokerError) {
+        for header in headers {
+            guard header.name.isToken else {
+                throw .invalidArgument("headers", "a header's name is made of letters, digits and any of !#$%&'*+-.^_`|~")
+            }
+            try check("headers.\(header.name)", header.value)
         }
     }
 
@@ -104,8 +121,11 @@ extension GodwitCore.Operation {
 }
 
 extension NewMessage {
-    /// - Parameter depth: in how many others' follow-ups it stands.
-    func validate(depth: Int) throws(BrokerError) {
+    /// - Parameters:
+    ///   - depth: in how many others' follow-ups it stands.
+    ///   - isImported: whether it comes from another store: its texts may be older than the rule what they are made of.
+    func validate(depth: Int, isImported: Bool) throws(BrokerError) {
+        if !isImported { try refuseUnsayable() }
         if let name, name.utf8.count > Limits.jobName {
             throw .invalidArgument("name", "a job's name has at most \(Limits.jobName) bytes")
         }
@@ -133,7 +153,7 @@ extension NewMessage {
         if let key = deduplication?.key, !(1...Limits.key).contains(key.utf8.count) {
             throw .invalidArgument("key", "an idempotency key has 1 to \(Limits.key) bytes")
         }
-        if !onFinal.isEmpty { try onFinal.map(\.operation).validate(asFollowUpsIn: "on_final", depth: depth) }
+        if !onFinal.isEmpty { try onFinal.map(\.operation).validate(asFollowUpsIn: "on_final", depth: depth, isImported: isImported) }
         try past?.validate()
     }
 }
@@ -141,7 +161,7 @@ extension NewMessage {
 extension JobPast {
     fileprivate func validate() throws(BrokerError) {
         func check(_ field: String, _ isGood: Bool, _ what: String) throws(BrokerError) {
-            if !isGood { throw .invalidArgument(field, "\(field) \(what)") }
+            if !isGood { throw .invalidArgument("past.\(field)", "\(field) \(what)") }
         }
         func check(_ field: String, _ time: Timestamp?) throws(BrokerError) {
             guard let time else { return }
@@ -163,13 +183,23 @@ extension JobPast {
         try check("state", end.state.isFinal, "must be a final one")
         try check("finished_at", end.at)
         if let result = end.result {
-            try GodwitCore.Operation.check(contentType: result.type)
+            try check("result", result.type.utf8.count <= Limits.contentType, "has a content type of at most \(Limits.contentType) bytes")
             try check("result", result.bytes.count <= Limits.transactionBytes, "has at most \(Limits.transactionBytes) bytes")
         }
     }
 }
 
 extension NewMessage {
+    /// What one interface takes the others must be able to say.
+    private func refuseUnsayable() throws(BrokerError) {
+        try GodwitCore.Operation.check("name", name)
+        try GodwitCore.Operation.check("content_type", payload.type == Content.json ? nil : payload.type)
+        try GodwitCore.Operation.check("group", group)
+        try GodwitCore.Operation.check("claim", claim)
+        try GodwitCore.Operation.check("key", deduplication?.key)
+        try GodwitCore.Operation.checkTexts(of: headers)
+    }
+
     /// A transient message is gone after a restart: what it would leave behind then, or hold up, it cannot have.
     private func refuseWhatOutlives() throws(BrokerError) {
         if deduplication != nil {
