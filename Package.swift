@@ -199,7 +199,7 @@ let package = Package(
         .testTarget(
             name: "GodwitHTTPTests",
             dependencies: [
-                "GodwitHTTP", "Godwit", "GodwitCore", "HTTPTestSupport",
+                "GodwitHTTP", "Godwit", "GodwitCore", "GodwitJournal", "HTTPTestSupport",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),

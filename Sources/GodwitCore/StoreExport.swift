@@ -69,11 +69,12 @@ package struct RecordPage: Sendable {
 
 package struct ExportedRecord: Sendable {
     package var key: RecordKey
-    package var value: Bytes
+    /// A failure (`storeCorrupt`) says why it cannot be read any more.
+    package var value: Result<Bytes, BrokerError>
     /// What is left of its lifetime; nil when it has no end.
     package var lifetime: Duration?
 
-    package init(key: RecordKey, value: Bytes, lifetime: Duration?) {
+    package init(key: RecordKey, value: Result<Bytes, BrokerError>, lifetime: Duration?) {
         self.key = key
         self.value = value
         self.lifetime = lifetime

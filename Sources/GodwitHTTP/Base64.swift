@@ -26,8 +26,9 @@ package enum Base64 {
     }
 
     /// The bytes, or nil when the text is anything else than padded base64 without spaces.
-    package static func decode(_ text: String) -> [UInt8]? {
-        let digits = Array(text.utf8)
+    package static func decode(_ text: String) -> [UInt8]? { decode(Array(text.utf8)[...]) }
+
+    package static func decode(_ digits: ArraySlice<UInt8>) -> [UInt8]? {
         guard digits.count % 4 == 0 else { return nil }
         let padding = digits.reversed().prefix(2).prefix(while: { $0 == 0x3d }).count
         var bytes: [UInt8] = []

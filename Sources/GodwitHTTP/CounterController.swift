@@ -18,7 +18,8 @@ struct CounterController: Sendable {
     }
 
     @Sendable private func add(_ exchange: Exchange) async throws -> Response {
-        let name = try name(exchange)
+        try environment.refuseWhileDraining()
+        let name = try OptionText.text("counter", exchange.item("counter"), limit: Limits.counterName)
         guard let value = try await exchange.json(limit: exchange.limits.jobBytes) else {
             throw Problem.invalid("step", "say what is counted: send a JSON object with the members step and at")
         }
@@ -82,8 +83,9 @@ struct CounterController: Sendable {
         return Response(status: .noContent)
     }
 
+    /// A counter that is there is reached whatever its name is made of.
     private func name(_ exchange: Exchange) throws(Problem) -> String {
-        try OptionText.text("counter", exchange.item("counter"), limit: Limits.counterName)
+        try OptionText.lines("counter", exchange.item("counter"), limit: Limits.counterName)
     }
 }
 

@@ -24,7 +24,11 @@ struct ExportController: Sendable {
         guard let store = broker as? any Exportable else {
             throw Problem(.notImplemented, "not_supported", "the broker behind these routes cannot list what it holds: export where it is")
         }
-        let names = try exchange.query.all("queue").map { name throws(Problem) in try QueueNames.parse(name) }
+        var names: [QueueName] = []
+        for text in exchange.query.all("queue") {
+            let name = try QueueNames.parse(text)
+            if !names.contains(name) { names.append(name) }
+        }
         let includesFinished = exchange.query["finished"] == nil ? true : try exchange.query.flag("finished")
         var queues = try await broker.queues()
         for name in names where !queues.contains(where: { $0.name == name }) { throw BrokerError.queueNotFound(name.description) }
@@ -33,7 +37,7 @@ struct ExportController: Sendable {
         return Response(
             status: .ok,
             headers: [.contentType: Self.contentType, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
-            body: ResponseBody { [queues] writer in
+            body: ResponseBody { [queues, names] writer in
                 var pass = Pass(store: store, draining: draining)
                 var lines = JSONWriter()
                 lines.exportHead(created)
@@ -57,8 +61,8 @@ struct ExportController: Sendable {
 /// How many lines of each kind an export has.
 struct ExportCounts {
     var queues = 0, records = 0, jobs = 0
-    /// Jobs that cannot be read any more.
-    var lost = 0
+    /// Jobs and records that cannot be read any more.
+    var lost = 0, lostRecords = 0
 }
 
 /// One export on its way.
@@ -83,8 +87,14 @@ private struct Pass {
                 if !queues.isEmpty {
                     guard case .queue(let home) = record.key.home, queues.contains(home) else { continue }
                 }
-                lines.exported(record)
-                counts.records += 1
+                switch record.value {
+                case .success(let value):
+                    lines.exported(record, value)
+                    counts.records += 1
+                case .failure(let error):
+                    lines.lost(record, error)
+                    counts.lostRecords += 1
+                }
             }
             if lines.buffer.readableBytes > 0 { try await writer.write(lines.buffer) }
             cursor = page.next

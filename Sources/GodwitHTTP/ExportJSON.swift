@@ -18,6 +18,7 @@ extension JSONWriter {
             json.member("records", counts.records)
             json.member("jobs", counts.jobs)
             json.member("lost", counts.lost)
+            json.member("lost_records", counts.lostRecords)
         }
     }
 
@@ -31,17 +32,31 @@ extension JSONWriter {
         }
     }
 
-    mutating func exported(_ record: ExportedRecord) {
+    mutating func exported(_ record: ExportedRecord, _ value: Bytes) {
         line { json in
             json.member("type", "record")
-            switch record.key.home {
-            case .own: break
-            case .queue(let queue): json.member("queue", queue.description)
-            case .job(let job): json.member("job", job.description)
-            }
+            json.home(of: record.key)
             json.member("name", record.key.name)
             if let lifetime = record.lifetime { json.member("lifetime", lifetime.text) }
-            if let text = record.value.text { json.member("value", text) } else { json.member("value_base64", base64: record.value) }
+            if let text = value.text { json.member("value", text) } else { json.member("value_base64", base64: value) }
+        }
+    }
+
+    /// A record that cannot be read any more.
+    mutating func lost(_ record: ExportedRecord, _ error: BrokerError) {
+        line { json in
+            json.member("type", "lost")
+            json.home(of: record.key)
+            json.member("record", record.key.name)
+            json.member("error", error.message)
+        }
+    }
+
+    private mutating func home(of key: RecordKey) {
+        switch key.home {
+        case .own: break
+        case .queue(let queue): member("queue", queue.description)
+        case .job(let job): member("job", job.description)
         }
     }
 
@@ -75,11 +90,21 @@ extension JSONWriter {
         }
     }
 
+    /// A payload or a result with its type, so that an import takes it for what it was.
     mutating func content(_ content: Content) {
+        guard MediaType.isJSON(content.type) else {
+            member("content_type", content.type)
+            return payload(content)
+        }
         // JSON that has lines would be several here.
-        let hasLines = MediaType.isJSON(content.type) && content.bytes.slice.contains { $0 == 0x0a || $0 == 0x0d }
-        if content.type != Content.json || hasLines { member("content_type", content.type) }
-        if hasLines { member("payload_base64", base64: content.bytes) } else { payload(content) }
+        let hasLines = content.bytes.slice.contains { $0 == 0x0a || $0 == 0x0d }
+        guard !hasLines, JSONValue.isValid(content.bytes) else {
+            member("content_type", content.type)
+            return member("payload_base64", base64: content.bytes)
+        }
+        if content.type != Content.json { member("content_type", content.type) }
+        key("payload")
+        raw(content.bytes)
     }
 
     private mutating func past(_ past: JobPast) {

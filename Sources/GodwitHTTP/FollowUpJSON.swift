@@ -6,6 +6,12 @@ struct FollowUpJSON {
     private static let verbs = ["enqueue", "add", "cancel"]
 
     let limits: JobRoutes.Limits
+    /// Whether it comes from another store.
+    var isImported = false
+    /// In how many others it stands.
+    var depth = 0
+
+    private var deeper: FollowUpJSON { FollowUpJSON(limits: limits, isImported: isImported, depth: depth + 1) }
 
     /// - Parameters:
     ///   - field: where it stands.
@@ -13,6 +19,10 @@ struct FollowUpJSON {
     func read(_ value: JSONValue?, field: String, hasEnds: Bool) throws(Problem) -> [FollowUp] {
         guard let value else { return [] }
         guard let items = value.elements else { throw .invalid(field, "\(field) must be an array of what follows") }
+        // Before anything in it is looked at: each level is read once more for all that are around it.
+        guard depth < Limits.followUpDepth else {
+            throw .invalid(field, "what follows stands at most \(Limits.followUpDepth) deep inside each other")
+        }
         guard items.count <= Limits.followUps else {
             throw .invalid(field, "\(field) has \(items.count) operations: use at most \(Limits.followUps)")
         }
@@ -24,7 +34,7 @@ struct FollowUpJSON {
     }
 
     private func followUp(_ value: JSONValue, path: String, hasEnds: Bool) throws(Problem) -> FollowUp {
-        var object = try ObjectReader(value, path: path)
+        var object = try ObjectReader(value, path: path, isImported: isImported)
         var said: [(verb: String, value: JSONValue)] = []
         for verb in Self.verbs {
             if let value = object.value(verb) { said.append((verb, value)) }
@@ -37,10 +47,17 @@ struct FollowUpJSON {
         let states = try when.map { value throws(Problem) in try Self.states(value, field: path + "when") } ?? .all
         switch verb {
         case "enqueue":
-            let message = try JSONMessage(detail, path: path + "enqueue.", queue: nil, limits: limits).message
-            return FollowUp(.enqueue(message), when: states)
+            let message = try JSONMessage(
+                detail,
+                path: path + "enqueue.",
+                queue: nil,
+                limits: limits,
+                isImported: isImported,
+                depth: depth + 1
+            )
+            return FollowUp(.enqueue(message.message), when: states)
         case "add":
-            return FollowUp(.add(try addition(detail, path: path + "add.")), when: states)
+            return FollowUp(.add(try deeper.addition(detail, path: path + "add.")), when: states)
         default:
             guard let id = detail.string, !id.isEmpty else {
                 throw .invalid(path + "cancel", "say the id of the job to cancel, as a string")
@@ -64,7 +81,7 @@ struct FollowUpJSON {
     /// `{"key", "step", "at", "n"?, "then"?, "lifetime"?}`
     /// - Parameter key: the counter, where the path says it.
     func addition(_ value: JSONValue, key: String? = nil, path: String) throws(Problem) -> Addition {
-        var object = try ObjectReader(value, path: path)
+        var object = try ObjectReader(value, path: path, isImported: isImported)
         var name = key
         if name == nil { name = try object.text("key", limit: Limits.counterName) }
         guard let name else { throw .invalid(path + "key", "say which counter this step is counted by") }
@@ -158,6 +175,7 @@ extension JSONWriter {
         if let attempts = message.maxAttempts { member("max_attempts", attempts) }
         if let group = message.group { member("group", group) }
         if let claim = message.claim { member("claim", claim) }
+        if message.isTransient { member("transient", true) }
         if !message.headers.isEmpty {
             key("headers")
             headers(message.headers)

@@ -15,13 +15,15 @@ struct ImportController: Sendable {
 
     init(environment: RouteEnvironment) { self.environment = environment }
 
-    var routes: [Route] { [Route(.post, "import", .admin, options: ["id", "line"], handler: take)] }
+    var routes: [Route] { [Route(.post, "import", .admin, options: ["id", "line", "passed-over"], handler: take)] }
 
     private struct Outcome {
         var jobs = 0, records = 0, queues = 0
         var jobsThere = 0, recordsThere = 0, queuesThere = 0
         /// Lines that the mark says are there.
         var linesThere = 0
+        /// How many the caller has passed over, in this request and in those before.
+        var linesPassedOver = 0
         var line: Int
     }
 
@@ -31,13 +33,17 @@ struct ImportController: Sendable {
         let first = try exchange.query.integer("line", in: 1...Int.max >> 1) ?? 1
         // A payload and a result of the greatest length, in base64.
         let body = try await exchange.body(limit: 3 * exchange.limits.batchBytes)
-        let lines = body.lines
-        guard lines.count <= Self.lineLimit else {
+        let lines = Self.lines(of: body)
+        guard (1...Self.lineLimit).contains(lines.count) else {
             throw Problem.invalid("body", "the body has \(lines.count) lines: send 1 to \(Self.lineLimit)")
         }
+        // Lines that the caller has emptied, as they were refused.
+        let passedOver = try exchange.query.integer("passed-over", in: 0...lines.count) ?? 0
         let mark = try await ImportMark(id, at: broker)
         var outcome = Outcome(line: max(mark?.line ?? 0, first + lines.count - 1))
         outcome.linesThere = min(max((mark?.line ?? 0) - first + 1, 0), lines.count)
+        // A request that is repeated was counted.
+        outcome.linesPassedOver = (mark?.passedOver ?? 0) + (outcome.linesThere < lines.count ? passedOver : 0)
         var parsed: [(index: Int, line: ImportLine)] = []
         for (index, line) in lines.enumerated() where first + index > mark?.line ?? 0 {
             guard let line = try ImportLine(line, path: "[\(index)].", limits: exchange.limits) else { continue }
@@ -48,7 +54,9 @@ struct ImportController: Sendable {
                 try await make(name, settings, isPaused: isPaused, path: "[\(index)].", &outcome)
             }
         }
-        try await commit(parsed, mark?.operation(line: outcome.line), &outcome)
+        if outcome.linesThere < lines.count {
+            try await commit(parsed, mark?.operation(line: outcome.line, passedOver: outcome.linesPassedOver), &outcome)
+        }
         return .json { json in
             json.object { json in
                 json.member("line", outcome.line)
@@ -59,6 +67,7 @@ struct ImportController: Sendable {
                 json.member("queues", outcome.queues)
                 json.member("queues_there_already", outcome.queuesThere)
                 json.member("lines_there_already", outcome.linesThere)
+                json.member("lines_passed_over", outcome.linesPassedOver)
             }
         }
     }
@@ -66,7 +75,8 @@ struct ImportController: Sendable {
     private func make(_ name: QueueName, _ settings: JSONValue, isPaused: Bool, path: String, _ outcome: inout Outcome) async throws {
         guard try await broker.queue(name) == nil else { return outcome.queuesThere += 1 }
         do {
-            _ = try await broker.configure(name, try QueueSettings().merging(settings), expecting: .absent)
+            // In one: whoever repeats the import finds the queue, and leaves it as it is.
+            _ = try await broker.configure(name, try QueueSettings().merging(settings), expecting: .absent, startsPaused: isPaused)
         } catch let error as BrokerError where error.code == .versionConflict {
             return outcome.queuesThere += 1
         } catch let error as BrokerError {
@@ -75,7 +85,6 @@ struct ImportController: Sendable {
             problem.field = path + "settings" + (problem.field.map { ".\($0)" } ?? "")
             throw problem
         }
-        if isPaused { try await broker.pause(name) }
         outcome.queues += 1
     }
 
@@ -99,7 +108,8 @@ struct ImportController: Sendable {
         switch answer {
         case .aborted(let index, let error):
             if items.indices.contains(index), error.code != .busy, error.code != .storeOutdated {
-                let member = items[index].isRecord ? "" : "job."
+                // What a job is stands in its member job, what it has behind it beside that.
+                let member = items[index].isRecord || error.field?.hasPrefix("past.") == true ? "" : "job."
                 throw Problem(error, path: "[\(items[index].index)].\(member)")
             }
             throw error
@@ -125,6 +135,8 @@ struct ImportMark {
     private let version: Version?
     /// The last line that was taken in.
     let line: Int
+    /// How many lines up to there were passed over.
+    let passedOver: Int
 
     /// Whether a record is another's.
     static func isNone(_ key: RecordKey) -> Bool { key.home != .own || !key.name.hasPrefix(prefix) }
@@ -135,20 +147,22 @@ struct ImportMark {
         key = RecordKey(Self.prefix + id)
         let record = try await broker.read([key]).first ?? nil
         version = record?.version
-        line = record.flatMap { $0.value.text.flatMap { Int($0) } } ?? 0
+        let numbers = record?.value.text?.split(separator: " ").map { Int($0) ?? 0 } ?? []
+        line = numbers.first ?? 0
+        passedOver = numbers.count > 1 ? numbers[1] : 0
     }
 
     /// Notes it, unless another has done so meanwhile.
-    func operation(line: Int) -> Operation {
-        .put(key, value: Bytes("\(line)"), expecting: version.map { .version($0) } ?? .absent, lifetime: nil)
+    func operation(line: Int, passedOver: Int) -> Operation {
+        .put(key, value: Bytes("\(line) \(passedOver)"), expecting: version.map { .version($0) } ?? .absent, lifetime: nil)
     }
 }
 
-extension Bytes {
-    /// The lines, without their ends; one behind the last end is none.
-    fileprivate var lines: [Bytes] {
-        var lines = slice.split(separator: 0x0a, omittingEmptySubsequences: false)
+extension ImportController {
+    /// A body's lines, without their ends; one behind the last end is none. They are parts of it: it is in memory once.
+    static func lines(of body: Bytes) -> [Bytes] {
+        var lines = body.slice.split(separator: 0x0a, omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
-        return lines.map { Bytes(Array($0)) }
+        return lines.map { Bytes($0) }
     }
 }

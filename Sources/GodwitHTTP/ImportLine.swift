@@ -54,7 +54,7 @@ enum ImportLine {
         let value: Bytes
         if let text = object.value("value")?.string {
             value = Bytes(text)
-        } else if let bytes = object.value("value_base64")?.string.flatMap(Base64.decode) {
+        } else if let bytes = object.value("value_base64")?.base64 {
             value = Bytes(bytes)
         } else {
             throw .invalid(object.path + "value", "say the record's value as a string, or value_base64 in padded base64")
@@ -72,7 +72,7 @@ enum ImportLine {
         guard let job = object.value("job") else { throw .invalid(object.path + "job", "say the job as a batch takes it") }
         var wide = limits
         wide.jobBytes = limits.batchBytes
-        var message = try JSONMessage(job, path: object.path + "job.", queue: queue, limits: wide).message
+        var message = try JSONMessage(job, path: object.path + "job.", queue: queue, limits: wide, isImported: true).message
         if let text = try object.text("key_fingerprint", limit: 16) {
             guard let fingerprint = UInt64(text, radix: 16) else {
                 throw .invalid(object.path + "key_fingerprint", "key_fingerprint must be a hexadecimal number")
@@ -102,7 +102,7 @@ enum ImportLine {
             if let error = object.value("error") { end?.failure = try failure(error, path: path + "error.") }
             end?.reason = try reason(&object)
             if let result = object.value("result") {
-                var content = try ObjectReader(result, path: path + "result.")
+                var content = try ObjectReader(result, path: path + "result.", isImported: true)
                 end?.result = try JSONMessage.content(&content)
                 try content.finish()
             }

@@ -10,8 +10,17 @@ struct JSONMessage {
     /// - Parameters:
     ///   - queue: the path's queue; nil when each object names its own.
     ///   - limits: on each job, which hold in a batch as they do for one.
-    init(_ value: JSONValue, path: String, queue: QueueName?, limits: JobRoutes.Limits) throws(Problem) {
-        var object = try ObjectReader(value, path: path)
+    ///   - isImported: whether it comes from another store.
+    ///   - depth: in how many others' follow-ups it stands.
+    init(
+        _ value: JSONValue,
+        path: String,
+        queue: QueueName?,
+        limits: JobRoutes.Limits,
+        isImported: Bool = false,
+        depth: Int = 0
+    ) throws(Problem) {
+        var object = try ObjectReader(value, path: path, isImported: isImported)
         let target: QueueName
         if let queue {
             target = queue
@@ -24,7 +33,7 @@ struct JSONMessage {
         let payload = try Self.payload(&object, limit: limits.jobBytes)
         let key = try object.text("key", limit: Limits.key)
         let headers = try JobHeaders.read(&object)
-        let options = try PublishOptions(&object, limits: limits)
+        let options = try PublishOptions(&object, FollowUpJSON(limits: limits, isImported: isImported, depth: depth))
         try object.finish()
         message = options.message(to: target, payload: payload, headers: headers, key: key)
     }
@@ -43,7 +52,11 @@ struct JSONMessage {
         switch (value, encoded) {
         case (let value?, nil):
             guard let type, !MediaType.isJSON(type) else {
-                do throws(JSONError) { try value.checkPayloadDepth() } catch { throw .invalidJSON(error, field: object.path + "payload") }
+                if !object.isImported {
+                    do throws(JSONError) { try value.checkPayloadDepth() } catch {
+                        throw .invalidJSON(error, field: object.path + "payload")
+                    }
+                }
                 return Content(value.bytes, type: type ?? Content.json)
             }
             guard let text = value.string else {
@@ -51,11 +64,11 @@ struct JSONMessage {
             }
             return Content(Bytes(text), type: type)
         case (nil, let encoded?):
-            guard let bytes = encoded.string.flatMap(Base64.decode) else {
+            guard let bytes = encoded.base64 else {
                 throw .invalid(object.path + "payload_base64", "payload_base64 must be a string in padded base64")
             }
             let content = Content(Bytes(bytes), type: type ?? Content.binary)
-            if MediaType.isJSON(content.type), !JSONValue.isValid(content.bytes) {
+            if !object.isImported, MediaType.isJSON(content.type), !JSONValue.isValid(content.bytes) {
                 throw .invalid(object.path + "payload_base64", "the payload is not the JSON that content_type says, or nested too deep")
             }
             return content

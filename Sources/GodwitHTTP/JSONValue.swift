@@ -44,6 +44,14 @@ package struct JSONValue: Sendable, Hashable {
     /// The text, escapes resolved; nil for other kinds and where half a surrogate pair makes it no text.
     package var string: String? { kind == .string ? JSONText.decode(bytes.slice.dropFirst().dropLast()) : nil }
 
+    /// The bytes that a string says in padded base64, read where it stands; nil for anything else.
+    var base64: [UInt8]? {
+        guard kind == .string else { return nil }
+        let digits = bytes.slice.dropFirst().dropLast()
+        // A slash may be escaped.
+        return digits.contains(UInt8(ascii: "\\")) ? string.flatMap { Base64.decode($0) } : Base64.decode(digits)
+    }
+
     /// The members in their order; nil for other kinds.
     /// - Throws: ``JSONError`` when a name stands twice or is no text.
     package func members() throws(JSONError) -> [(name: String, value: JSONValue)]? {

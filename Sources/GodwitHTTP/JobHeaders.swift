@@ -31,10 +31,10 @@ enum JobHeaders {
             guard let text = value.string else { throw .invalid(path + name.prefix(100), "a header's value must be a string") }
             headers.append(Header(name: name.lowercased(), value: text))
         }
-        return try check(headers, field: object.path + "headers")
+        return try check(headers, field: object.path + "headers", isImported: object.isImported)
     }
 
-    static func check(_ headers: [Header], field: String) throws(Problem) -> [Header] {
+    private static func check(_ headers: [Header], field: String, isImported: Bool = false) throws(Problem) -> [Header] {
         guard headers.count <= Limits.headers else {
             throw .invalid(field, "the job has \(headers.count) headers: at most \(Limits.headers) are kept with one")
         }
@@ -42,8 +42,9 @@ enum JobHeaders {
         guard bytes <= Limits.headerBytes else {
             throw .invalid(field, "the job's headers have \(bytes) bytes: use at most \(Limits.headerBytes)")
         }
+        if isImported { return headers }
         for header in headers {
-            guard !header.name.isEmpty, header.name.utf8.allSatisfy(isTokenByte) else {
+            guard header.name.isToken else {
                 throw .invalid(field, "a header's name is made of letters, digits and any of !#$%&'*+-.^_`|~")
             }
             guard !header.value.hasControlCharacters else {
@@ -51,13 +52,5 @@ enum JobHeaders {
             }
         }
         return headers
-    }
-
-    /// RFC 9110, section 5.6.2.
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
-        }
     }
 }

@@ -110,10 +110,11 @@ extension JSONWriter {
 
     /// JSON as it is, text as a string, everything else in base64.
     mutating func payload(_ content: Content) {
-        if MediaType.isJSON(content.type), JSONValue.isValid(content.bytes) {
+        let isJSON = MediaType.isJSON(content.type)
+        if isJSON, JSONValue.isValid(content.bytes) {
             key("payload")
             raw(content.bytes)
-        } else if MediaType.isText(content.type), let text = content.bytes.text {
+        } else if !isJSON, MediaType.isText(content.type), let text = content.bytes.text {
             member("payload", text)
         } else {
             member("payload_base64", base64: content.bytes)

@@ -9,9 +9,11 @@ struct ObjectReader {
     private var taken: [String] = []
     /// What stands before a member's name in a refusal, such as `[3].`.
     let path: String
+    /// Whether it comes from another store, which may be older than the rules what texts are made of and how deep a payload is nested.
+    let isImported: Bool
 
     /// - Throws: ``Problem`` when the value is no object, or has a member twice.
-    init(_ value: JSONValue, path: String = "") throws(Problem) {
+    init(_ value: JSONValue, path: String = "", isImported: Bool = false) throws(Problem) {
         let field = path.isEmpty ? "body" : String(path.dropLast())
         do {
             guard let members = try value.members() else { throw Problem.invalid(field, "\(field) must be a JSON object") }
@@ -24,6 +26,7 @@ struct ObjectReader {
             throw .invalid(field, "\(field) must be a JSON object")
         }
         self.path = path
+        self.isImported = isImported
     }
 
     /// All members, for objects whose names are the caller's own.
@@ -42,6 +45,7 @@ struct ObjectReader {
     mutating func text(_ name: String, limit: Int) throws(Problem) -> String? {
         guard let value = value(name) else { return nil }
         guard let text = value.string else { throw .invalid(path + name, "\(name) must be a string") }
+        guard !isImported else { return try OptionText.lines(path + name, text, limit: limit) }
         return try OptionText.text(path + name, text, limit: limit)
     }
 

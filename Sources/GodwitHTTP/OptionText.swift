@@ -53,9 +53,6 @@ enum OptionText {
 }
 
 extension String {
-    /// Unicode's general category Cc.
-    var hasControlCharacters: Bool { unicodeScalars.contains { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) } }
-
     fileprivate var withOffsetSign: String {
         guard let space = lastIndex(of: " ") else { return self }
         return self[..<space] + "+" + self[index(after: space)...]

@@ -67,8 +67,7 @@ struct PublishController: Sendable {
             var problem = Problem(error)
             // Here the key is a header.
             if problem.field == "key" { problem.field = IdempotencyKey.field }
-            // Options are query items here.
-            if let field = problem.field, field.hasPrefix("on_final") { problem.field = "on-final" + field.dropFirst("on_final".count) }
+            problem.field = problem.field.map(PublishOptions.queryItem)
             throw problem
         }
     }

@@ -6,6 +6,13 @@ struct PublishOptions {
         "name", "delay", "run-at", "priority", "expires", "timeout", "max-attempts", "group", "claim", "on-final", "transient",
     ]
 
+    /// A field as a query calls it: `on-final[0].enqueue.max_attempts` for `on_final[0].enqueue.max_attempts`.
+    static func queryItem(_ field: String) -> String {
+        let end = field.firstIndex { $0 == "[" || $0 == "." } ?? field.endIndex
+        let name = String(field[..<end]).replacing("_", with: "-")
+        return queryItems.contains(name) ? name + field[end...] : field
+    }
+
     var name: String?
     var start = NewMessage.Start.now
     var priority = 0
@@ -34,7 +41,7 @@ struct PublishOptions {
         isTransient = try query.flag("transient")
     }
 
-    init(_ object: inout ObjectReader, limits: JobRoutes.Limits) throws(Problem) {
+    init(_ object: inout ObjectReader, _ followUps: FollowUpJSON) throws(Problem) {
         name = try object.text("name", limit: Limits.jobName)
         start = try Self.start(delay: try object.duration("delay"), runAt: try object.time("run_at"), field: object.path + "run_at")
         priority = try object.integer("priority", in: 0...255) ?? 0
@@ -43,7 +50,7 @@ struct PublishOptions {
         maxAttempts = try object.integer("max_attempts", in: 1...Limits.maxAttempts)
         group = try object.text("group", limit: Limits.group)
         claim = try object.text("claim", limit: Limits.claim)
-        onFinal = try FollowUpJSON(limits: limits).read(object.value("on_final"), field: object.path + "on_final", hasEnds: true)
+        onFinal = try followUps.read(object.value("on_final"), field: object.path + "on_final", hasEnds: true)
         isTransient = try object.bool("transient") ?? false
     }
 

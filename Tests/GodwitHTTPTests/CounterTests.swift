@@ -136,7 +136,28 @@ struct CounterTests {
             }
             let refused = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload": 1}, {"payload": 1, "on_final": [\#(deep)]}]"#)
             #expect(refused.status == 400)
-            #expect(try refused.json["field"].string?.hasPrefix("[1].on_final[0]") == true)
+            #expect(try refused.json["field"].string == "[1].\(String(repeating: "on_final[0].enqueue.", count: 8))on_final")
+            // What stands deeper than it may is not looked at.
+            let nonsense = (0..<20).reduce(#"{"enqueue": 7}"#) { inner, _ in
+                #"{"add": {"key": "c", "step": "s", "at": 1, "then": [\#(inner)]}}"#
+            }
+            let deeper = try await server.post("/v1/counters/c", #"{"step": "s", "at": 1, "then": [\#(nonsense)]}"#)
+            #expect(try deeper.status == 400 && deeper.json["field"].string == "\(String(repeating: "then[0].add.", count: 8))then")
+            let late = #"{"queue": "q", "payload": 1, "transient": true, "key": "k"}"#
+            for (followUps, field) in [
+                (#"[{"enqueue": \#(late)}]"#, "on_final[0].enqueue.key"),
+                (
+                    #"[{"cancel": "x"}, {"add": {"key": "c", "step": "s", "at": 1, "then": [{"enqueue": \#(late)}]}}]"#,
+                    "on_final[1].add.then[0].enqueue.key"
+                ),
+            ] {
+                let batch = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload": 1, "on_final": \#(followUps)}]"#)
+                #expect(try batch.status == 400 && batch.json["field"].string == "[0].\(field)")
+                let one = try await server.post("/v1/queues/q/jobs?on-final=\(PercentCoding.encode(followUps))", "1")
+                #expect(try one.status == 400 && one.json["field"].string == field.replacing("on_final", with: "on-final"))
+            }
+            let step = try await server.post("/v1/counters/c", #"{"step": "s", "at": 1, "then": [{"enqueue": \#(late)}]}"#)
+            #expect(try step.status == 400 && step.json["field"].string == "then[0].enqueue.key")
             let key = [("Idempotency-Key", "k")]
             #expect(try await server.post("/v1/queues/q/jobs?on-final=[]", "1", headers: key).status == 202)
             let other = PercentCoding.encode(#"[{"cancel":"x"}]"#)

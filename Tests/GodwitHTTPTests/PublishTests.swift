@@ -64,6 +64,16 @@ struct PublishTests {
         }
     }
 
+    @Test("what the store refuses is named as the query says it")
+    func queryNames() async throws {
+        try await TestServer.run { server in
+            let late = try await server.post("/v1/queues/q/jobs?run-at=2199-01-01T00:00:00Z", "1")
+            #expect(try late.status == 400 && late.json["field"].string == "run-at")
+            let batch = try await server.post("/v1/queues/q/jobs/batch", #"[{"payload": 1, "run_at": "2199-01-01T00:00:00Z"}]"#)
+            #expect(try batch.status == 400 && batch.json["field"].string == "[0].run_at")
+        }
+    }
+
     @Test("the same request under the same key is the first job, quoted or not; another request is 422")
     func idempotency() async throws {
         try await TestServer.run { server in

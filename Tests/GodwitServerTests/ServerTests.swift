@@ -177,6 +177,7 @@ struct ServerTests {
         #expect(refused["connection"] == "close")
         #expect(try await client.post("/v1/queues/q/jobs/batch", "[{\"payload\":1}]").status == 503)
         #expect(try await client.post("/v1/queues/q/leases").status == 503)
+        #expect(try await client.post("/v1/counters/c", #"{"step": "a", "at": 1}"#).json["code"].string == "draining")
         #expect(try await client.post("/v1/leases/\(lease)/complete", "1").status == 200)
         #expect(try await client.get("/healthz").status == 200)
         try await running.value

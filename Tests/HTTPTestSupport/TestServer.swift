@@ -1,6 +1,6 @@
 package import GodwitCore
 import GodwitEngine
-import GodwitJournal
+package import GodwitJournal
 package import GodwitServer
 package import Logging
 import ServiceLifecycle
@@ -47,12 +47,12 @@ package struct TestServer: Sendable {
         return logger
     }()
 
-    package static func engine(createsQueues: Bool = true) async throws -> any Broker {
+    package static func engine(createsQueues: Bool = true, storage: MemoryStorage = MemoryStorage()) async throws -> any Broker {
         var options = EngineOptions()
         options.createsQueues = createsQueues
         options.logger = logger
         options.segmentBytes = 4 << 20
-        return try await Engine.open(storage: MemoryStorage(), options: options)
+        return try await Engine.open(storage: storage, options: options)
     }
 
     package func connect() async throws -> HTTPConnection { try await HTTPConnection.open(port: address.port) }

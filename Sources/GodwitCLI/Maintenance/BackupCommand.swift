@@ -39,6 +39,7 @@ struct BackupCommand: StoreCommand {
     func run() async throws {
         let sink = try BackupSink(target)
         let shutdown = Shutdown()
+        if target == "-" { shutdown.endsWhenUrgent(saying: Self.interrupted) }
         let summary = try await shutdown.onSignals {
             try await shutdown.interrupting { [store] in
                 try await store.withStore { store in
@@ -52,10 +53,12 @@ struct BackupCommand: StoreCommand {
         }
         Output.endProgress()
         guard let summary else {
-            throw CommandFailure.failed("interrupted: there is no backup", code: "interrupted")
+            throw CommandFailure.failed(Self.interrupted, code: "interrupted")
         }
         try report(summary)
     }
+
+    private static let interrupted = "interrupted: there is no backup"
 
     private func report(_ summary: BackupSink.Summary) throws {
         let text =
@@ -92,7 +95,7 @@ private actor BackupSink {
         if target != "-" { file = try NewFile.create(target) }
     }
 
-    func receive(_ piece: ArraySlice<UInt8>) throws {
+    func receive(_ piece: ArraySlice<UInt8>) async throws {
         var input = piece
         do throws(BackupError) {
             while let event = try reader.next(&input) {
@@ -102,7 +105,7 @@ private actor BackupSink {
             file = nil
             throw CommandFailure.damaged("what came is no sound backup: \(error)")
         }
-        if file == nil { try Output.write(piece) } else { try file?.write(piece) }
+        if file == nil { try await Output.writePatiently(piece) } else { try file?.write(piece) }
         bytes += piece.count
         guard bytes - shown >= 1 << 20 else { return }
         shown = bytes

@@ -20,7 +20,7 @@ struct ExportCommand: StoreCommand {
               godwit export --unfinished | godwit import --server http://other:8080
 
             A file gets its name when it is whole, and replaces none. Exit codes: 0 whole; 65 whole but for \
-            jobs that cannot be read, of which there are `lost` lines; 69 the server cannot be reached, or went away; 73 \
+            jobs and records that cannot be read, of which there are `lost` lines; 69 the server cannot be reached, or went away; 73 \
             the file is there already.
             """
     )
@@ -37,9 +37,12 @@ struct ExportCommand: StoreCommand {
     @OptionGroup var store: StoreOptions
     @OptionGroup var output: OutputOptions
 
+    private static let interrupted = "interrupted: the export is not whole"
+
     func run() async throws {
         let sink = try ExportSink(target)
         let shutdown = Shutdown()
+        if target == "-" { shutdown.endsWhenUrgent(saying: Self.interrupted) }
         let isWhole: Bool? = try await shutdown.onSignals {
             try await shutdown.interrupting { [store, queue, unfinished] in
                 try await store.withStore { store in
@@ -53,7 +56,7 @@ struct ExportCommand: StoreCommand {
             }
         }
         Output.endProgress()
-        guard isWhole != nil else { throw CommandFailure.failed("interrupted: the export is not whole", code: "interrupted") }
+        guard isWhole != nil else { throw CommandFailure.failed(Self.interrupted, code: "interrupted") }
         let counts = await sink.counts
         if target == "-" {
             if Output.isErrorTerminal { Output.message(counts.text) }
@@ -66,27 +69,30 @@ struct ExportCommand: StoreCommand {
                         json.member("records", counts.records)
                         json.member("jobs", counts.jobs)
                         json.member("lost", counts.lost)
+                        json.member("lost_records", counts.lostRecords)
                     }
                 }
             )
         } else {
             try Output.line("\(counts.text) in \(target)")
         }
-        guard counts.lost == 0 else {
-            throw CommandFailure.damaged("\(ByteText.count(counts.lost, "job")) cannot be read: the lines of type lost say which, and why")
+        let lost = [(counts.lost, "job"), (counts.lostRecords, "record")].filter { $0.0 > 0 }.map { ByteText.count($0.0, $0.1) }
+        guard lost.isEmpty else {
+            throw CommandFailure.damaged("\(lost.joined(separator: ", ")) cannot be read: the lines of type lost say which, and why")
         }
     }
 }
 
 /// What an export's last line says.
 private struct ExportTotals: Sendable {
-    var queues = 0, records = 0, jobs = 0, lost = 0
+    var queues = 0, records = 0, jobs = 0, lost = 0, lostRecords = 0
 
     init(_ line: JSONValue?) {
         queues = line?["queues"]?.integer ?? 0
         records = line?["records"]?.integer ?? 0
         jobs = line?["jobs"]?.integer ?? 0
         lost = line?["lost"]?.integer ?? 0
+        lostRecords = line?["lost_records"]?.integer ?? 0
     }
 
     var text: String {
@@ -112,8 +118,8 @@ private actor ExportSink {
 
     var counts: ExportTotals { ExportTotals(JSONValue(last)) }
 
-    func receive(_ piece: ArraySlice<UInt8>) throws {
-        if file == nil { try Output.write(piece) } else { try file?.write(piece) }
+    func receive(_ piece: ArraySlice<UInt8>) async throws {
+        if file == nil { try await Output.writePatiently(piece) } else { try file?.write(piece) }
         var rest = piece
         while let end = rest.firstIndex(of: 0x0a) {
             keep(rest[..<end])

@@ -24,8 +24,8 @@ struct ImportCommand: StoreCommand {
               jq -c 'select(.queue == "emails")' jobs.jsonl | godwit import --id emails-of-monday
 
             Lines are taken in in their order; the first that is refused is said with its field and ends the import, or is passed over with \
-            --skip-bad. Exit codes: 0 all is there; 1 refused; 64 a line is not what an export writes; 65 the export is not whole, lacks jobs \
-            that could not be read, or lines were passed over: the rest is there; 69 the server cannot be reached; 75 a queue is full.
+            --skip-bad. Exit codes: 0 all is there; 1 refused; 64 a line is not what an export writes; 65 the export is not whole, lacks what \
+            could not be read, or lines were passed over, by an earlier run, too: the rest is there; 69 the server cannot be reached; 75 a queue is full.
             """
     )
 
@@ -72,7 +72,9 @@ struct ImportCommand: StoreCommand {
         try report(counts)
         var lacks: [String] = []
         if !counts.isWhole { lacks.append("the export ends before its last line: it was cut short") }
-        if counts.lost > 0 { lacks.append("the export lacks \(ByteText.count(counts.lost, "job")) that could not be read") }
+        for (number, noun) in [(counts.lost, "job"), (counts.lostRecords, "record")] where number > 0 {
+            lacks.append("the export lacks \(ByteText.count(number, noun)) that could not be read")
+        }
         if counts.bad > 0 { lacks.append("\(ByteText.count(counts.bad, "line")) passed over") }
         guard lacks.isEmpty else { throw CommandFailure.damaged("\(lacks.joined(separator: "; ")). All else is there") }
     }
@@ -101,6 +103,7 @@ struct ImportCommand: StoreCommand {
                     json.member("lines_there_already", counts.linesThere)
                     json.member("lines_passed_over", counts.bad)
                     json.member("jobs_lost", counts.lost)
+                    json.member("records_lost", counts.lostRecords)
                     json.member("whole", counts.isWhole)
                 }
             }

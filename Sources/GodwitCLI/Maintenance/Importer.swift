@@ -10,9 +10,9 @@ struct Importer {
         var jobsThere = 0, recordsThere = 0, queuesThere = 0
         /// Lines that an earlier run took in.
         var linesThere = 0
-        /// Jobs that the export could not read.
-        var lost = 0
-        /// Lines that were refused and passed over.
+        /// Jobs and records that the export could not read.
+        var lost = 0, lostRecords = 0
+        /// Lines that were refused and passed over, by earlier runs, too.
         var bad = 0
         /// Whether the last line came, or none was to come.
         var isWhole = true
@@ -29,6 +29,8 @@ struct Importer {
     /// Up to which line everything is in the store.
     private var done = 0
     private var batch = LineSpan()
+    /// Lines that this run passed over.
+    private var dropped = 0
 
     /// - Parameter id: nil for the one that the export says.
     init(store: Store, id: String?, retryFor: Duration, skipsBad: Bool) {
@@ -55,6 +57,8 @@ struct Importer {
             input.done()
         }
         do { try await flush() } catch let failure as CommandFailure { throw stopped(failure) }
+        // What an earlier run passed over is not there.
+        counts.linesThere -= counts.bad - dropped
     }
 
     private func stopped(_ failure: CommandFailure) -> CommandFailure {
@@ -73,6 +77,7 @@ struct Importer {
             } else if type == "end" {
                 counts.isWhole = true
                 counts.lost = value["lost"]?.integer ?? 0
+                counts.lostRecords = value["lost_records"]?.integer ?? 0
             }
         }
         hasBegun = true
@@ -98,7 +103,6 @@ struct Importer {
                 }
                 Output.endProgress()
                 Output.message("passed over \(named.message)")
-                counts.bad += 1
                 batch.drop(index)
             }
         }
@@ -107,6 +111,7 @@ struct Importer {
     private mutating func send() async throws {
         var query = [(name: "line", value: "\(batch.first)")]
         if let id { query.append(("id", id)) }
+        if batch.dropped > 0 { query.append(("passed-over", "\(batch.dropped)")) }
         var request = StoreRequest(.post, ["v1", "import"], query: query, body: batch.body)
         request.headers[.contentType] = "application/jsonl"
         // A request that may have been carried out is sent again only where the store knows it again.
@@ -121,6 +126,9 @@ struct Importer {
         counts.recordsThere += count("records_there_already")
         counts.queuesThere += count("queues_there_already")
         counts.linesThere += count("lines_there_already")
+        dropped += batch.dropped
+        // The store knows of those of earlier runs, too, if it remembers the import.
+        counts.bad = id == nil ? dropped : count("lines_passed_over")
         done = max(done, line)
         Output.progress("\(counts.jobs) jobs")
     }
@@ -131,6 +139,8 @@ private struct LineSpan {
     private(set) var first = 1
     private var lines: [[UInt8]] = []
     private var bytes = 0
+    /// How many were emptied.
+    private(set) var dropped = 0
 
     /// Lines and bytes of one request.
     private static let most = 900, mostBytes = Limits.transactionBytes
@@ -161,6 +171,7 @@ private struct LineSpan {
     mutating func drop(_ index: Int) {
         bytes -= lines[index].count
         lines[index] = []
+        dropped += 1
     }
 
     func before(_ index: Int) -> LineSpan {

@@ -34,6 +34,16 @@ enum Output {
 
     static func write(_ bytes: some Collection<UInt8>) throws { try write(ContiguousArray(bytes), to: STDOUT_FILENO) }
 
+    /// Writes to a reader that may be slow, and keeps no task from running meanwhile: what listens for signals is one.
+    static func writePatiently(_ bytes: ArraySlice<UInt8>) async throws {
+        let bytes = ContiguousArray(bytes)
+        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+            writer.async { done.resume(with: Result { try write(bytes, to: STDOUT_FILENO) }) }
+        }
+    }
+
+    private static let writer = DispatchQueue(label: "godwit.output")
+
     /// A message for people; nothing is done about a standard error that is closed.
     static func message(_ text: String) { try? write(ContiguousArray("\(text)\n".utf8), to: STDERR_FILENO) }
 

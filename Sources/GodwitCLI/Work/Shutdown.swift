@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import UnixSignals
 
@@ -37,6 +38,15 @@ final class Shutdown: Sendable {
             return state.isUrgent
         }
         if isUrgent { action() }
+    }
+
+    /// Ends the process when somebody cannot wait: a reader of standard output that reads no more holds up a write for ever.
+    func endsWhenUrgent(saying message: String) {
+        whenUrgent {
+            Output.endProgress()
+            Output.report(CommandFailure.failed(message, code: "interrupted"), asJSON: false)
+            _exit(CommandFailure.Exit.failed.rawValue)
+        }
     }
 
     /// Runs an operation that is cancelled when a graceful end is asked for; nil then.

@@ -16,10 +16,14 @@ extension Engine: Exportable {
         defer { withExtendedLifetime(views.pin) {} }
         var page = RecordPage(records: [], next: views.next)
         for item in views.records {
-            let record = try resolver.record(RecordView(location: item.location, version: Version(0), pin: views.pin))
-            page.records.append(
-                ExportedRecord(key: item.key, value: record.value, lifetime: item.lifetime.map { .milliseconds($0) })
-            )
+            let view = RecordView(location: item.location, version: Version(0), pin: views.pin)
+            let value: Result<Bytes, BrokerError>
+            // One that is damaged does not keep the others from being written.
+            do throws(BrokerError) { value = .success(try resolver.record(view).value) } catch {
+                guard error.code == .storeCorrupt else { throw error }
+                value = .failure(error)
+            }
+            page.records.append(ExportedRecord(key: item.key, value: value, lifetime: item.lifetime.map { .milliseconds($0) }))
         }
         return page
     }
