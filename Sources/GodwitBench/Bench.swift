@@ -93,11 +93,21 @@ package struct Bench: Sendable {
         if plan.isRaw { settings.retention = .none }
         for queue in queues {
             let status = try await store.client.broker.queue(queue)
+            try refuseMixing(with: status)
             guard status?.settings != settings else { continue }
             let expected: Expectation = if let status { .version(status.settingsVersion) } else { .absent }
             _ = try await store.client.broker.configure(queue, settings, expecting: expected)
         }
         return queues
+    }
+
+    /// A round's figures are about its own jobs: those of an earlier one would be among them.
+    private func refuseMixing(with status: QueueStatus?) throws(BrokerError) {
+        guard case .round = plan.load, let status, status.counts.unfinished > 0 else { return }
+        throw .invalidArgument(
+            "broker",
+            "the queue \(status.name) holds \(status.counts.unfinished) jobs of an earlier run: take them with --drain, or name another store"
+        )
     }
 
     private func expected(_ store: OpenedStore, _ queues: [QueueName]) async throws -> Int {

@@ -245,6 +245,24 @@ class CounterTest(CommandLineTest):
         self.godwit("counter", "add", "c", "one", "--at", "1", "--then", "[", expect=USAGE)
         self.godwit("publish", "q", "{}", "--on-final", "@" + os.path.join(self.folder, "missing"), expect=USAGE)
 
+    def test_what_follows_may_be_long(self):
+        file = self.folder / "after.json"
+        file.write_text(json.dumps([{"enqueue": {"queue": "after", "payload": "x" * 200_000}, "when": "cancelled"}]))
+        options = ("--on-final", f"@{file}", "--key", "once", "--name", "long", "--delay", "1h", "--content-type", "text/plain")
+        for _ in range(2):
+            done = self.run_godwit("publish", "q", "a payload", *options, server=self.server)
+            self.assertEqual(done.returncode, OK, done)
+        job = done.stdout.strip()
+        client = self.client(self.server)
+        self.assertEqual(len(client.jobs("q")), 1)
+        self.assertEqual((client.get(f"/v1/jobs/{job}").json["name"], client.get(f"/v1/jobs/{job}/payload").body), ("long", b"a payload"))
+        self.assertEqual(self.run_godwit("cancel", job, server=self.server).returncode, OK)
+        self.assertEqual(len(client.get("/v1/queues/after/browse").json["jobs"][0]["payload"]), 200_000)
+        # What is wrong is still named as the option is.
+        file.write_text(json.dumps([{"enqueue": {"queue": "after", "payload": "x" * 20_000, "priority": 1_000}}]))
+        done = self.run_godwit("publish", "q", "1", "--on-final", f"@{file}", server=self.server)
+        self.assertEqual(done.returncode, USAGE, done)
+
     def test_lines_have_what_follows_each(self):
         follows = '[{"enqueue": {"queue": "after", "payload": 1}}]'
         jobs = self.godwit("publish", "q", "--lines", "--on-final", follows, stdin="1\n2\n").stdout.split()
@@ -645,6 +663,20 @@ class ServeTest(EndToEndTest):
         self.assertEqual([str(file) for file in before if after.get(file) != before[file] and "lock" not in file.name], [])
 
 
+class BenchTest(EndToEndTest):
+    def test_a_round_does_not_mix_with_what_another_one_left(self):
+        broker = ("--broker", f"embedded:{self.folder / 'data'}")
+        for raw in (["--raw"], []):
+            self.assertEqual(self.run_godwit("bench", *raw, *broker, "--fill", "100").returncode, OK)
+            done = self.run_godwit("bench", *raw, *broker, "--jobs", "50")
+            self.assertEqual(done.returncode, USAGE, done)
+            self.assertIn("--drain", done.stderr)
+            done = self.run_godwit("bench", *raw, *broker, "--drain", "--json")
+            self.assertEqual((done.returncode, json.loads(done.stdout)["jobs"]), (OK, 100), done)
+            done = self.run_godwit("bench", *raw, *broker, "--jobs", "50", "--json")
+            self.assertEqual((done.returncode, json.loads(done.stdout)["jobs"]), (OK, 50), done)
+
+
 class FolderTest(EndToEndTest):
     def test_commands_work_on_a_folder_that_no_server_holds(self):
         data = ("--data", str(self.folder / "data"))
@@ -667,6 +699,14 @@ class FolderTest(EndToEndTest):
         done = self.run_godwit("queues", "--data", str(self.folder / "typo"))
         self.assertEqual(done.returncode, UNREACHABLE)
         self.assertFalse((self.folder / "typo").exists())
+
+    def test_a_folder_without_a_store_does_not_become_one_by_reading(self):
+        (self.folder / "letter.txt").write_text("dear store")
+        for arguments in (["queues"], ["jobs"], ["export", "-"], ["backup", "-"], ["status", "x"]):
+            done = self.run_godwit(*arguments, "--data", str(self.folder))
+            self.assertEqual(done.returncode, UNREACHABLE, done)
+            self.assertIn("holds no store", done.stderr)
+            self.assertEqual([file.name for file in self.folder.iterdir()], ["letter.txt"])
 
 
 if __name__ == "__main__":

@@ -53,13 +53,16 @@ struct PublishCommand: StoreCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What follows the job's end, whatever ends it: JSON such as [{\"enqueue\": {…}, \"when\": \"failed\"}], or @FILE.",
+            """
+            What follows the job's end, whatever ends it: JSON such as [{\"enqueue\": {…}, \"when\": \"failed\"}], or @FILE; at most 1 MiB. \
+            What is long is published as a batch of one.
+            """,
             valueName: "json"
         )
     )
     var onFinal: JSONArgument?
 
-    @Flag(help: "Confirm it before it is on disk: it is gone when the server starts again. Not with a key, a group or a claim.")
+    @Flag(help: "Confirm it before it is on disk: it is gone when the server starts again. Not with a key, a group, a claim or --on-final.")
     var transient = false
 
     @Option(help: "Idempotency key: the same key again within the queue's window publishes nothing new.")
@@ -142,7 +145,7 @@ struct PublishCommand: StoreCommand {
         let payload = try readPayload()
         let job = NewJob(payload: payload, contentType: contentType, options: options, key: key)
         try await store.withStore(creating: true) { store in
-            let published = try await retry.run(waiting: Self.sayWaiting) { try await store.json(job.request(queue: queue)) }
+            let published = try await retry.run(waiting: Self.sayWaiting) { try await job.publish(to: queue, at: store) }
             guard let id = published["id"]?.string else { throw CommandFailure.notGodwit(store.transport.description) }
             guard wait else {
                 try Output.line(output.json ? published.text : id)
