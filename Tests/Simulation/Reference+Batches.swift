@@ -6,17 +6,18 @@ extension Reference {
     mutating func publish(_ ticket: UInt64, _ batch: MessageBatch) {
         for name in batch.queues.names { openQueue(name) }
         let messages = batches.removeValue(forKey: ticket) ?? []
+        var dropped: [ModelJob] = []
         for name in batch.queues.names {
             let mine = messages.filter { $0.queue == name }
             guard !mine.isEmpty, let settings = live.queues[name]?.settings else { continue }
             let bytes = mine.reduce(0) { $0 + $1.size }
-            if settings.overflow == .dropOldest, mine.count <= settings.maxJobs, bytes <= settings.maxBytes {
-                makeRoom(in: name, settings, for: mine.count, bytes, priority: Int(batch.priority))
-            }
             guard mine.count <= settings.maxJobs, bytes <= settings.maxBytes else { return expect(ticket, .refused(.tooLarge)) }
-            guard hasRoom(name, settings, for: mine.count, bytes) else { return expect(ticket, .refused(.busy)) }
+            guard let oldest = room(in: name, settings, for: mine.count, bytes, priority: Int(batch.priority)) else {
+                return expect(ticket, .refused(.busy))
+            }
+            dropped += oldest
         }
-        var events: [ModelEvent] = [], numbers: [Int] = []
+        var events = dropped.flatMap { die($0, FailureCode.dropped, .dropped) }, numbers: [Int] = []
         for message in messages {
             guard let number = Self.number(in: message.payload) else { preconditionFailure("clients number their messages") }
             numbers.append(number)
@@ -32,18 +33,19 @@ extension Reference {
         payload.bytes.withUnsafeBytes { Int(String(decoding: $0.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)) }
     }
 
-    private func hasRoom(_ name: QueueName, _ settings: QueueSettings, for count: Int, _ bytes: Int) -> Bool {
+    /// Who is dropped for a batch, one by one the oldest; nil when that is not enough: then nobody is.
+    private mutating func room(in name: QueueName, _ settings: QueueSettings, for count: Int, _ bytes: Int, priority: Int) -> [ModelJob]? {
         let unfinished = live.unfinished(name)
-        return unfinished.jobs + count <= settings.maxJobs && unfinished.bytes + bytes <= settings.maxBytes
-    }
-
-    /// Drops the oldest, one by one: they are gone also when that is not enough.
-    private mutating func makeRoom(in name: QueueName, _ settings: QueueSettings, for count: Int, _ bytes: Int, priority: Int) {
-        openDeadLetterQueue(of: name)
-        while !hasRoom(name, settings, for: count, bytes) {
-            guard let oldest = oldest(of: name, live, []), oldest.message.priority <= priority else { return }
-            record(die(oldest, FailureCode.dropped, .dropped))
+        var dropped: [ModelJob] = [], jobs = unfinished.jobs + count, total = unfinished.bytes + bytes
+        while jobs > settings.maxJobs || total > settings.maxBytes {
+            guard settings.overflow == .dropOldest else { return nil }
+            openDeadLetterQueue(of: name)
+            guard let oldest = oldest(of: name, live, dropped), oldest.message.priority <= priority else { return nil }
+            dropped.append(oldest)
+            jobs -= 1
+            total -= oldest.size
         }
+        return dropped
     }
 
     mutating func leaseBatch(_ ticket: UInt64, _ request: LeaseRequest) {

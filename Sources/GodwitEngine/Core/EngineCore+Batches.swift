@@ -9,7 +9,7 @@ extension EngineCore {
         guard let numbers = try numbers(of: batch.queues, ticket) else { return }
         var loads = numbers.map { number in
             let queue = state.queues.at(number)
-            return Load(
+            return BatchLoad(
                 queue: number,
                 maxAttempts: UInt16(clamping: queue.pointee.settings.maxAttempts),
                 expires: queue.pointee.settings.ttl.map { now.engine.addingClamped($0.inMilliseconds) }
@@ -29,9 +29,11 @@ extension EngineCore {
             loads[Int(item.queue)].bytes += item.end - start + overhead
             start = item.end
         }
+        var victims: [Victim] = []
         for load in loads where load.messages > 0 {
-            try makeRoom(for: load, priority: batch.priority)
-            if let refusal = refusal(of: load) { return hold(ticket, .refused(refusal), until: state.change) }
+            guard let refusal = try admit(load, priority: batch.priority, &victims) else { continue }
+            state.putBack(victims)
+            return hold(ticket, .refused(refusal), until: state.change)
         }
         let headers = headers(of: batch, for: &loads)
         var bytes = 0
@@ -40,7 +42,10 @@ extension EngineCore {
             bytes += Journal.recordBytes(header: loads[Int(item.queue)].header.count, body: item.end - start)
             start = item.end
         }
-        do throws(JournalError) { try journal.reserve(bytes, for: .publish) } catch {
+        do throws(JournalError) {
+            if victims.isEmpty { try journal.reserve(bytes, for: .publish) } else { try drop(victims, reserving: bytes) }
+        } catch {
+            state.putBack(victims)
             guard error.changedNothing else { throw error }
             return hold(ticket, .refused(BrokerError(error)), until: state.change)
         }
@@ -52,6 +57,7 @@ extension EngineCore {
             until = loads.map { state.queues.at($0.queue).pointee.settingsChange }.max() ?? 0
         }
         hold(ticket, .published(PublishedRange(first: first, count: batch.count)), until: until)
+        if !victims.isEmpty { try payOwed() }
     }
 
     /// The numbers of a batch's queues, which are made where they may be; nil when the call is answered.
@@ -81,55 +87,8 @@ extension EngineCore {
         return numbers
     }
 
-    /// What a batch brings to one queue.
-    private struct Load {
-        var queue: UInt32
-        var maxAttempts: UInt16
-        /// Engine time at which its messages expire unless they are started.
-        var expires: Int64?
-        /// Where the header of its messages lies among the batch's.
-        var header = 0..<0
-        var messages = 0
-        var bytes = 0
-    }
-
-    /// Why a queue does not take what a batch brings.
-    private func refusal(of load: Load) -> BrokerError? {
-        let queue = state.queues.at(load.queue)
-        let settings = queue.pointee.settings
-        guard load.messages <= settings.maxJobs, load.bytes <= settings.maxBytes else { return Self.tooLarge(queue) }
-        if let watermark { return .busy(watermark, retryAfter: .seconds(5)) }
-        guard !hasRoom(queue, for: load) else { return nil }
-        queue.pointee.totals.refused += 1
-        return .busy(
-            "the queue \(queue.pointee.name) is full: try again later",
-            retryAfter: queue.pointee.retryAfter(adding: load.messages - 1)
-        )
-    }
-
-    private func hasRoom(_ queue: EngineState.Queue, for load: Load) -> Bool {
-        queue.pointee.counts.unfinished + load.messages <= queue.pointee.settings.maxJobs
-            && queue.pointee.bytes + load.bytes <= queue.pointee.settings.maxBytes && !queue.pointee.isSlow(adding: load.messages - 1)
-    }
-
-    /// Where a queue drops its oldest jobs for new ones, ends as many as it takes.
-    private mutating func makeRoom(for load: Load, priority: UInt8) throws(JournalError) {
-        let queue = state.queues.at(load.queue)
-        if queue.pointee.settings.maxWait != nil { queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy) }
-        guard queue.pointee.settings.overflow == .dropOldest, watermark == nil, load.messages <= queue.pointee.settings.maxJobs,
-            load.bytes <= queue.pointee.settings.maxBytes
-        else { return }
-        try openDeadLetterQueue(of: load.queue)
-        while !hasRoom(queue, for: load) {
-            draft.begin(nextSequence: state.nextSequence)
-            guard drop(from: queue, load.queue, for: Int(priority)) else { return }
-            try record(draft.changes, for: .settle)
-            try payOwed()
-        }
-    }
-
     /// The headers of a batch's records, but for what differs: one for all queues that give their messages the same time.
-    private mutating func headers(of batch: MessageBatch, for loads: inout [Load]) -> [UInt8] {
+    private mutating func headers(of batch: MessageBatch, for loads: inout [BatchLoad]) -> [UInt8] {
         let message = NewMessage(queue: batch.queues.names[0], payload: Content(Bytes(), type: batch.contentType))
         var job = Self.publication(batch, message: MessageBox(message))
         var headers: [UInt8] = []
@@ -160,7 +119,7 @@ extension EngineCore {
     }
 
     /// Appends and applies a record for each message. Their room is reserved.
-    private mutating func append(_ batch: MessageBatch, _ loads: [Load], _ headers: [UInt8]) {
+    private mutating func append(_ batch: MessageBatch, _ loads: [BatchLoad], _ headers: [UInt8]) {
         // Each message's numbers are written into the header that it shares with others.
         var headers = headers
         var job = Self.publication(batch, message: nil)

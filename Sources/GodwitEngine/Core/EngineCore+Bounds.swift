@@ -56,16 +56,20 @@ extension EngineCore {
         guard draft.added(to: number).dropped < Limits.drops, let sequence = state.oldest(of: queue, except: draft),
             let entry = state.unfinishedJob(sequence), Int(entry.pointee.priority) <= priority
         else { return false }
+        draft.onlyPublishes = false
+        draft.drop(from: number, bytes: Int(entry.pointee.size))
+        draft.changes += die(droppedAttempt(sequence, entry), entry, .dropped)
+        draft.setState(.failed, of: sequence)
+        return true
+    }
+
+    /// How a job ends that goes for a newcomer.
+    func droppedAttempt(_ sequence: UInt64, _ entry: Entry) -> FailedAttempt {
         let failure = Failure(
             message: "its queue was full and drops its oldest job for a new one (overflow drop_oldest)",
             code: FailureCode.dropped
         )
-        let attempt = FailedAttempt(sequence: sequence, attempts: state.attempts(sequence, entry.pointee), failure: failure, next: .final)
-        draft.onlyPublishes = false
-        draft.drop(from: number, bytes: Int(entry.pointee.size))
-        draft.changes += die(attempt, entry, .dropped)
-        draft.setState(.failed, of: sequence)
-        return true
+        return FailedAttempt(sequence: sequence, attempts: state.attempts(sequence, entry.pointee), failure: failure, next: .final)
     }
 
     private func checkKeys(_ queue: EngineState.Queue, added: Int) throws(BrokerError) {

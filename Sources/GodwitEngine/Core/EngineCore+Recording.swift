@@ -17,8 +17,9 @@ extension EngineCore {
     }
 
     /// Records changes that happen together or not at all.
-    mutating func record(_ changes: [Change], for purpose: Journal.Purpose) throws(JournalError) {
-        if changes.count == 1 { return try record(changes[0], for: purpose) }
+    /// - Parameter more: bytes of records that are appended right behind them, for which there is room then, too.
+    mutating func record(_ changes: [Change], for purpose: Journal.Purpose, reserving more: Int = 0) throws(JournalError) {
+        if changes.count == 1, more == 0 { return try record(changes[0], for: purpose) }
         for change in changes { try checkLevel(of: change) }
         writer.removeAll()
         var ends: [Int] = [], total = 0
@@ -29,7 +30,7 @@ extension EngineCore {
             ends.append(writer.bytes.count)
             total += Journal.recordBytes(header: writer.bytes.count - start, body: change.body.count)
         }
-        try journal.reserve(total, for: purpose)
+        try journal.reserve(total + more, for: purpose)
         var start = 0
         for (change, end) in zip(changes, ends) {
             try append(change, header: writer.bytes[start..<end], body: change.body)

@@ -264,15 +264,6 @@ struct EngineState: ~Copyable {
         return nil
     }
 
-    /// The oldest queued job of the lowest priority that a draft has not changed yet.
-    func oldest(of queue: Queue, except draft: borrowing Draft) -> UInt64? {
-        queue.pointee.ready.trimLowest { job in jobs.find(job.sequence).map { isReady(job, $0.pointee) } ?? false }
-        return queue.pointee.ready.firstOfLowest { job in
-            guard let entry = jobs.find(job.sequence), isReady(job, entry.pointee) else { return false }
-            return draft.state(of: job.sequence) == nil
-        }?.sequence
-    }
-
     /// The live lease that a token names.
     mutating func lease(_ sequence: UInt64, _ fencing: UInt64) -> (entry: UnsafePointer<JobEntry>, place: UInt32)? {
         guard let entry = unfinishedJob(sequence), entry.pointee.state == .running, entry.pointee.lease != 0 else { return nil }

@@ -141,6 +141,17 @@ struct ReadyJobs {
         return nil
     }
 
+    /// The lowest priority in which anything is.
+    var lowest: UInt8? { lanes.last { $0.lane.count > 0 }?.priority }
+
+    /// Takes the first one of the lowest priority out.
+    mutating func removeFirstOfLowest() -> ReadyJob? {
+        guard let index = lanes.lastIndex(where: { $0.lane.count > 0 }), let job = lanes[index].lane.first else { return nil }
+        lanes[index].lane.removeFirst()
+        count -= 1
+        return job
+    }
+
     mutating func removeFirst() {
         for index in lanes.indices where lanes[index].lane.count > 0 {
             lanes[index].lane.removeFirst()
