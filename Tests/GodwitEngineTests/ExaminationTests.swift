@@ -56,6 +56,55 @@ struct ExaminationTests {
         await engine.close()
     }
 
+    /// A closed store whose checkpoint stands for a counter with what follows it, amended headers, and what is owed for an end.
+    private static func checkpointed() throws -> (storage: MemoryStorage, amended: JobID, ended: JobID) {
+        let storage = MemoryStorage(), clock = ManualClock(start: Fixture.start)
+        var core = try Core.open(storage, clock)
+        func done(_ command: Command) throws -> Answer? {
+            core.turn([(1, command)], at: clock.now())
+            try Core.sync(&core)
+            return core.takeAnswers().first?.1
+        }
+        func enqueue(_ payload: String) -> GodwitCore.Operation { .enqueue(NewMessage(queue: .other, payload: Content(Bytes(payload)))) }
+        var settings = QueueSettings()
+        settings.retention = .none
+        _ = try done(.configure(.name("brief"), settings, .anything))
+        _ = try done(.commit([.one(.add(Addition(key: RecordKey("c"), step: "a", target: 2, then: [enqueue("behind a counter")])))], nil))
+        _ = try done(Core.publish)
+        let job = try #require(try done(Core.lease())?.deliveries?.first)
+        let release = PreparedRelease(delay: nil, isCounted: true, amended: [Header(name: "color", value: "amended blue")])
+        _ = try done(.commit([.one(.release(LeaseName(sequence: job.view.sequence, fencing: job.fencing), release))], nil))
+        let ended = core.state.nextSequence
+        _ = try done(Core.publish(.name("brief")) { $0.onFinal = [FollowUp(enqueue("behind an end"))] })
+        core.unreadableOwed = [.job(ended)]
+        _ = try done(.commit([.one(.cancel(JobName(id: core.state.identity.jobID(ended), sequence: ended)))], nil))
+        #expect(core.state.useError() == nil)
+        #expect(core.state.owed.count == 1)
+        let isCovered = Core.checkpoint(&core)
+        #expect(isCovered)
+        let identity = core.state.identity
+        core.close()
+        return (storage, identity.jobID(job.view.sequence), identity.jobID(ended))
+    }
+
+    @Test("damage to what is still to follow, and to amended headers, is not harmless, and is said with whom it affects")
+    func damagedFollowUps() throws {
+        let (sound, amended, ended) = try Self.checkpointed()
+        #expect(try StoreExamination(of: sound).isSound)
+        let expected = [
+            ("behind a counter", StoreExamination.Effect(what: "what follows a full counter")),
+            ("amended blue", StoreExamination.Effect(what: "amended headers", job: amended, queue: .work)),
+            ("behind an end", StoreExamination.Effect(what: "what follows an end", job: ended)),
+        ]
+        for (text, effect) in expected {
+            let storage = try MemoryStorage(files: sound.contents())
+            storage.flip(1, of: "segment-00000001", at: try Self.place(of: text, in: storage))
+            let examination = try StoreExamination(of: storage)
+            #expect(examination.harmless.isEmpty, "\(text)")
+            #expect(examination.findings.flatMap(\.affects) == [effect], "\(text)")
+        }
+    }
+
     @Test("whatever record is damaged, the store opens after its repair, and opens alike again and again")
     func anyRecord() async throws {
         let (sound, options, ids) = try await Self.store(8)

@@ -1,48 +1,39 @@
 import GodwitJournal
 
+/// Something that memory points to.
+struct Need {
+    var location: RecordLocation
+    var effect: StoreExamination.Effect
+}
+
 extension EngineState {
     /// What is needed of a part of a segment, and where each lies, whether or not it can still be read: what memory points to there.
     ///
     /// It looks at everything that there is, so it is for stores that are damaged.
     borrowing func needs(in segment: UInt32, _ range: Range<UInt64>) -> [Need] {
         guard use[segment].things > 0 else { return [] }
-        func isHere(_ location: RecordLocation) -> Bool { location.segment == segment && range.contains(UInt64(location.offset)) }
         var needs: [Need] = []
-        var at: UInt64 = 0
-        while let sequence = jobs.first(from: at) {
-            if let entry = jobs.find(sequence), isHere(entry.pointee.message) {
-                needs.append(need("payload", entry.pointee.message, sequence, entry.pointee.queue))
-            }
-            at = sequence + 1
-        }
-        at = 0
-        while let sequence = finished.first(from: at) {
-            if let entry = finished.find(sequence) {
-                if isHere(entry.pointee.message) { needs.append(need("payload", entry.pointee.message, sequence, entry.pointee.queue)) }
-                if isHere(entry.pointee.final) { needs.append(need("result or error", entry.pointee.final, sequence, entry.pointee.queue)) }
-            }
-            at = sequence + 1
-        }
-        records.forEach { _, record in
-            if isHere(record.location) { needs.append(Need(location: record.location, effect: StoreExamination.Effect(what: "a record"))) }
-        }
-        extras.forEach { sequence, extra in
-            for failure in extra.failures where isHere(failure.location) {
-                let effect = StoreExamination.Effect(what: "error of a failed attempt", job: identity.jobID(sequence))
-                needs.append(Need(location: failure.location, effect: effect))
-            }
+        forEachReference { reference in
+            guard reference.location.segment == segment, range.contains(UInt64(reference.location.offset)) else { return }
+            needs.append(Need(location: reference.location, effect: effect(on: reference.owner)))
         }
         return needs
     }
 
-    private borrowing func need(_ what: String, _ location: RecordLocation, _ sequence: UInt64, _ queue: UInt32) -> Need {
-        let effect = StoreExamination.Effect(what: what, job: identity.jobID(sequence), queue: queues[queue].map(\.pointee.name))
-        return Need(location: location, effect: effect)
+    private borrowing func effect(on owner: JournalReference.Owner) -> StoreExamination.Effect {
+        switch owner {
+        case .message(let sequence, let queue): effect("payload", sequence, queue)
+        case .end(let sequence, let queue): effect("result or error", sequence, queue)
+        case .failure(let sequence): effect("error of a failed attempt", sequence, queueNumber(of: sequence))
+        case .amendment(let sequence): effect("amended headers", sequence, queueNumber(of: sequence))
+        case .record: StoreExamination.Effect(what: "a record")
+        case .counter, .owed(.counter): StoreExamination.Effect(what: "what follows a full counter")
+        case .owed(.job(let sequence)): effect("what follows an end", sequence, queueNumber(of: sequence))
+        }
     }
-}
 
-/// Something that memory points to.
-struct Need {
-    var location: RecordLocation
-    var effect: StoreExamination.Effect
+    private borrowing func effect(_ what: String, _ sequence: UInt64, _ queue: UInt32?) -> StoreExamination.Effect {
+        let name = queue.flatMap { queues[$0] }.map(\.pointee.name)
+        return StoreExamination.Effect(what: what, job: identity.jobID(sequence), queue: name)
+    }
 }

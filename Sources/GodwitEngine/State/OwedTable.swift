@@ -70,6 +70,9 @@ struct OwedTable: Sendable {
         }?.key
     }
 
+    /// Visits all, in no particular order.
+    func forEach(_ body: (EndedSubject, Owed) -> Void) { for (subject, place) in places { body(subject, place.owed) } }
+
     // MARK: Checkpoints
 
     /// Gives what writes each, in order.

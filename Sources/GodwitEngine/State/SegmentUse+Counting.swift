@@ -5,19 +5,7 @@ extension EngineState {
     /// What everything in memory points to.
     func countedUse() -> SegmentUse {
         var counted = SegmentUse()
-        var sequence: UInt64 = 0
-        while let number = firstJob(from: sequence) {
-            sequence = number + 1
-            if let entry = jobs.find(number) { counted.add(entry.pointee.message, entry.pointee.messageClass) }
-            guard let entry = finished.find(number) else { continue }
-            counted.add(entry.pointee.message, entry.pointee.messageClass)
-            if !entry.pointee.final.isEnding { counted.add(entry.pointee.final, entry.pointee.finalClass) }
-        }
-        extras.forEach { _, extra in
-            for failure in extra.failures { counted.add(failure.location, failure.size) }
-            if let amendment = extra.amendment { counted.add(amendment.location, amendment.size) }
-        }
-        records.forEach { counted.add($1.location, $1.size) }
+        forEachReference { counted.add($0.location, $0.size) }
         return counted
     }
 
