@@ -139,6 +139,51 @@ struct BoundsTests {
         #expect(try await store.job(scheduled).state == .scheduled)
     }
 
+    @Test("jobs that stand behind others of their group are dropped, too, the oldest first")
+    func droppedFromGroups() async throws {
+        let store = try await Fixture()
+        for _ in 0..<2 { try await store.publish { $0.group = "early" } }
+        try await store.configure {
+            $0.maxJobs = 5
+            $0.overflow = .dropOldest
+        }
+        let leased = try await store.lease(9)
+        #expect(leased.count == 1)
+        var ids: [JobID] = []
+        for index in 0..<3 { ids.append(try await store.publish(.work, "\(index)") { $0.group = index < 2 ? "a" : "early" }) }
+        // One runs; the oldest that waits came before the queue dropped any, behind the one that runs.
+        let early = try await store.engine.list(JobQuery(queue: .work, isOldestFirst: true)).jobs[1].id
+        try await store.publish(.work, "3")
+        #expect(try await store.job(early).reason == .dropped)
+        // The head of "a" stands in line, and is older than who stands behind it and behind the running one.
+        let again = try await store.killed()
+        for index in 0..<3 {
+            try await again.publish(.work, "\(4 + index)")
+            #expect(try await again.job(ids[index]).reason == .dropped, "job \(index)")
+        }
+        #expect(try await again.lease(9).map(\.text) == ["3", "4", "5", "6"])
+        try await again.run(.complete(leased[0].token, result: nil))
+    }
+
+    @Test("of all that wait the lowest priority goes first, wherever it stands")
+    func droppedByPriority() async throws {
+        let store = try await Fixture()
+        try await store.configure {
+            $0.maxJobs = 4
+            $0.overflow = .dropOldest
+        }
+        _ = try await store.publish { ($0.group, $0.priority) = ("g", 3) }
+        let behind = try await store.publish { ($0.group, $0.priority) = ("g", 1) }
+        let ahead = try await store.publish { $0.priority = 2 }
+        try await store.publish { $0.priority = 3 }
+        try await store.publish { $0.priority = 3 }
+        #expect(try await store.job(behind).reason == .dropped)
+        #expect(try await store.job(ahead).state == .queued)
+        _ = await expectError(.busy) { try await store.publish { $0.priority = 1 } }
+        try await store.publish { $0.priority = 2 }
+        #expect(try await store.job(ahead).reason == .dropped)
+    }
+
     @Test("a transaction drops as many as it takes, and none when it is refused")
     func transaction() async throws {
         let store = try await Fixture()

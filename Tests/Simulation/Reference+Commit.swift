@@ -225,9 +225,11 @@ extension Reference {
         return drops
     }
 
-    /// The oldest of the lowest priority of those that were in line when a transaction began, and that it has not changed.
+    /// The oldest of the lowest priority of those that were queued when a transaction began, in their group's turn or not, and that it has
+    /// not changed.
     func oldest(of queue: QueueName, _ start: Model, _ dropped: [ModelJob]) -> ModelJob? {
-        start.ready(queue, most: .max).filter { job in !isTouched(job) && !dropped.contains { $0.number == job.number } }
+        start.allJobs.filter { $0.state == .queued && $0.queue == queue }
+            .filter { job in !isTouched(job) && !dropped.contains { $0.number == job.number } }
             .min { ($0.message.priority, $0.order) < ($1.message.priority, $1.order) }
     }
 

@@ -268,6 +268,7 @@ extension EngineState {
             case .queued:
                 // Of a group only the first stands in line.
                 if entry.pointee.flags.contains(.isGrouped), let group = groups.group(of: sequence), groups.head(of: group) != sequence {
+                    standBehind(sequence, entry.pointee, queue)
                     break
                 }
                 let job = ReadyJob(position: position(sequence, entry.pointee), sequence: sequence)

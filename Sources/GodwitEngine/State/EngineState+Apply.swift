@@ -141,8 +141,9 @@ extension EngineState {
     private mutating func apply(_ change: QueueChange) throws(RecordError) {
         if let number = queues.numbers[change.name] {
             guard number == change.queue else { throw .contradiction("queue \(change.name) has two numbers") }
-            let queue = queues.at(number)
+            let queue = queues.at(number), dropped = queue.pointee.settings.overflow == .dropOldest
             queue.pointee.settings = change.settings
+            gatherBehind(number, queue, dropped: dropped)
             queue.pointee.settingsChange = self.change
             queue.pointee.change = self.change
             nextSweep = stamp.engine

@@ -15,6 +15,7 @@ extension EngineState {
         let isChanged = clearFront(of: group)
         if groups.head(of: group) == sequence { return enterLine(sequence, entry, queue) }
         if isChanged { lineUpHead(of: group) }
+        standBehind(sequence, entry.pointee, queue)
     }
 
     mutating func join(_ group: [UInt8], _ sequence: UInt64, _ entry: Entry) {

@@ -19,6 +19,7 @@ extension EngineState {
         queue.pointee.bytes -= queue.pointee.waitingBytes
         queue.pointee.waitingBytes = 0
         queue.pointee.ready = ReadyJobs()
+        queue.pointee.behind = ReadyJobs()
         queue.pointee.change = change
         guard waiting > 0 else { return }
         queue.pointee.purge = change

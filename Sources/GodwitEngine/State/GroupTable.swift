@@ -109,6 +109,9 @@ struct GroupTable: Sendable {
         members[head] = Member(group: group, previous: tail, next: 0)
     }
 
+    /// Visits the members of all groups, in no particular order.
+    func forEachMember(_ body: (UInt64) -> Void) { members.forEach { sequence, _ in body(sequence) } }
+
     /// The members of a group in order.
     func members(of key: Key) -> [UInt64] {
         guard let group = numbers[key] else { return [] }

@@ -20,6 +20,8 @@ struct QueueState: Sendable {
     var isDeleted = false
 
     var ready = ReadyJobs()
+    /// Queued jobs that stand behind others of their groups, where the queue drops its oldest; see ``EngineState/standBehind(_:_:_:)``.
+    var behind = ReadyJobs()
     var counts = QueueStatus.Counts()
     /// Bytes of unfinished jobs, and of those among them that wait.
     var bytes = 0

@@ -133,23 +133,27 @@ struct ReadyJobs {
         }
     }
 
-    /// The first one of the lowest priority that `isLive`.
-    func firstOfLowest(where isLive: (ReadyJob) -> Bool) -> ReadyJob? {
+    /// The first one of the lowest priority in which anything is.
+    var headOfLowest: (job: ReadyJob, priority: UInt8)? {
         for entry in lanes.reversed() {
-            if let job = entry.lane.first(where: isLive) { return job }
+            if let job = entry.lane.first { return (job, entry.priority) }
         }
         return nil
     }
 
-    /// The lowest priority in which anything is.
-    var lowest: UInt8? { lanes.last { $0.lane.count > 0 }?.priority }
+    /// The first one of the lowest priority that `isLive`.
+    func firstOfLowest(where isLive: (ReadyJob) -> Bool) -> (job: ReadyJob, priority: UInt8)? {
+        for entry in lanes.reversed() {
+            if let job = entry.lane.first(where: isLive) { return (job, entry.priority) }
+        }
+        return nil
+    }
 
-    /// Takes the first one of the lowest priority out.
-    mutating func removeFirstOfLowest() -> ReadyJob? {
-        guard let index = lanes.lastIndex(where: { $0.lane.count > 0 }), let job = lanes[index].lane.first else { return nil }
+    /// Takes the first one of the lowest priority out in which anything is.
+    mutating func removeFirstOfLowest() {
+        guard let index = lanes.lastIndex(where: { $0.lane.count > 0 }) else { return }
         lanes[index].lane.removeFirst()
         count -= 1
-        return job
     }
 
     mutating func removeFirst() {
