@@ -65,6 +65,36 @@ struct TurnTests {
         #expect(after == .queued)
     }
 
+    @Test("what a closed holder had goes back as soon as there is room, though it held it for life; what it leased since stays")
+    func closedHolder() throws {
+        var core = try open()
+        for _ in 0..<4 { _ = try done(&core, [(1, Core.publish)]) }
+        for _ in 0..<3 { _ = try done(&core, [(2, Core.lease(term: .holderLife))]) }
+        storage.capacity = 1
+        let small = Core.publish(.name("filler"))
+        for _ in 0..<200 {
+            _ = try done(&core, [(9, Core.publish(.name("filler")) { $0.payload = Content(Bytes([UInt8](repeating: 0, count: 10_000))) })])
+        }
+        while (try? core.journal.reserve(100, for: .settle)) != nil {
+            try? core.record(.clock, for: .settle)
+            _ = try? core.journal.write()
+        }
+        _ = try done(&core, [(9, small)])
+        let closed = try done(&core, [(3, .closeHolder(HolderID("h")))])
+        guard case .refused(let error)? = closed[3] else { return fail("there is room: \(closed)") }
+        #expect(error.code == .diskFull)
+        storage.capacity = nil
+        Core.maintain(&core)
+        // It is back before what it had could be taken from it.
+        let leased = try done(&core, [(4, Core.lease(term: .holderLife))])
+        #expect(leased[4]?.deliveries?.count == 1)
+        clock.leap(by: .seconds(2))
+        _ = try done(&core, [])
+        let queue = try #require(core.state.queues.numbers[.work])
+        let counts = core.state.queues.at(queue).pointee.counts
+        #expect(counts.running == 1 && counts.queued == 3)
+    }
+
     @Test("what a settle brings along waits for room: it is busy, and its lease goes on as long as it is tried")
     func largeSettle() throws {
         var core = try open()

@@ -13,6 +13,7 @@ extension EngineCore {
 
     mutating func recordDue() throws(JournalError) {
         hasMoreDue = false
+        try releaseLeasesOfClosed()
         try expireLeases()
         try makeDueJobsReady(onWall: false)
         try makeDueJobsReady(onWall: true)

@@ -7,6 +7,13 @@ struct LeaseWait {
     var queues: [UInt32]
 }
 
+/// A holder that was closed while it had leases.
+struct ClosingHolder {
+    var id: HolderID
+    /// Its leases have fencing numbers below this one: others it has taken since.
+    var end: UInt64
+}
+
 extension EngineCore {
     // MARK: Leasing
 
@@ -277,13 +284,22 @@ extension EngineCore {
             endWait(other)
             answerNow(other, .deliveries([]))
         }
-        for place in state.leases.places(of: id) {
-            let sequence = state.leases[place].sequence
-            guard let entry = state.unfinishedJob(sequence) else { continue }
-            try openDeadLetterQueue(of: entry.pointee.queue)
-            draft.begin(nextSequence: state.nextSequence)
-            try record(released(Release(sequence: sequence, isCounted: false), entry).0, for: .settle)
-        }
+        closing.append(ClosingHolder(id: id, end: state.nextFencing))
+        try releaseLeasesOfClosed()
         hold(ticket, .done, until: state.change)
+    }
+
+    /// Gives back what closed holders had. Without room on the disk that goes on when there is some: nobody else would end a lease for life.
+    mutating func releaseLeasesOfClosed() throws(JournalError) {
+        while let holder = closing.first {
+            for place in state.leases.places(of: holder.id) where state.leases[place].fencing < holder.end {
+                let sequence = state.leases[place].sequence
+                guard let entry = state.unfinishedJob(sequence) else { continue }
+                try openDeadLetterQueue(of: entry.pointee.queue)
+                draft.begin(nextSequence: state.nextSequence)
+                try record(released(Release(sequence: sequence, isCounted: false), entry).0, for: .settle)
+            }
+            closing.removeFirst()
+        }
     }
 }

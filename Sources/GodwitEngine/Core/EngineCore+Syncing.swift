@@ -78,7 +78,7 @@ extension EngineCore {
             within(dueBlockedUntil - instant.boot)
             return rest
         }
-        if hasMoreDue || isOwing { return 0 }
+        if hasMoreDue || isOwing || !closing.isEmpty { return 0 }
         if state.leases.count > 0 {
             within(500)
             if let timer = state.leaseTimers.first { within(timer.time - state.leaseNow) }

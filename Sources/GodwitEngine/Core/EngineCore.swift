@@ -73,6 +73,8 @@ struct EngineCore: ~Copyable {
     var waitTimers = Timers()
     /// Those who lease from several queues.
     var holders: [HolderID: HolderMemory] = [:]
+    /// Closed holders whose leases are still to be given back.
+    var closing = Deque<ClosingHolder>()
     var clockFollowers: [Ticket] = []
     /// Whether a turn left some of what was due for the next.
     var hasMoreDue = false
