@@ -1,6 +1,6 @@
 /// The names of a store's files. Files called otherwise are not ours, and are neither read nor touched.
-enum FileName {
-    enum Kind: Equatable {
+package enum FileName {
+    package enum Kind: Equatable {
         case segment(UInt32)
         case spare(UInt32)
         case checkpoint(UInt32)
@@ -21,11 +21,15 @@ enum FileName {
         "cut-" + hexadecimal(segment) + "-" + hexadecimal(offset) + (copy == 0 ? "" : "-\(copy)")
     }
 
+    /// The highest number that counts. No store ever gets there; one that seems to is not ours, and would leave no number for the next file.
+    package static let lastNumber = UInt32.max / 2
+
     /// What a name says; nil for all others.
-    static func parse(_ name: String) -> Kind? {
+    package static func parse(_ name: String) -> Kind? {
         guard let dash = name.firstIndex(of: "-") else { return nil }
         let digits = name[name.index(after: dash)...]
-        guard digits.utf8.count == 8, let number = UInt32(digits, radix: 16), digits == hexadecimal(number) else { return nil }
+        guard digits.utf8.count == 8, let number = UInt32(digits, radix: 16), number <= lastNumber, digits == hexadecimal(number)
+        else { return nil }
         switch name[..<dash] {
         case "segment": return .segment(number)
         case "spare": return .spare(number)

@@ -115,7 +115,9 @@ struct BackupArchiveTests {
 
     @Test(
         "an archive cannot choose where it is written",
-        arguments: ["../segment-00000001", "lock", "segment-1", "segment-0000000G", "/etc/passwd"]
+        arguments: [
+            "../segment-00000001", "lock", "segment-1", "segment-0000000G", "segment-ffffffff", "checkpoint-80000000", "/etc/passwd",
+        ]
     )
     func names(name: String) {
         var manifest = Self.manifest()

@@ -50,6 +50,21 @@ struct InspectionTests {
         return Walked(report: report, replayed: replayed, others: others, chunks: chunks)
     }
 
+    @Test("a file whose number is higher than any segment's ever gets is not the store's, and is left alone")
+    func numbersWithoutEnd() throws {
+        for name in ["segment-ffffffff", "segment-80000000", "spare-ffffffff", "checkpoint-ffffffff", "draft-ffffffff"] {
+            var files = try store().files
+            let bytes = files.first { $0.key.hasPrefix("segment-") }?.value ?? []
+            files[name] = bytes
+            let storage = MemoryStorage(files: files)
+            #expect(try StoreInspection(storage).walk(restore: { _, _ in }, record: { _, _ in }).damages.isEmpty)
+            let journal = try open(storage, small)
+            try journal.commit([entry(1)])
+            try journal.close()
+            #expect(storage.contents(of: name) == bytes)
+        }
+    }
+
     @Test("a sound store has no damage, all of it is read, and nothing is changed")
     func soundStore() throws {
         let (files, behind) = try store()

@@ -1,5 +1,6 @@
 import Foundation
 package import GodwitCore
+import GodwitJournal
 
 /// What a backup says of itself, in its first file: which store it is of, and which files follow.
 package struct BackupManifest: Codable, Sendable, Equatable {
@@ -60,9 +61,11 @@ package struct BackupManifest: Codable, Sendable, Equatable {
 
     /// Whether a file of this name may be written into a store's folder: nothing from outside chooses paths.
     static func isStoreFile(_ name: String) -> Bool {
-        guard let dash = name.firstIndex(of: "-"), ["segment", "checkpoint"].contains(name[..<dash]) else { return false }
-        let digits = name[dash...].dropFirst()
-        return digits.utf8.count == 8 && digits.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        switch FileName.parse(name) {
+        // The store that is made of it needs numbers, too.
+        case .segment(let number), .checkpoint(let number): number <= FileName.lastNumber / 2
+        default: false
+        }
     }
 }
 
