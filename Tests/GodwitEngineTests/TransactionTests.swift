@@ -1,4 +1,5 @@
 import GodwitCore
+import GodwitJournal
 import Testing
 
 @testable import GodwitEngine
@@ -212,6 +213,41 @@ struct TransactionTests {
         #expect(page.jobs.isEmpty && page.next != nil)
         let next = try await store.engine.list(JobQuery(queue: .other, cursor: page.next))
         #expect(next.jobs.map(\.id) == [id] && next.next == nil)
+    }
+
+    @Test("a transaction whose dead letters are more than the journal takes at a time is refused before all of them are read")
+    func manyDeadLetters() async throws {
+        let store = try await Fixture()
+        try await store.configure {
+            $0.deadLetterQueue = "dead"
+            $0.maxJobs = 20
+            $0.overflow = .dropOldest
+        }
+        for _ in 0..<20 { try await store.publish(.work, String(repeating: "1", count: 200_000)) }
+        let leases = try await store.lease(10)
+        #expect(leases.count == 10)
+        func reads(_ body: () async throws -> Void) async throws -> Int {
+            let before = store.storage.calls[.read] ?? 0
+            try await body()
+            return (store.storage.calls[.read] ?? 0) - before
+        }
+        let failing = try await reads {
+            _ = await expectError(.tooLarge) {
+                let fail = leases.map { GodwitCore.Operation.fail($0.token, Failure(message: "no"), retry: .never) }
+                _ = try await store.engine.commit([Transaction(fail)])[0].get()
+            }
+        }
+        #expect(failing <= 14, "\(failing) reads")
+        let dropping = try await reads {
+            _ = await expectError(.tooLarge) {
+                let message = NewMessage(queue: .work, payload: Content("1"))
+                _ = try await store.engine.commit([Transaction(Array(repeating: .enqueue(message), count: 10))])[0].get()
+            }
+        }
+        #expect(dropping <= 14, "\(dropping) reads")
+        #expect(try await store.status().counts.running == 10)
+        #expect(try await store.status().counts.queued == 10)
+        #expect(try await store.engine.queue(.name("dead"))?.counts.queued ?? 0 == 0)
     }
 
     @Test("a transaction has at most 1,000 operations")

@@ -95,6 +95,38 @@ struct TurnTests {
         #expect(counts.running == 1 && counts.queued == 3)
     }
 
+    @Test("a turn brings about so many bytes of dead letters and of what follows, and the next ones the rest", arguments: [0, 1, 2])
+    func bytesOfATurn(_ way: Int) throws {
+        let storage = MemoryStorage(), count = 48
+        var core = try Core.open(storage, clock, segmentBytes: 16 << 20)
+        var settings = QueueSettings()
+        settings.deadLetterQueue = "dead"
+        settings.maxDeliveries = 1
+        let body = Bytes([UInt8](repeating: 0x20, count: 1 << 20))
+        _ = try done(&core, [(1, .configure(.work, settings, .anything))])
+        for _ in 0..<count {
+            let publish = Core.publish { message in
+                message.payload = Content(body)
+                if way == 0 { message.expires = .seconds(1) }
+                if way == 2 { message.onFinal = [FollowUp(.enqueue(NewMessage(queue: .other, payload: Content("1"))))] }
+            }
+            _ = try done(&core, [(1, publish)])
+            if way == 1 { _ = try done(&core, [(2, Core.lease(term: .fixed(.seconds(1))))]) }
+        }
+        if way == 2 { _ = try done(&core, [(3, .purge(.work))]) }
+        clock.leap(by: .milliseconds(1_000))
+        let target = way == 2 ? QueueName.other : .name("dead")
+        var parts: [Int] = []
+        func queued() -> Int { core.state.queues.numbers[target].map { core.state.queues.at($0).pointee.counts.queued } ?? 0 }
+        while queued() < count, parts.count < 2 * count {
+            let before = queued()
+            _ = try done(&core, [])
+            parts.append(queued() - before)
+            #expect(queued() == count || core.nextTurn == 0)
+        }
+        #expect(parts.allSatisfy { $0 <= 17 } && parts.contains { $0 >= 8 }, "\(parts)")
+    }
+
     @Test("what a settle brings along waits for room: it is busy, and its lease goes on as long as it is tried")
     func largeSettle() throws {
         var core = try open()

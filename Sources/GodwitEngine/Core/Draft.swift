@@ -13,6 +13,8 @@ struct Draft {
     var transients: (count: Int, rest: UInt64) = (0, 0)
     /// Numbers that it has given out.
     var nextSequence: UInt64 = 0
+    /// How many bytes of dead letters it brings, there and back.
+    var letterBytes = 0
 
     private var states: [UInt64: JobEntry.State?] = [:]
     private var revivals: [UInt64: Retry.Revival] = [:]
@@ -65,6 +67,7 @@ struct Draft {
         hasSettled = false
         onlyPublishes = true
         transients = (0, 0)
+        letterBytes = 0
         self.nextSequence = nextSequence
         if !states.isEmpty { states.removeAll() }
         if !revivals.isEmpty { revivals.removeAll() }

@@ -49,6 +49,7 @@ extension EngineCore {
             guard let entry = state.unfinishedJob(victim.job.sequence) else { continue }
             draft.changes += die(droppedAttempt(victim.job.sequence, entry), entry, .dropped)
         }
+        if bringsTooMuch { throw .tooLarge(bytes: draft.letterBytes, limit: journal.maximumReservation) }
         try record(draft.changes, for: .publish, reserving: bytes)
     }
 }

@@ -43,7 +43,7 @@ extension EngineCore {
             var counters = CountersAhead()
             if let error = try createQueue(for: operation, after: &counters) { return .aborted(operation: 0, error) }
             draft.begin(nextSequence: state.nextSequence)
-            do throws(BrokerError) { try decide(operation) } catch { return .aborted(operation: 0, error) }
+            do throws(BrokerError) { try decideBounded(operation) } catch { return .aborted(operation: 0, error) }
         case .many(let operations):
             // Queues are created first: one that a refused transaction named stays, empty.
             var counters = CountersAhead()
@@ -52,7 +52,7 @@ extension EngineCore {
             }
             draft.begin(nextSequence: state.nextSequence)
             for (index, operation) in operations.enumerated() {
-                do throws(BrokerError) { try decide(operation) } catch {
+                do throws(BrokerError) { try decideBounded(operation) } catch {
                     return .aborted(operation: index, error.code == .busy ? tooLarge(operations, for: operation) ?? error : error)
                 }
             }
@@ -135,6 +135,11 @@ extension EngineCore {
         try record(isPaused ? [creation, .paused(queue: number, true)] : [creation], for: .publish)
         if !leaseWaits.isEmpty { moveWaits(toNew: number) }
         return number
+    }
+
+    private mutating func decideBounded(_ operation: PreparedOperation) throws(BrokerError) {
+        try decide(operation)
+        if bringsTooMuch { throw tooManyLetters }
     }
 
     mutating func decide(_ operation: PreparedOperation) throws(BrokerError) {

@@ -142,7 +142,8 @@ extension EngineCore {
     /// The message that a job leaves when it dies; nil when it is kept in its place alone.
     mutating func deadLetter(_ sequence: UInt64, _ entry: Entry, _ reason: DeathReason, to target: QueueName? = nil) -> Change? {
         guard let name = target ?? deadLetterQueue(of: entry.pointee.queue), let number = state.queues.numbers[name],
-            number != entry.pointee.queue, let stored = readMessage(sequence, entry), !stored.stored.deaths.isCycle(reason, to: name)
+            number != entry.pointee.queue, !bringsTooMuch, let stored = readMessage(sequence, entry),
+            !stored.stored.deaths.isCycle(reason, to: name)
         else { return nil }
         let death = StoredDeath(
             queue: state.queues.at(entry.pointee.queue).pointee.name,
@@ -158,10 +159,18 @@ extension EngineCore {
         return .published(copy(message, into: number, deaths: stored.stored.deaths.adding(death), origin: sequence))
     }
 
+    /// Whether the draft brings more dead letters, there and back, than the journal takes at a time: it is refused then, and no more of them
+    /// are read.
+    var bringsTooMuch: Bool { draft.letterBytes > journal.maximumReservation }
+
+    /// Why a draft that ``bringsTooMuch`` is refused.
+    var tooManyLetters: BrokerError { BrokerError(JournalError.tooLarge(bytes: draft.letterBytes, limit: journal.maximumReservation)) }
+
     /// The publication of a message that was in another queue before: no bound keeps it out.
     mutating func copy(_ message: NewMessage, into number: UInt32, deaths: [StoredDeath], origin: UInt64?) -> Publication {
         let settings = state.queues.at(number).pointee.settings
         let box = MessageBox(message, deaths: deaths)
+        draft.letterBytes += box.body.count
         return Publication(
             sequence: takeNumber(),
             queue: number,

@@ -13,6 +13,7 @@ extension EngineCore {
 
     mutating func recordDue() throws(JournalError) {
         hasMoreDue = false
+        letterBudget = Self.turnBytes
         try releaseLeasesOfClosed()
         try expireLeases()
         try makeDueJobsReady(onWall: false)
@@ -32,7 +33,7 @@ extension EngineCore {
     private mutating func expireLeases() throws(JournalError) {
         var budget = Self.dueLimit
         while let timer = state.leaseTimers.first, timer.time <= state.leaseNow {
-            guard budget > 0 else { return hasMoreDue = true }
+            guard budget > 0, letterBudget > 0 else { return hasMoreDue = true }
             budget -= 1
             state.leaseTimers.removeFirst()
             guard let place = state.lease(of: timer) else { continue }
@@ -55,12 +56,15 @@ extension EngineCore {
         guard let entry = state.unfinishedJob(lease.sequence) else { return }
         try openDeadLetterQueue(of: entry.pointee.queue)
         draft.begin(nextSequence: state.nextSequence)
+        let changes: [Change]
         if lease.attemptDeadline < lease.deadline {
             let failure = Failure(message: "the attempt took longer than its timeout", code: FailureCode.timeout)
-            try record(failed(lease.sequence, entry, failure, .standard).0, for: .settle)
+            changes = failed(lease.sequence, entry, failure, .standard).0
         } else {
-            try record(expired(lease.sequence, entry), for: .settle)
+            changes = expired(lease.sequence, entry)
         }
+        letterBudget -= draft.letterBytes
+        try record(changes, for: .settle)
     }
 
     /// After an opening: leases of those who died with the process end, all others get their full time again. None is left of a backup's:
@@ -131,10 +135,10 @@ extension EngineCore {
     private mutating func expireJobs() throws(JournalError) {
         var budget = Self.dueLimit
         while let first = state.expiries.first, first.time <= now.engine {
-            guard budget > 0 else { return hasMoreDue = true }
-            var sequences: [UInt64] = [], timers: [Timer] = [], letters: [Change] = [], bytes = 0
+            guard budget > 0, letterBudget > 0 else { return hasMoreDue = true }
+            var sequences: [UInt64] = [], timers: [Timer] = [], letters: [Change] = []
             draft.begin(nextSequence: state.nextSequence)
-            while sequences.count < Self.dueBatch, bytes < Self.dueBytes, budget > 0, let timer = state.expiries.first,
+            while sequences.count < Self.dueBatch, draft.letterBytes < Self.dueBytes, budget > 0, let timer = state.expiries.first,
                 timer.time <= now.engine
             {
                 state.expiries.removeFirst()
@@ -145,10 +149,9 @@ extension EngineCore {
                 sequences.append(timer.subject)
                 timers.append(timer)
                 try openDeadLetterQueue(of: entry.pointee.queue)
-                guard let letter = deadLetter(timer.subject, entry, .expired) else { continue }
-                letters.append(letter)
-                bytes += letter.body.count
+                if let letter = deadLetter(timer.subject, entry, .expired) { letters.append(letter) }
             }
+            letterBudget -= draft.letterBytes
             guard !sequences.isEmpty else { continue }
             do { try record(letters + [.expired(sequences)], for: .settle) } catch {
                 for timer in timers { state.expiries.insert(timer.time, timer.subject) }

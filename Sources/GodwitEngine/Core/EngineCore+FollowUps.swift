@@ -8,7 +8,7 @@ import Logging
 /// it, before anything else is decided and before any answer leaves; after a crash in between, by the opening. So nobody sees the one without
 /// the other, and no chain of ends makes one transaction endless.
 extension EngineCore {
-    /// How many operations follow in one turn, about; a purge may owe more.
+    /// How many operations follow at a time, about; a purge may owe more.
     static let followLimit = 10_000
 
     /// Does what follows what has ended. Without room on the disk it is tried again later.
@@ -21,9 +21,11 @@ extension EngineCore {
     }
 
     mutating func recordOwed() throws(JournalError) {
-        var budget = Self.followLimit
+        // To be verified, the record that says what follows is read whole, a message with its payload.
+        var budget = Self.followLimit, bytes = Self.turnBytes
         while let subject = state.owed.first(except: unreadableOwed) {
-            guard budget > 0 else { return hasMoreDue = true }
+            guard budget > 0, bytes > 0 else { return hasMoreDue = true }
+            bytes -= state.owed[subject]?.size.bytes ?? 0
             try pay(subject)
             budget -= 1 + draft.followed
         }

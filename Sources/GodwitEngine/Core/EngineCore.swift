@@ -39,7 +39,7 @@ struct EngineCore: ~Copyable {
     var lastRecorded: Int64
     var lastClockRecord: Int64
 
-    /// Keeps what answers point to readable: those given out since segments were last given back share it.
+    /// Keeps what answers point to readable: those given out since segments were last given back, or one was begun, share it.
     var pin: JournalPin
     /// The segment that is being emptied, and up to where it is.
     var victim: (segment: UInt32, offset: Int)?
@@ -78,6 +78,8 @@ struct EngineCore: ~Copyable {
     var clockFollowers: [Ticket] = []
     /// Whether a turn left some of what was due for the next.
     var hasMoreDue = false
+    /// How many bytes of dead letters this turn may still bring for what is due.
+    var letterBudget = 0
     var nextCancelSweep: Int64 = 0
     /// Why publishes are refused though their queue has room, and when that is looked at again, in time since boot.
     var watermark: String?
@@ -98,6 +100,8 @@ struct EngineCore: ~Copyable {
     static let dueBatch = 1_000
     /// How many bytes of dead letters one record's batch brings, about.
     static let dueBytes = 1 << 20
+    /// How many bytes of dead letters, and of what follows ends, one turn reads and brings, about.
+    static let turnBytes = 16 << 20
     /// How long a lease's record may wait for its sync, in milliseconds.
     static let leaseSyncDelay: Int64 = 10
     static let idleBeforeMark: Int64 = 1_000
