@@ -80,7 +80,7 @@ extension Journal {
     }
 
     private mutating func recycling() -> JournalMaintenance.Duty? {
-        let free = dead.filter { $0.group <= syncedGroup && pins.isFree($0.epoch) }
+        let free = dead.filter { $0.group <= syncedGroup && pins.isFree($0.number, $0.epoch) }
         guard !free.isEmpty else { return nil }
         let wanted = options.spareSegments + options.reserveSegments - ahead
         if wanted > 0, let kept = free.first(where: { $0.capacity == options.segmentBytes }) {

@@ -1,6 +1,9 @@
 extension Journal {
     /// Keeps all segments that are in use now from being reused as long as it lives.
-    package func pin() -> JournalPin { JournalPin(pins) }
+    package func pin() -> JournalPin { JournalPin(pins, newest: segment.number) }
+
+    /// The segment that is written to.
+    package var currentSegment: UInt32 { segment.number }
 
     /// The segments in use, in order; the last one is the current one.
     package var segments: [UInt32] { inUse.map(\.number) }

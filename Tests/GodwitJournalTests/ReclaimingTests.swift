@@ -82,6 +82,31 @@ struct ReclaimingTests {
         withExtendedLifetime(later) {}
     }
 
+    @Test("a pin that is kept for long holds what was there when it was made, and none of the segments that came after")
+    func longPin() throws {
+        /// The segments that are left of those that came after a pin, and whether one is left that it holds.
+        func work(isPinned: Bool) throws -> (later: [String], isHeld: Bool) {
+            let storage = MemoryStorage()
+            let journal = try store(storage)
+            let held = try #require(journal.segments.first), newest = try #require(journal.segments.last)
+            let pin = isPinned ? journal.pin() : nil
+            journal.reclaim([held])
+            for round in 0..<6 {
+                for number in 0..<6 { try journal.commit([entry(100 + round * 6 + number, bytes: 5000)]) }
+                try journal.checkpoint([])
+                journal.reclaim(journal.reclaimable.filter { $0 > newest })
+                #expect(journal.maintainAll() == nil)
+            }
+            #expect(journal.segments.last ?? 0 > newest + 20)
+            let name = "segment-" + String(repeating: "0", count: 7)
+            let later = storage.files.filter { $0.hasPrefix("segment-") && $0 > name + "\(newest)" }
+            return withExtendedLifetime(pin) { (later, storage.files.contains(name + "\(held)")) }
+        }
+        let pinned = try work(isPinned: true), free = try work(isPinned: false)
+        #expect(pinned.isHeld && !free.isHeld)
+        #expect(pinned.later.count == free.later.count, "\(pinned.later), not \(free.later)")
+    }
+
     @Test("a segment waits for the sync of what made it dispensable")
     func waitsForTheSync() throws {
         let storage = MemoryStorage()

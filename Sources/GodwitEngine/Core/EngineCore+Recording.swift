@@ -69,6 +69,8 @@ extension EngineCore {
         } else {
             groups.append((group, state.change))
         }
+        // What lies in a segment that was begun since is not under the pin that there is.
+        if pin.newest != journal.currentSegment { pin = journal.pin() }
         if unsyncedSince == nil { unsyncedSince = instant.boot }
         lastRecorded = instant.boot
     }
