@@ -8,11 +8,17 @@ extension Journal {
     /// The segments in use, in order; the last one is the current one.
     package var segments: [UInt32] { inUse.map(\.number) }
 
+    /// The same with their sizes.
+    package var spaces: [SpaceOfSegment] { inUse }
+
     /// The segments that no recovery will read any more: the older of the two checkpoints stands for all of them. Each may be reclaimed as
     /// soon as nothing in it is needed.
-    package var reclaimable: [UInt32] {
+    package var reclaimable: [UInt32] { reclaimableSpaces.map(\.number) }
+
+    /// The same with their sizes.
+    package var reclaimableSpaces: ArraySlice<SpaceOfSegment> {
         guard checkpoints.count > 1, let older = checkpoints.first else { return [] }
-        return inUse.prefix { $0.number < older.header.cut.segment && $0.number != segment.number }.map(\.number)
+        return inUse.prefix { $0.number < older.header.cut.segment && $0.number != segment.number }
     }
 
     /// Gives segments back in which nothing is needed any more. They are used again, by ``beginMaintenance(mayCreate:)``, as soon as what
@@ -36,11 +42,6 @@ extension Journal {
     package var diskBytes: Int {
         inUse.reduce(0) { $0 + $1.capacity } + dead.reduce(0) { $0 + $1.capacity } + ready.reduce(0) { $0 + Int($1.header.capacity) }
             + spares.reduce(0) { $0 + $1.capacity } + checkpoints.reduce(0) { $0 + $1.size } + (draft?.size ?? 0)
-    }
-
-    /// The size of a segment in use; nil when there is none of that number.
-    package func capacity(of segment: UInt32) -> Int? {
-        inUse.first { $0.number == segment }?.capacity
     }
 
     // MARK: Back pressure

@@ -18,9 +18,9 @@ struct ReadySegment: Sendable {
 }
 
 /// A segment that may hold what is needed.
-struct SpaceOfSegment: Sendable {
-    var number: UInt32
-    var capacity: Int
+package struct SpaceOfSegment: Sendable {
+    package var number: UInt32
+    package var capacity: Int
 }
 
 /// A segment that nobody needs any more.

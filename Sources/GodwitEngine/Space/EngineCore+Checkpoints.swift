@@ -30,11 +30,9 @@ extension EngineCore {
     private var mustCover: Bool {
         guard journal.refuses(.publish) else { return false }
         let covered = Set(journal.reclaimable)
-        return journal.segments.dropLast().contains { segment in
-            guard !covered.contains(segment), !unmovable.contains(segment), let capacity = journal.capacity(of: segment) else {
-                return false
-            }
-            return Double(state.use[segment].bytes) / Double(capacity) < Self.fullest
+        return journal.spaces.dropLast().contains { space in
+            !covered.contains(space.number) && !unmovable.contains(space.number)
+                && Double(state.use[space.number].bytes) / Double(space.capacity) < Self.fullest
         }
     }
 

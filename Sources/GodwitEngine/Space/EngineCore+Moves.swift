@@ -81,13 +81,12 @@ extension EngineCore {
 
     /// The segment that is worth emptying most, if one is.
     private func nextVictim() -> UInt32? {
-        let reclaimable = journal.reclaimable
-        guard !reclaimable.isEmpty else { return nil }
         var best: (segment: UInt32, part: Double)?
-        for segment in reclaimable where !unmovable.contains(segment) {
-            guard state.use[segment].things > 0, let capacity = journal.capacity(of: segment) else { continue }
-            let part = Double(state.use[segment].bytes) / Double(capacity)
-            if part < best?.part ?? Self.fullest { best = (segment, part) }
+        for space in journal.reclaimableSpaces where !unmovable.contains(space.number) {
+            let use = state.use[space.number]
+            guard use.things > 0 else { continue }
+            let part = Double(use.bytes) / Double(space.capacity)
+            if part < best?.part ?? Self.fullest { best = (space.number, part) }
         }
         guard let best else { return nil }
         // One that is nearly empty is always worth it; the others as soon as the store takes much more than it holds.
