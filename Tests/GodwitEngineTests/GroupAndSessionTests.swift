@@ -162,4 +162,27 @@ struct GroupAndSessionTests {
             #expect(copy.ended(at: 600_008) == [one])
         }
     }
+
+    @Test("what was acknowledged is forgotten wherever it stands, also when numbers came out of their order")
+    func acknowledgements() {
+        var table = SessionTable()
+        let id = Array("s".utf8)
+        func record(_ number: UInt64, acknowledged: UInt64 = 0) {
+            let outcome = SessionTable.Outcome(results: [UInt8(number)], change: number)
+            table.record(id, number, acknowledged: acknowledged, outcome, at: 1)
+        }
+        for number in [1, 5, 2, 3] as [UInt64] { record(number) }
+        record(6, acknowledged: 3)
+        for number in [1, 2, 3] as [UInt64] { #expect(table.look(id, number) == .dropped) }
+        #expect(table.look(id, 4) == .new)
+        for number in [5, 6] as [UInt64] { #expect(table.look(id, number) == .known(.init(results: [UInt8(number)], change: number))) }
+        // One that comes though it was acknowledged is answered all the same, and goes with the next.
+        record(2, acknowledged: 3)
+        #expect(table.look(id, 2) == .known(.init(results: [2], change: 2)))
+        record(7, acknowledged: 5)
+        #expect(table.look(id, 2) == .dropped && table.look(id, 5) == .dropped)
+        record(8, acknowledged: 7)
+        #expect(table.look(id, 6) == .dropped && table.look(id, 7) == .dropped)
+        #expect(table.look(id, 8) == .known(.init(results: [8], change: 8)))
+    }
 }

@@ -30,6 +30,8 @@ struct SessionTable: Sendable {
         fileprivate(set) var outcomes: [UInt64: Outcome] = [:]
         /// The numbers in `outcomes` in the order in which they were recorded.
         fileprivate var order = Deque<UInt64>()
+        /// Whether one in `order` may be lower than one before it.
+        fileprivate var isMixed = false
         /// Of numbers up to this one nothing is known any more unless they are in `outcomes`.
         fileprivate(set) var floor: UInt64 = 0
         /// What its outcomes take.
@@ -147,8 +149,7 @@ extension SessionTable.Session {
             // Numbers mostly come in their order: those that are acknowledged stand in front.
             while let first = order.first, first <= acknowledged { dropFirst() }
             floor = acknowledged
-            for number in order where number <= acknowledged { forget(number) }
-            order.removeAll { outcomes[$0] == nil }
+            if isMixed { dropMixed(upTo: acknowledged) }
         }
         while order.count > Limits.sessionOutcomes || bytes > most, order.count > 1 { dropFirst() }
         return bytes - before
@@ -156,8 +157,16 @@ extension SessionTable.Session {
 
     fileprivate mutating func add(_ number: UInt64, _ outcome: SessionTable.Outcome) {
         outcomes[number] = outcome
+        if let last = order.last, number < last { isMixed = true }
         order.append(number)
         bytes += outcome.bytes
+    }
+
+    /// Drops those that are acknowledged and do not stand in front.
+    private mutating func dropMixed(upTo acknowledged: UInt64) {
+        for number in order where number <= acknowledged { forget(number) }
+        order.removeAll { outcomes[$0] == nil }
+        isMixed = !zip(order, order.dropFirst()).allSatisfy { $0 < $1 }
     }
 
     private mutating func dropFirst() {
