@@ -126,6 +126,33 @@ struct ExportTests {
         await fixture.engine.close()
     }
 
+    @Test("a record's part is the same in every process: a page goes on where the one before it ended, also after a restart")
+    func recordsOverRestart() async throws {
+        #expect(RecordKey("a record").shard == RecordKey("a record").shard)
+        #expect(RecordKey("a record").shard & 0xff == 0x16)
+        var fixture = try await Fixture()
+        func run(_ operations: [GodwitCore.Operation]) async throws {
+            for start in stride(from: 0, to: operations.count, by: 500) {
+                let part = Array(operations[start..<min(start + 500, operations.count)])
+                _ = try await fixture.engine.commit([Transaction(part)])[0].get()
+            }
+        }
+        // So many that they are kept in parts, and then so few that an opening would not.
+        let keys = (0..<2_000).map { RecordKey("r\($0)") }
+        try await run(keys.map { .put($0, value: Bytes("1"), expecting: .anything, lifetime: nil) })
+        try await run(keys[1_010...].map { .delete($0, expecting: .anything) })
+        let first = try await fixture.engine.exportRecords(after: nil)
+        #expect(first.records.count == Limits.page)
+        fixture = try await fixture.killed()
+        var found = first.records.map(\.key), cursor = first.next
+        while let next = cursor {
+            let page = try await fixture.engine.exportRecords(after: next)
+            found += page.records.map(\.key)
+            cursor = page.next
+        }
+        #expect(found.count == 1_010 && Set(found) == Set(keys[..<1_010]))
+    }
+
     @Test("a finished job that was taken in has its result, is retried, redriven and forgotten like any other")
     func finished() async throws {
         let fixture = try await Fixture()

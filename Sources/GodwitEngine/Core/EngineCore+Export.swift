@@ -90,7 +90,9 @@ extension EngineCore {
         }
         let until = state.change
         var views = ExportedRecordViews(pin: journal.pin()), bytes = 0, looked = 0
-        while let records = state.records.part(part) {
+        let parts = state.records.parts
+        while part < parts.count {
+            let records = parts[part]
             let rest = records.filter { $0.value.change > after }.sorted { $0.value.change < $1.value.change }
             for (key, record) in rest {
                 bytes += record.size.bytes
@@ -105,7 +107,7 @@ extension EngineCore {
             looked += records.count
             part += 1
             after = 0
-            if looked >= Limits.pageScan, state.records.part(part) != nil {
+            if looked >= Limits.pageScan, part < parts.count {
                 views.next = Base32.text(UInt64(part), after)
                 break
             }

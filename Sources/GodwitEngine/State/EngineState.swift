@@ -276,5 +276,12 @@ struct EngineState: ~Copyable {
 }
 
 extension RecordKey: ShardedKey {
-    var shard: Int { hashValue }
+    /// The same in every process: a page of an export may be followed by one of another.
+    var shard: Int {
+        switch home {
+        case .own: Array(name.utf8).shard
+        case .queue(let queue): Array((name + queue.description).utf8).shard
+        case .job(let job): Array((name + job.description).utf8).shard
+        }
+    }
 }

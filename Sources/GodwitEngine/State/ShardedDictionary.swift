@@ -61,14 +61,15 @@ struct ShardedDictionary<Key: ShardedKey, Value> {
         return body(&shards[index][key, default: start()])
     }
 
-    private mutating func split() {
+    private mutating func split() { shards = parts }
+
+    /// What it is in parts: a key is in the same one however many there are.
+    var parts: [[Key: Value]] {
+        guard shards.count == 1 else { return shards }
         var parts = [[Key: Value]](repeating: [:], count: Self.shardCount)
         for (key, value) in shards[0] { parts[key.shard & (Self.shardCount - 1)][key] = value }
-        shards = parts
+        return parts
     }
-
-    /// The part that has this number, of those that there are now.
-    func part(_ number: Int) -> [Key: Value]? { number < shards.count ? shards[number] : nil }
 
     /// Visits all, in no particular order.
     func forEach(_ body: (Key, Value) throws -> Void) rethrows {
