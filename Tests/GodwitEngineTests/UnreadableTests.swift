@@ -44,6 +44,37 @@ struct UnreadableTests {
         #expect(try await wait.value.map(\.text) == ["sound"])
     }
 
+    @Test("a call that finds only unreadable jobs waits no longer than it was to, however many there are")
+    func waitIsOver() async throws {
+        let store = try await Fixture()
+        let holder = try await store.holder()
+        let start = store.clock.now().boot
+        let wait = Task {
+            let found = try await holder.lease(max: 1, term: .queue, wait: .seconds(10))
+            return (found.count, store.clock.now().boot - start)
+        }
+        try await eventually("it waits") { try await store.engine.queue(.work) != nil }
+        for second in 1...8 {
+            await store.clock.advance(by: .seconds(1))
+            guard second % 2 == 0 else { continue }
+            try await store.engine.pause(.work)
+            try await store.publish(.work, "damaged payload \(second)")
+            try Self.rot("damaged payload \(second)", in: store.storage)
+            try await store.engine.resume(.work)
+            try await eventually("it is set aside") { try await store.status().counts.failed == second / 2 }
+        }
+        // Whether it waits again, or is still to ask, is not to be seen from here: it has until then at the latest.
+        let ended = Task {
+            while true {
+                await store.clock.advance(by: .seconds(1))
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        let (count, passed) = try await wait.value
+        ended.cancel()
+        #expect(count == 0 && passed >= 10_000 && passed < 16_000, "\(passed)")
+    }
+
     @Test("a read that fails is tried again later, as a failed attempt")
     func failedRead() async throws {
         let store = try await Fixture()

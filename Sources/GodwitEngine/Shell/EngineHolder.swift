@@ -11,21 +11,25 @@ struct EngineHolder: Holder {
         guard (1...Limits.leases).contains(max) else { throw .invalidArgument("max", "max must be 1 to \(Limits.leases)") }
         guard !options.queues.isEmpty else { throw .invalidArgument("queue", "name the queues to lease from") }
         if case .fixed(let duration) = term { try Self.check(duration) }
-        let request = LeaseRequest(holder: options, max: max, term: term, wait: Swift.max(0, wait.inMilliseconds))
-        let jobs: [LeasedJob]
-        switch try await engine.askWaiting(.lease(request)) {
-        case .deliveries(let leased): jobs = leased
-        case .abandoned: return []
-        default: throw Engine.mixedUp
+        var request = LeaseRequest(holder: options, max: max, term: term, wait: Swift.max(0, wait.inMilliseconds))
+        let end = engine.clock.now().boot.addingClamped(request.wait)
+        while true {
+            let jobs: [LeasedJob]
+            switch try await engine.askWaiting(.lease(request)) {
+            case .deliveries(let leased): jobs = leased
+            case .abandoned: return []
+            default: throw Engine.mixedUp
+            }
+            guard !jobs.isEmpty, !Task.isCancelled else {
+                if !jobs.isEmpty { await engine.giveBack(jobs) }
+                return []
+            }
+            let (deliveries, unreadable) = engine.resolver.deliveries(jobs)
+            if !unreadable.isEmpty { try await engine.setAside(unreadable) }
+            if !deliveries.isEmpty { return deliveries }
+            // Nobody can read any of them: what is behind them is given in the time that is left.
+            request.wait = Swift.max(0, end - engine.clock.now().boot)
         }
-        guard !jobs.isEmpty, !Task.isCancelled else {
-            if !jobs.isEmpty { await engine.giveBack(jobs) }
-            return []
-        }
-        let (deliveries, unreadable) = engine.resolver.deliveries(jobs)
-        if unreadable.isEmpty { return deliveries }
-        try await engine.setAside(unreadable)
-        return deliveries.isEmpty ? try await lease(max: max, term: term, wait: wait) : deliveries
     }
 
     nonisolated(nonsending) func renew(_ renewals: [Renewal]) async throws(BrokerError) -> [RenewalOutcome] {
