@@ -189,6 +189,33 @@ struct OnFinalTests {
         #expect(core.state.owed.isEmpty)
     }
 
+    @Test("the engine that is stepped gives a batch's bodies without what follows, too")
+    func stepped() throws {
+        let clock = ManualClock(start: Fixture.start)
+        var options = EngineOptions()
+        options.clock = clock
+        options.segmentBytes = 1 << 20
+        var engine = try SteppedEngine.open(MemoryStorage(), options: options, at: clock.now())
+        let message = NewMessage(queue: .work, payload: Content("payload"))
+        var followed = message
+        followed.onFinal = named
+        let holder = HolderOptions(id: HolderID("h"), queues: [.work], capacity: 1, isEmbedded: true)
+        engine.turn(
+            [(1, .commit([Transaction([.enqueue(message), .enqueue(followed)])])), (2, .leaseBatch(holder, max: 2))],
+            at: clock.now()
+        )
+        if let sync = engine.beginSync() {
+            try sync.run()
+            engine.endSync(sync, failure: nil)
+        }
+        for case (2, .batch(let batch, let ids)) in engine.takeReplies() {
+            let bodies = try engine.bodies(of: batch)
+            #expect(ids.count == 2 && bodies == [Array("payload".utf8), Array("payload".utf8)])
+            return
+        }
+        fail("nothing was leased")
+    }
+
     @Test("on a full disk jobs end, and what follows them waits for room: none of it is lost")
     func diskFull() async throws {
         let store = try await Fixture()

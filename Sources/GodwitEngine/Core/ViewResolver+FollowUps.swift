@@ -2,6 +2,14 @@ import GodwitCore
 import GodwitJournal
 
 extension ViewResolver {
+    /// The bodies of leased messages, in their order, without what follows their ends.
+    func bodies(of batch: LeasedBatch) throws(BrokerError) -> RecordBodies {
+        var bodies: RecordBodies
+        do { bodies = try reader.bodies(at: batch.items.map(\.message)) } catch { throw BrokerError(error) }
+        for index in batch.followed { bodies.shorten(index, by: try followUpBytes(at: batch.items[index].message)) }
+        return bodies
+    }
+
     /// How many of the last bytes of a message's body are not its payload.
     func followUpBytes(at location: RecordLocation) throws(BrokerError) -> Int {
         let header: JournalReader.Record

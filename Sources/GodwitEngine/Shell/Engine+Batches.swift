@@ -43,10 +43,7 @@ extension Engine {
 
     /// The bodies of leased messages, in their order. Reads files: not for the engine's thread.
     package func bodies(of batch: LeasedBatch) throws(BrokerError) -> RecordBodies {
-        var bodies: RecordBodies
-        do { bodies = try resolver.reader.bodies(at: batch.items.map(\.message)) } catch { throw BrokerError(error) }
-        for index in batch.followed { bodies.shorten(index, by: try resolver.followUpBytes(at: batch.items[index].message)) }
-        return bodies
+        try resolver.bodies(of: batch)
     }
 
     /// Completes leased messages, without results.

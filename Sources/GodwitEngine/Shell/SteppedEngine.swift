@@ -146,10 +146,8 @@ package struct SteppedEngine: ~Copyable {
 
     /// The bodies of leased messages, in their order.
     package func bodies(of batch: LeasedBatch) throws(BrokerError) -> [[UInt8]] {
-        do {
-            let bodies = try resolver.reader.bodies(at: batch.items.map(\.message))
-            return (0..<bodies.count).map { index in bodies.withBody(index) { Array($0) } }
-        } catch { throw BrokerError(error) }
+        let bodies = try resolver.bodies(of: batch)
+        return (0..<bodies.count).map { index in bodies.withBody(index) { Array($0) } }
     }
 
     private func resolve(_ answer: Answer) throws(BrokerError) -> Reply {
