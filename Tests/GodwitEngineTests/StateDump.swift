@@ -52,7 +52,9 @@ extension EngineState {
         }
         recordKeys.forEach { others.append("record key \($0): \($1.name)") }
         for segment in use.segments { others.append("segment \(segment): \(use[segment])") }
-        for (number, queue) in queues.states.enumerated() { others += Self.dump(number, queue, self) }
+        for (number, queue) in queues.snapshot().enumerated() {
+            others += Self.dump(number, queue.map { _ in queues.at(UInt32(number)).pointee }, self)
+        }
         return lines + others.sorted()
     }
 

@@ -104,6 +104,18 @@ struct StructureTests {
         #expect(queue.retryAfter() == .seconds(5))
     }
 
+    @Test("an array in chunks is one, and what a copy of it holds stays as it was")
+    func chunkedArray() {
+        var array = ChunkedArray<Int>()
+        #expect(array.indices.isEmpty)
+        for number in 0..<1_300 { array.append(number) }
+        let copy = array
+        for index in array.indices where index % 3 == 0 { array[index] = -index }
+        array.append(7)
+        #expect(copy.indices.map { copy[$0] } == Array(0..<1_300))
+        #expect(array.indices.map { array[$0] } == (0..<1_300).map { $0 % 3 == 0 ? -$0 : $0 } + [7])
+    }
+
     @Test("a line of callers keeps its order, whoever leaves it")
     func waitingLine() {
         var line = WaitingLine()

@@ -83,7 +83,7 @@ extension StateSnapshot {
         for count in counts { writer.putVariable(UInt64(count)) }
     }
 
-    private static func encode(_ queue: QueueState?, into writer: inout RecordWriter) {
+    private static func encode(_ queue: QueueSnapshot?, into writer: inout RecordWriter) {
         writer.put(UInt8(queue == nil ? 0 : 1))
         guard let queue else { return }
         writer.putText(queue.name.description)
@@ -146,7 +146,9 @@ extension StateSnapshot {
                 writer.put(UInt32(holder.count))
             }
         }
-        for (place, lease) in leases.leases.enumerated() where lease.fencing != 0 {
+        for place in leases.leases.indices {
+            let lease = leases.leases[place]
+            guard lease.fencing != 0 else { continue }
             try chunks.add(.leases) { writer in
                 writer.put(UInt32(place))
                 writer.put(lease.sequence)

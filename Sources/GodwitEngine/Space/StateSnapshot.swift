@@ -21,7 +21,7 @@ struct StateSnapshot: Sendable {
     let extras: ShardedDictionary<UInt64, Extra>
     let endings: Endings
     /// By number; nil for those of which nothing is left.
-    let queues: [QueueState?]
+    let queues: [QueueSnapshot?]
     let leases: LeaseTable
     /// With the milliseconds that are left.
     let cancelRequests: [UInt64: Int64]
@@ -53,7 +53,7 @@ extension EngineState {
             finished: finished.snapshot(),
             extras: extras,
             endings: endings,
-            queues: queues.states,
+            queues: queues.snapshot(),
             leases: leases,
             cancelRequests: cancelRequests.mapValues { $0 - leaseNow },
             records: records,

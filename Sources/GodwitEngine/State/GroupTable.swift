@@ -43,7 +43,7 @@ struct GroupTable: Sendable {
     }
 
     private var numbers = ShardedDictionary<Key, UInt32>()
-    private var groups: [Group] = []
+    private var groups = ChunkedArray<Group>()
     private var free: [UInt32] = []
     private var members = ShardedDictionary<UInt64, Member>()
 

@@ -55,7 +55,7 @@ struct LeaseTable {
         var count = 0
     }
 
-    private(set) var leases: [Lease] = []
+    private(set) var leases = ChunkedArray<Lease>()
     private var lastOrder: UInt32 = 0
     private var free: UInt32 = 0
     private(set) var count = 0

@@ -56,7 +56,7 @@ struct QueueTable: ~Copyable {
     }
 
     /// All queues as they are; nil for those of which nothing is left.
-    var states: [QueueState?] { places.map { $0 == gone ? nil : $0.pointee } }
+    func snapshot() -> [QueueSnapshot?] { places.map { $0 == gone ? nil : QueueSnapshot($0.pointee) } }
 
     /// Takes a queue's name away and gives back what it held; its number stays taken.
     mutating func delete(_ number: UInt32, change: UInt64) {
