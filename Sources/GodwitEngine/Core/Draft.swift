@@ -9,6 +9,8 @@ struct Draft {
     var hasSettled = false
     /// Whether all that it does is to bring new jobs or records.
     var onlyPublishes = true
+    /// Whether one of its operations brings something new, be it by what follows it.
+    var bringsNew = false
     /// How many of its operations publish or settle transient messages and do nothing else, and the newest change that those rest on.
     var transients: (count: Int, rest: UInt64) = (0, 0)
     /// Numbers that it has given out.
@@ -66,6 +68,7 @@ struct Draft {
         results.removeAll(keepingCapacity: true)
         hasSettled = false
         onlyPublishes = true
+        bringsNew = false
         transients = (0, 0)
         letterBytes = 0
         self.nextSequence = nextSequence
@@ -161,7 +164,8 @@ extension Draft {
 
     /// What its records are for: it decides whether they may use what is kept for a full disk.
     var purpose: Journal.Purpose {
-        if onlyPublishes { return .publish }
+        // Whoever settles nothing spends nothing of what is kept for those who do, whatever he drops, cancels or deletes for it.
+        if onlyPublishes || (bringsNew && !hasSettled) { return .publish }
         return changes.reduce(0) { $0 + $1.body.count } > Self.smallPayload ? .settleWithPayload : .settle
     }
 }

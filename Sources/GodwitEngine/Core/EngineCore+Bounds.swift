@@ -56,7 +56,6 @@ extension EngineCore {
         guard draft.added(to: number).dropped < Limits.drops, let sequence = state.oldest(of: queue, except: draft),
             let entry = state.unfinishedJob(sequence), Int(entry.pointee.priority) <= priority
         else { return false }
-        draft.onlyPublishes = false
         draft.drop(from: number, bytes: Int(entry.pointee.size))
         draft.changes += die(droppedAttempt(sequence, entry), entry, .dropped)
         draft.setState(.failed, of: sequence)

@@ -167,6 +167,7 @@ extension EngineCore {
         case .retry(let job): try decideRetry(job)
         case .forget(let job): try decideForget(job)
         case .put(let key, let value, let expectation, let lifetime):
+            draft.bringsNew = true
             try check(expectation, of: key)
             let expires = lifetime.map { now.engine.addingClamped($0.inMilliseconds) }
             draft.changes.append(.put(StoredValue(key: key, value: value, valueBytes: value.count, expires: expires)))
@@ -190,6 +191,7 @@ extension EngineCore {
     // MARK: Publishing
 
     private mutating func decideEnqueue(_ box: MessageBox) throws(BrokerError) {
+        draft.bringsNew = true
         guard let number = queueNumber(box.message.queue) else { throw .queueNotFound(box.message.queue.description) }
         let queue = state.queues.at(number)
         let past = box.message.past

@@ -4,6 +4,7 @@ import GodwitJournal
 /// Counting steps.
 extension EngineCore {
     mutating func decideAdd(_ addition: Addition) throws(BrokerError) {
+        draft.bringsNew = true
         let key = addition.key
         let counter = stagedCounter(key)
         if counter == nil, draft.record(key) ?? (state.records[key] != nil) {

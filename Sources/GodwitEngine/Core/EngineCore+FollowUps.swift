@@ -57,7 +57,8 @@ extension EngineCore {
             )
         }
         draft.begin(nextSequence: state.nextSequence)
-        draft.onlyPublishes = false
+        // What follows an end is a part of it.
+        (draft.onlyPublishes, draft.hasSettled) = (false, true)
         _ = follow(operations)
         draft.changes.append(.followed(FollowedEnd(subject: subject, states: owed.states)))
         try record(draft.changes, for: draft.purpose)

@@ -265,8 +265,8 @@ extension EngineCore {
             state.setTimer(place)
             outcomes.append(.good(remaining: term == 0 ? Limits.longestLease : .milliseconds(term)))
             guard let progress = renewal.progress else { continue }
-            do { try record(.progressed(sequence: lease.sequence, progress.bounded), for: .settle) } catch {
-                // A heartbeat must not fail because its progress finds no room.
+            do { try record(.progressed(sequence: lease.sequence, progress.bounded), for: .publish) } catch {
+                // A heartbeat must not fail because its progress finds no room: on a full disk that is kept for those who end something.
                 if error != .noSpace { throw error }
             }
         }
