@@ -23,10 +23,10 @@ extension EngineCore {
         guard load.messages <= settings.maxJobs, load.bytes <= settings.maxBytes else { return Self.tooLarge(queue) }
         if let watermark { return .busy(watermark, retryAfter: .seconds(5)) }
         if settings.maxWait != nil { queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy) }
-        if queue.pointee.hasRoom(for: load.messages, load.bytes) { return nil }
+        if Self.hasRoom(queue, for: load.messages, load.bytes) { return nil }
         if settings.overflow == .dropOldest { try openDeadLetterQueue(of: load.queue) }
         var dropped = 0, droppedBytes = 0
-        while !queue.pointee.hasRoom(for: load.messages - dropped, load.bytes - droppedBytes) {
+        while !Self.hasRoom(queue, for: load.messages - dropped, load.bytes - droppedBytes) {
             guard settings.overflow == .dropOldest, let victim = state.takeOldest(of: load.queue, upTo: priority) else {
                 queue.pointee.totals.refused += 1
                 return .busy(
@@ -54,8 +54,11 @@ extension EngineCore {
     }
 }
 
-extension QueueState {
-    fileprivate func hasRoom(for messages: Int, _ bytes: Int) -> Bool {
-        counts.unfinished + messages <= settings.maxJobs && self.bytes + bytes <= settings.maxBytes && !isSlow(adding: messages - 1)
+extension EngineCore {
+    /// By parts of the queue: a method of the whole would be given a copy of it, for each queue of each batch.
+    private static func hasRoom(_ queue: EngineState.Queue, for messages: Int, _ bytes: Int) -> Bool {
+        queue.pointee.counts.unfinished + messages <= queue.pointee.settings.maxJobs
+            && queue.pointee.bytes + bytes <= queue.pointee.settings.maxBytes
+            && (queue.pointee.settings.maxWait == nil || !queue.pointee.isSlow(adding: messages - 1))
     }
 }

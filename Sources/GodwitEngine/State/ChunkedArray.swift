@@ -1,6 +1,7 @@
 /// An array in chunks: growing moves nothing, and a copy that is kept (a snapshot) costs a later change the copying of one chunk, not of all.
 struct ChunkedArray<Element> {
-    private static var chunkSize: Int { 512 }
+    private static var chunkBits: Int { 9 }
+    private static var chunkSize: Int { 1 << chunkBits }
     private var chunks: [[Element]] = []
     private(set) var count = 0
 
@@ -9,8 +10,9 @@ struct ChunkedArray<Element> {
     var indices: Range<Int> { 0..<count }
 
     subscript(index: Int) -> Element {
-        get { chunks[index / Self.chunkSize][index % Self.chunkSize] }
-        set { chunks[index / Self.chunkSize][index % Self.chunkSize] = newValue }
+        @inline(__always) get { chunks[index >> Self.chunkBits][index & (Self.chunkSize - 1)] }
+        // In its place: an element is changed one member at a time.
+        @inline(__always) _modify { yield &chunks[index >> Self.chunkBits][index & (Self.chunkSize - 1)] }
     }
 
     mutating func append(_ element: Element) {

@@ -68,7 +68,7 @@ struct LeaseTable {
 
     subscript(place: UInt32) -> Lease {
         get { leases[Int(place)] }
-        set { leases[Int(place)] = newValue }
+        _modify { yield &leases[Int(place)] }
     }
 
     /// The holder's place; one is made for it when it holds nothing yet, and must be ``retire(_:)``d if it still does not.
