@@ -47,9 +47,6 @@ package final class CheckpointWriter: Sendable {
     /// The most bytes that one chunk may have.
     package static var maximumChunkBytes: Int { ChunkHeader.maximumBytes }
 
-    /// What has been written so far.
-    package var writtenBytes: Int { state.withLock { $0.offset + $0.buffer.count } }
-
     /// Whether there is a file.
     var isThere: Bool { state.withLock { $0.isThere } }
 

@@ -1,6 +1,6 @@
 /// An append-only, checksummed, segmented log with group commit: it knows bytes, not queues.
 ///
-/// One thread owns the value and calls it; ``JournalSync``, ``JournalPreparation`` and ``JournalReader`` are for any thread. Records are
+/// One thread owns the value and calls it; ``JournalSync``, ``JournalMaintenance`` and ``JournalReader`` are for any thread. Records are
 /// appended to a group in memory; ``write()`` hands the group to the system in one call; a sync makes all written groups durable. A group
 /// is the unit of atomicity: after a crash it is there whole or not at all. Nothing may be confirmed before ``syncedGroup`` has reached
 /// the record's group.

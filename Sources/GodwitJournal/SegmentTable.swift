@@ -32,9 +32,6 @@ final class SegmentTable: Sendable {
         self.openFiles = max(openFiles, 1)
     }
 
-    /// How many files are open.
-    var openCount: Int { state.withLock(\.open) }
-
     func add(_ header: SegmentHeader, file: (any StorageFile)? = nil) {
         let closing = state.withLock { state in
             if state.entries.updateValue(Entry(header: header, file: nil), forKey: header.number)?.file != nil { state.open -= 1 }

@@ -52,6 +52,16 @@ struct CounterTests {
         #expect(try await waiting(store) == ["then"])
     }
 
+    @Test("what follows is read once by the step that makes a counter full")
+    func reads() async throws {
+        let store = try await Fixture()
+        try await store.run(step("a", of: 2, then: [message()]))
+        let before = store.storage.calls[.read] ?? 0
+        try await store.run(step("b", of: 2))
+        #expect(store.storage.calls[.read] == before + 1)
+        #expect(try await waiting(store).count == 1)
+    }
+
     @Test("a counter is read and watched like a record, and goes when it is deleted, replaced, or its time is over")
     func records() async throws {
         let store = try await Fixture()

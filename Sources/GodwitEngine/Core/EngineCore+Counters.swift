@@ -96,7 +96,13 @@ extension EngineCore {
         switch counter.then {
         case .nothing: return []
         case .said(let said): operations = said
-        case .recorded(let location): operations = try readFollowUps(at: location).map(\.operation)
+        case .recorded(let location):
+            if let ahead = readAhead, ahead.location == location {
+                operations = ahead.followUps.map(\.operation)
+            } else {
+                operations = try readFollowUps(at: location).map(\.operation)
+            }
+            readAhead = nil
         }
         guard draft.followed + operations.count <= Limits.operations else {
             throw BrokerError(
@@ -127,6 +133,7 @@ extension EngineCore {
             }
             guard let then = counter.then, counter.count + amount >= counter.target, let followUps = try? readFollowUps(at: then.location)
             else { return nil }
+            readAhead = (then.location, followUps)
             let error = try openQueues(for: followUps.map(\.operation), in: "then")
             // Whatever else keeps a queue from being made, the counter's steps are counted all the same.
             return error?.code == .diskFull ? error : nil

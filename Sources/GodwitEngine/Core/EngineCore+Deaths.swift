@@ -105,7 +105,7 @@ extension EngineCore {
         case .fail(let name, _, _), .release(let name, _): lease = name
         case .redrive(let job):
             guard let sequence = job.sequence, let entry = state.unfinishedJob(sequence), entry.pointee.state != .running,
-                let name = readMessage(sequence, entry)?.stored.deaths.first?.queue
+                let name = origin(of: sequence, entry)
             else { return nil }
             return try openLetterQueue(name)
         case .deadLetter(let name, _, let queue): (lease, target) = (name, queue)
@@ -190,11 +190,24 @@ extension EngineCore {
     ///
     /// The job has no second chance to leave its message behind, so a disk that does not answer is asked again.
     mutating func readMessage(_ sequence: UInt64, _ entry: Entry) -> ViewResolver.Message? {
+        reading(sequence) { core in try core.tryToReadMessage(sequence, entry) }
+    }
+
+    /// The queue that a dead letter came from, as its header says: its body is read when it goes back.
+    private mutating func origin(of sequence: UInt64, _ entry: Entry) -> QueueName? {
+        let message = reading(sequence) { core in
+            try core.writeIfNeeded(entry.pointee.message)
+            return try core.resolver.storedMessage(at: entry.pointee.message)
+        }
+        return message?.deaths.first?.queue
+    }
+
+    private mutating func reading<Found>(_ sequence: UInt64, _ body: (inout EngineCore) throws -> Found) -> Found? {
         var tries = 0
         while true {
             tries += 1
             do {
-                return try tryToReadMessage(sequence, entry)
+                return try body(&self)
             } catch {
                 if tries < Self.readTries, failure == nil, (error as? BrokerError)?.code == .storeFailed { continue }
                 options.logger.error(
@@ -222,8 +235,16 @@ extension EngineCore {
     var resolver: ViewResolver { ViewResolver(reader: journal.reader, identity: state.identity, logger: options.logger) }
 
     /// Writes the group in memory if the record is in it: then it can be read.
-    mutating func writeIfNeeded(_ location: RecordLocation) throws(JournalError) {
+    private mutating func writeIfNeeded(_ location: RecordLocation) throws(JournalError) {
         if !journal.isWritten(location) { try journal.write() }
+    }
+
+    /// The same for a decision: what fails is noted.
+    mutating func makeReadable(_ location: RecordLocation) throws(BrokerError) {
+        do throws(JournalError) { try writeIfNeeded(location) } catch {
+            note(error)
+            throw BrokerError(error)
+        }
     }
 
     // MARK: Redriving

@@ -86,10 +86,7 @@ extension EngineCore {
 
     /// What the record at a location says is to follow.
     mutating func readFollowUps(at location: RecordLocation) throws(BrokerError) -> [FollowUp] {
-        do throws(JournalError) { try writeIfNeeded(location) } catch {
-            note(error)
-            throw BrokerError(error)
-        }
+        try makeReadable(location)
         return try resolver.followUps(at: location)
     }
 

@@ -44,10 +44,7 @@ extension EngineCore {
 
     /// All headers of a job that differ from those that were published, with new ones.
     private mutating func amended(_ sequence: UInt64, _ entry: Entry, _ headers: [Header]) throws(BrokerError) -> [Header] {
-        do throws(JournalError) { try writeIfNeeded(entry.pointee.message) } catch {
-            note(error)
-            throw BrokerError(error)
-        }
+        try makeReadable(entry.pointee.message)
         let amendment = state.extra(sequence, entry.pointee)?.amendment
         let published = try resolver.headers(ofMessageAt: entry.pointee.message)
         let all = try (amendment.map { old throws(BrokerError) in try resolver.headers(ofReleaseAt: old.location) } ?? []).amended(
@@ -141,22 +138,14 @@ extension EngineCore {
         case .unfinished(let entry): return revival(sequence, entry.pointee)
         case .finished:
             let view = view(sequence, job)
-            do throws(JournalError) {
-                // What ended it may still be in the journal's memory.
-                try journal.write()
-            } catch {
-                note(error)
-                throw BrokerError(error)
-            }
+            try makeReadable(view.message)
+            if let final = view.finalRecord { try makeReadable(final) }
             return try resolver.revival(view)
         }
     }
 
     private mutating func complete(_ revival: inout Retry.Revival, from location: RecordLocation) throws(BrokerError) {
-        do throws(JournalError) { try writeIfNeeded(location) } catch {
-            note(error)
-            throw BrokerError(error)
-        }
+        try makeReadable(location)
         let job = try resolver.message(at: location).job
         (revival.group, revival.claim) = (job.group, job.claim)
     }

@@ -56,6 +56,8 @@ struct EngineCore: ~Copyable {
     var failure: BrokerError?
 
     var draft = Draft()
+    /// What was read last of what follows a counter, when its queues were seen to, for the step that makes it full.
+    var readAhead: (location: RecordLocation, followUps: [FollowUp])?
     var reservations = Reservations()
     /// Up to which change all must be durable before the outcome of the transaction that was recorded last leaves.
     var outcomeRest: UInt64 = 0

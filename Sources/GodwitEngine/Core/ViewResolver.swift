@@ -106,10 +106,13 @@ struct ViewResolver: Sendable {
         }
     }
 
-    func headers(ofMessageAt location: RecordLocation) throws(BrokerError) -> [Header] {
+    func headers(ofMessageAt location: RecordLocation) throws(BrokerError) -> [Header] { try storedMessage(at: location).headers }
+
+    /// What a message's record says of it, without its payload.
+    func storedMessage(at location: RecordLocation) throws(BrokerError) -> StoredMessage {
         let header: JournalReader.Record
         do { header = try reader.header(at: location) } catch { throw BrokerError(error) }
-        return try message(.success(header), at: location).stored.headers
+        return try message(.success(header), at: location).stored
     }
 
     func headers(ofReleaseAt location: RecordLocation) throws(BrokerError) -> [Header] {
