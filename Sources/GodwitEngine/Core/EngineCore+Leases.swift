@@ -1,22 +1,8 @@
 import GodwitCore
 import GodwitJournal
 
-/// A call for jobs that waits.
-struct LeaseWait {
-    var request: LeaseRequest
-    var queues: [UInt32]
-}
-
-/// A holder that was closed while it had leases.
-struct ClosingHolder {
-    var id: HolderID
-    /// Its leases have fencing numbers below this one: others it has taken since.
-    var end: UInt64
-}
-
+/// Leasing: which jobs a holder gets.
 extension EngineCore {
-    // MARK: Leasing
-
     mutating func lease(_ ticket: Ticket, _ request: LeaseRequest) throws(JournalError) {
         // Who waits already comes first.
         if !state.stirredQueues.isEmpty { try serveWaiting() }
@@ -61,7 +47,7 @@ extension EngineCore {
     }
 
     /// Leases what there is; answers whether there was anything.
-    private mutating func deliver(_ ticket: Ticket, _ request: LeaseRequest, _ queues: [UInt32]) throws(JournalError) -> Bool {
+    mutating func deliver(_ ticket: Ticket, _ request: LeaseRequest, _ queues: [UInt32]) throws(JournalError) -> Bool {
         let picks = pick(request, queues)
         guard !picks.isEmpty else { return false }
         var jobs: [LeasedJob] = [], until: UInt64 = 0, done = 0
@@ -162,144 +148,5 @@ extension EngineCore {
             holders[request.holder.id]?.turns = turns
         }
         return picks
-    }
-
-    // MARK: Waiting
-
-    /// Gives the jobs that became ready to those who wait for them.
-    mutating func serveWaiting() throws(JournalError) {
-        while let number = state.stirredQueues.popLast() {
-            let queue = state.queues.at(number)
-            while !queue.pointee.isDeleted, !queue.pointee.isPaused, let ticket = queue.pointee.waiting.first, state.head(of: queue) != nil
-            {
-                guard let wait = leaseWaits[ticket] else {
-                    queue.pointee.waiting.remove(ticket)
-                    continue
-                }
-                do {
-                    guard try deliver(ticket, wait.request, wait.queues) else { break }
-                } catch {
-                    // Without room for the record they go on waiting, and are looked at again.
-                    state.stirredQueues.append(number)
-                    throw error
-                }
-                endWait(ticket)
-            }
-        }
-    }
-
-    mutating func endWait(_ ticket: Ticket) {
-        guard let wait = leaseWaits.removeValue(forKey: ticket) else { return }
-        for number in wait.queues {
-            let queue = state.queues.at(number)
-            queue.pointee.waiting.remove(ticket)
-            queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy)
-            state.queues.freeIfUnused(number)
-        }
-        noteWaitTimerStale()
-    }
-
-    mutating func noteWaitTimerStale() {
-        waitTimers.noteStale()
-        guard waitTimers.needsCompacting else { return }
-        let leaseWaits = leaseWaits, watches = watches
-        waitTimers.compact { leaseWaits[$0.subject] != nil || watches[$0.subject] != nil }
-    }
-
-    /// A caller is gone: what was leased for it and has not left goes back, uncounted.
-    mutating func abandon(_ ticket: Ticket) throws(JournalError) {
-        if leaseWaits[ticket] != nil {
-            endWait(ticket)
-            return answerNow(ticket, .deliveries([]))
-        }
-        if let watch = watches[ticket] {
-            endWatch(ticket)
-            return answerNow(ticket, .watched(watch.items.map { _ in .unchanged }))
-        }
-        guard let answer = takeHeld(ticket) else { return }
-        guard case .deliveries(let jobs) = answer else { return hold(ticket, answer, until: state.change) }
-        answerNow(ticket, .deliveries([]))
-        for job in jobs where state.lease(job.view.sequence, job.fencing) != nil {
-            try record(.released(Release(sequence: job.view.sequence, isCounted: false)), for: .settle)
-        }
-    }
-
-    /// Queues that were deleted while somebody waits for them: whoever makes them again finds the waiting.
-    mutating func moveWaits(toNew number: UInt32) {
-        let queue = state.queues.at(number)
-        guard let old = state.queues.awaited[queue.pointee.name] else { return }
-        let tickets = state.queues.at(old).pointee.waiting.takeAll()
-        for ticket in tickets {
-            guard let index = leaseWaits[ticket]?.queues.firstIndex(of: old) else { continue }
-            leaseWaits[ticket]?.queues[index] = number
-            queue.pointee.waiting.append(ticket)
-        }
-        state.queues.freeIfUnused(old)
-    }
-
-    // MARK: Holding
-
-    mutating func renew(_ ticket: Ticket, _ renewals: [Renewal]) throws(JournalError) {
-        var outcomes: [RenewalOutcome] = [], isAnyGood = false
-        /// Those whose lease is gone by what is not durable yet, and up to which change that is.
-        var unsure: [Int] = [], until: UInt64 = 0
-        outcomes.reserveCapacity(renewals.count)
-        for renewal in renewals {
-            guard let lease = state.identity.lease(of: renewal.token) else {
-                outcomes.append(.stale)
-                continue
-            }
-            guard let (_, place) = state.lease(lease.sequence, lease.fencing) else {
-                let change = state.job(lease.sequence)?.change ?? state.removal
-                if change > syncedChange {
-                    unsure.append(outcomes.count)
-                    until = max(until, change)
-                }
-                outcomes.append(state.cancelRequests[lease.fencing] == nil ? .stale : .cancelRequested)
-                continue
-            }
-            isAnyGood = true
-            if let term = renewal.term { state.leases[place].term = term.inMilliseconds }
-            let term = state.leases[place].term
-            state.leases[place].deadline = term == 0 ? .max : state.leaseNow + term
-            state.setTimer(place)
-            outcomes.append(.good(remaining: term == 0 ? Limits.longestLease : .milliseconds(term)))
-            guard let progress = renewal.progress else { continue }
-            do { try record(.progressed(sequence: lease.sequence, progress.bounded), for: .publish) } catch {
-                // A heartbeat must not fail because its progress finds no room: on a full disk that is kept for those who end something.
-                if error != .noSpace { throw error }
-            }
-        }
-        if isAnyGood, !unsure.isEmpty {
-            // The good ones cannot wait for a sync, however long it takes: of the others nothing is said yet.
-            for index in unsure { outcomes[index] = .unreachable }
-            until = 0
-        }
-        hold(ticket, .renewals(outcomes), until: until)
-    }
-
-    mutating func closeHolder(_ ticket: Ticket, _ id: HolderID) throws(JournalError) {
-        holders[id] = nil
-        for other in leaseWaits.filter({ $0.value.request.holder.id == id }).keys.sorted() {
-            endWait(other)
-            answerNow(other, .deliveries([]))
-        }
-        closing.append(ClosingHolder(id: id, end: state.nextFencing))
-        try releaseLeasesOfClosed()
-        hold(ticket, .done, until: state.change)
-    }
-
-    /// Gives back what closed holders had. Without room on the disk that goes on when there is some: nobody else would end a lease for life.
-    mutating func releaseLeasesOfClosed() throws(JournalError) {
-        while let holder = closing.first {
-            for place in state.leases.places(of: holder.id) where state.leases[place].fencing < holder.end {
-                let sequence = state.leases[place].sequence
-                guard let entry = state.unfinishedJob(sequence) else { continue }
-                try openDeadLetterQueue(of: entry.pointee.queue)
-                draft.begin(nextSequence: state.nextSequence)
-                try record(released(Release(sequence: sequence, isCounted: false), entry).0, for: .settle)
-            }
-            closing.removeFirst()
-        }
     }
 }

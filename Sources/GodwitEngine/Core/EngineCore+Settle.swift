@@ -193,17 +193,3 @@ extension EngineCore {
         }
     }
 }
-
-/// The engine's randomness as a generator.
-struct PassedRandom: RandomNumberGenerator {
-    let draw: @Sendable () -> UInt64
-    mutating func next() -> UInt64 { draw() }
-}
-
-extension Int64 {
-    /// The sum, or the limit that it is beyond.
-    func addingClamped(_ other: Int64) -> Int64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? (other < 0 ? .min : .max) : sum
-    }
-}

@@ -142,7 +142,7 @@ extension EngineState {
         let size = SizeClass(of: past.bodyBytes)
         switch past.step {
         case .failure:
-            addFailure(StoredFailure(location: location, size: size), past.sequence, entry)
+            addFailure(KeptRecord(location: location, size: size), past.sequence, entry)
         case .progress(let isRetrying):
             entry.pointee.attempt = past.attempts.attempt
             entry.pointee.maxAttempts = past.attempts.maxAttempts

@@ -8,24 +8,6 @@ extension Engine: Inspectable {
     }
 }
 
-extension EngineCore {
-    func inspect() -> StoreContents {
-        let inventory = journal.inventory()
-        return StoreContents(
-            level: Int(state.level.rawValue),
-            segments: inventory.segments.map { number, file, bytes in
-                let use = state.use[number]
-                return StoreContents.Segment(file: file, bytes: bytes, liveRecords: use.things, liveBytes: use.bytes)
-            },
-            checkpoints: inventory.checkpoints.map { StoreContents.Checkpoint(file: $0.file, bytes: $0.bytes, isSound: true) },
-            spareBytes: inventory.spareBytes,
-            keptFiles: inventory.keptFiles,
-            diskBytes: inventory.diskBytes,
-            memoryBytes: options.memoryInUse()
-        )
-    }
-}
-
 extension StoreContents {
     /// What an examination of a closed store found.
     package init(_ examination: StoreExamination) {

@@ -9,7 +9,7 @@ extension CheckpointRestore {
         counter.count = count
         var then = RecordReader(try reader.slice())
         if !then.isAtEnd {
-            let record = StoredFailure(location: try then.location(), size: SizeClass(index: try then.get()))
+            let record = KeptRecord(location: try then.location(), size: SizeClass(index: try then.get()))
             try use(record.location, record.size, &state)
             counter.then = record
         }

@@ -309,10 +309,10 @@ extension Extra {
             case .note: progress?.note = try field.text()
             case .failure:
                 var parts = RecordReader(field.value)
-                failures.append(StoredFailure(location: try parts.location(), size: SizeClass(index: try parts.get())))
+                failures.append(KeptRecord(location: try parts.location(), size: SizeClass(index: try parts.get())))
             case .amendment:
                 var parts = RecordReader(field.value)
-                amendment = StoredFailure(location: try parts.location(), size: SizeClass(index: try parts.get()))
+                amendment = KeptRecord(location: try parts.location(), size: SizeClass(index: try parts.get()))
             case .isDeadLettered: isDeadLettered = try field.integer(UInt8.self) != 0
             case .attempts:
                 var parts = RecordReader(field.value)

@@ -212,7 +212,7 @@ extension StoredCounter {
     }
 }
 
-extension StoredFailure {
+extension KeptRecord {
     var encoded: [UInt8] {
         var writer = RecordWriter()
         writer.put(location)

@@ -66,10 +66,10 @@ extension EngineState {
             setPosition(position, attempt.sequence, entry)
             lineUp(attempt.sequence, entry, queue)
         }
-        addFailure(StoredFailure(location: location, size: size), attempt.sequence, entry)
+        addFailure(KeptRecord(location: location, size: size), attempt.sequence, entry)
     }
 
-    mutating func addFailure(_ failure: StoredFailure, _ sequence: UInt64, _ entry: Entry) {
+    mutating func addFailure(_ failure: KeptRecord, _ sequence: UInt64, _ entry: Entry) {
         var failures = extra(sequence, entry.pointee)?.failures ?? []
         add(failure, to: &failures)
         withExtra(sequence, entry) { $0.failures = failures }
@@ -80,7 +80,7 @@ extension EngineState {
         // Before it waits, as for failed attempts.
         touch(release.sequence, entry, queue)
         if !release.isCounted, entry.pointee.attempt > 0 { entry.pointee.attempt -= 1 }
-        if !release.amended.isEmpty { setAmendment(StoredFailure(location: location, size: SizeClass(of: 0)), release.sequence, entry) }
+        if !release.amended.isEmpty { setAmendment(KeptRecord(location: location, size: SizeClass(of: 0)), release.sequence, entry) }
         if let position = release.position {
             nextSequence = max(nextSequence, position + 1)
             setPosition(position, release.sequence, entry)
@@ -149,7 +149,7 @@ extension EngineState {
         if ended.state == .failed {
             // What ended it is one of its failures from now on.
             use.remove(ended.final, ended.finalClass)
-            addFailure(StoredFailure(location: ended.final, size: ended.finalClass), sequence, entry)
+            addFailure(KeptRecord(location: ended.final, size: ended.finalClass), sequence, entry)
         } else {
             forgetFinal(ended)
         }

@@ -5,20 +5,20 @@ import GodwitJournal
 extension EngineState {
     mutating func apply(_ step: CountedStep, at location: RecordLocation) throws(RecordError) {
         guard records[step.key] == nil else { throw .contradiction("a step is counted under the key of a record") }
-        var then: StoredFailure?
+        var then: KeptRecord?
         if counters[step.key] == nil {
             counters[step.key] = StoredCounter(created: change, change: change, target: step.target, expires: step.expires)
             recordTimers.insert(step.expires, change)
             recordKeys[change] = step.key
             if step.thenBytes > 0 {
-                let record = StoredFailure(location: location, size: SizeClass(of: step.thenBytes))
+                let record = KeptRecord(location: location, size: SizeClass(of: step.thenBytes))
                 use.add(record.location, record.size)
                 then = record
             }
         }
         let mark = StepMark(step.step, identity), change = change
         let start = StoredCounter(created: change, change: change, target: step.target, expires: step.expires)
-        let (fits, created, owed) = counters.change(step.key, from: start) { counter -> (Bool, UInt64, StoredFailure?) in
+        let (fits, created, owed) = counters.change(step.key, from: start) { counter -> (Bool, UInt64, KeptRecord?) in
             if let then { counter.then = then }
             guard !counter.isComplete, counter.steps[mark] == nil else { return (false, 0, nil) }
             counter.count += step.amount

@@ -93,7 +93,7 @@ extension EngineState {
 
     // MARK: Amendments
 
-    mutating func setAmendment(_ amendment: StoredFailure, _ sequence: UInt64, _ entry: Entry) {
+    mutating func setAmendment(_ amendment: KeptRecord, _ sequence: UInt64, _ entry: Entry) {
         if let old = extra(sequence, entry.pointee)?.amendment { use.remove(old.location, old.size) }
         use.add(amendment.location, amendment.size)
         withExtra(sequence, entry) { $0.amendment = amendment }

@@ -291,7 +291,7 @@ extension EngineState {
     }
 
     /// Keeps the record of a failed attempt, and as many of those before as are shown.
-    mutating func add(_ failure: StoredFailure, to failures: inout [StoredFailure]) {
+    mutating func add(_ failure: KeptRecord, to failures: inout [KeptRecord]) {
         use.add(failure.location, failure.size)
         while failures.count >= Limits.errorsKept {
             let first = failures.removeFirst()

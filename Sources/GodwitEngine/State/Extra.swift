@@ -13,9 +13,9 @@ struct Extra: Equatable, Sendable {
     var started: Int64?
     var progress: JobProgress?
     /// The records of its failed attempts, oldest first, at most ``Limits/errorsKept``; the one that ended it is not among them.
-    var failures: [StoredFailure] = []
+    var failures: [KeptRecord] = []
     /// The record of the release that last amended its headers: it has all that differ from those that were published.
-    var amendment: StoredFailure?
+    var amendment: KeptRecord?
     /// Its dead letter went to another queue.
     var isDeadLettered = false
     /// Of a finished job whose final record does not say it: its attempts.
@@ -24,8 +24,8 @@ struct Extra: Equatable, Sendable {
     var isEmpty: Bool { self == Extra() }
 }
 
-/// Where the record of a failed attempt, or of an amending release, is.
-struct StoredFailure: Equatable, Sendable {
+/// Where a record is that is needed beside a job's message and its end: a failed attempt, an amending release, or what follows a counter.
+struct KeptRecord: Equatable, Sendable {
     var location: RecordLocation
     var size: SizeClass
 }

@@ -13,7 +13,7 @@ struct StoredCounter: Sendable {
     /// The steps that were counted, while it is not full.
     var steps = ShardedDictionary<StepMark, Void>()
     /// The record that says what follows, while it is not full.
-    var then: StoredFailure?
+    var then: KeptRecord?
 
     var isComplete: Bool { count >= target }
     var counter: CounterValue { CounterValue(count: count, target: target) }
