@@ -1,5 +1,5 @@
 /// Why a job ended without having succeeded, where nobody cancelled it.
-package enum DeathReason: String, Sendable, Hashable, CaseIterable {
+public enum DeathReason: String, Sendable, Hashable, Codable, CaseIterable {
     /// Its worker said that it must not be tried again.
     case rejected
     /// The last attempt that it was allowed failed.

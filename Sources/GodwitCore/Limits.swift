@@ -67,6 +67,8 @@ package enum Limits {
     package static let longestDuration: Duration = .seconds(3_650 * 86_400)
     /// The last millisecond of the year 9999, which RFC 3339 can still write.
     package static let latestTime = Timestamp(milliseconds: 253_402_300_799_999)
+    /// What RFC 3339 can write: its years have four digits.
+    package static let times = Timestamp(milliseconds: -62_167_219_200_000)...latestTime
     /// The longest lease, and the shortest.
     package static let longestLease: Duration = .seconds(12 * 3_600)
     package static let shortestLease: Duration = .milliseconds(100)

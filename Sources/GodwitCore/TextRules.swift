@@ -25,3 +25,13 @@ extension String {
             }
     }
 }
+
+extension String {
+    /// The longest beginning of at most so many bytes that ends between two characters, as people see them.
+    package func cut(to bytes: Int) -> String {
+        guard utf8.count > bytes else { return self }
+        var end = utf8.index(utf8.startIndex, offsetBy: bytes)
+        while end > startIndex, String.Index(end, within: self) == nil { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}

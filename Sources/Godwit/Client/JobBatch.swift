@@ -65,6 +65,13 @@ public struct JobBatch: Sendable {
         }
     }
 
+    /// Deletes the count: what follows is never done, and a later step begins anew. Nothing happens when there is none.
+    /// - Throws: ``BrokerError``, `CancellationError`.
+    public func delete() async throws {
+        try Task.checkCancellation()
+        _ = try await client.broker.commit(.delete(RecordKey.counter(name), expecting: .anything))
+    }
+
     private func addition(_ step: String) -> Addition {
         Addition(key: .counter(name), step: step, target: count, then: then, lifetime: lifetime)
     }

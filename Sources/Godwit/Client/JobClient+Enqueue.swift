@@ -7,8 +7,8 @@ extension JobClient {
     ///
     /// - Parameters:
     ///   - job: What is to be done. Its type says how it is enqueued.
-    ///   - key: An idempotency key, at most 512 bytes: the same key in the same queue within its window (24 h by default) makes no second job,
-    ///     the handle is the first one's. The same key with another job or other options is refused. Jobs are compared as JSON: a `Set`, or
+    ///   - key: An idempotency key, at most 512 bytes without control characters (as in all names and headers): the same key in the same queue
+    ///     within its window (24 h by default) makes no second job, the handle is the first one's. The same key with another job or other options is refused. Jobs are compared as JSON: a `Set`, or
     ///     a dictionary whose keys are neither `String` nor `Int`, has no order of its own and may be another one in another process.
     ///   - delay: How long the job waits before it may run; ``Job/delay`` when nil.
     ///   - date: When the job may run, by the wall clock; in place of a delay.
@@ -18,7 +18,7 @@ extension JobClient {
     ///   - claim: Makes the job unique, at most 512 bytes: while a job with this claim in the same queue is unfinished, the handle is that one's,
     ///     and nothing is enqueued. It ends with its job.
     ///   - transient: Return before the job is on disk. It is gone when the store is opened again, after a clean stop, too: for what is worth less
-    ///     than the wait. Such a job has no key, no group and no claim.
+    ///     than the wait. Such a job has no key, no group, no claim and nothing that follows it.
     ///   - headers: Text that travels beside the job to its handler, in ``JobContext/headers``. Names are lowercased. The trace context is added.
     ///   - onFinal: What follows the job's end, whatever ends it: jobs to enqueue or to cancel, steps of a ``JobBatch``. It is done in one with that
     ///     end, and again when the job is retried and ends once more.

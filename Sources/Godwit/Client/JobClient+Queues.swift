@@ -68,11 +68,12 @@ extension JobClient {
     /// - Parameters:
     ///   - queue: Where the dead letters are.
     ///   - name: Only jobs of this ``Job/name``.
+    ///   - reason: Only those that died of this the last time.
     /// - Returns: How many they were.
     /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`: those before were redriven then.
     @discardableResult
-    public func redrive(queue: String, name: String? = nil) async throws -> Int {
-        var query = RedriveQuery(queue: try QueueName(queue), name: name), redriven = 0
+    public func redrive(queue: String, name: String? = nil, reason: DeathReason? = nil) async throws -> Int {
+        var query = RedriveQuery(queue: try QueueName(queue), name: name, reason: reason), redriven = 0
         repeat {
             try Task.checkCancellation()
             let page = try await broker.redrive(query)
@@ -80,5 +81,13 @@ extension JobClient {
             query.cursor = page.next
         } while query.cursor != nil
         return redriven
+    }
+
+    /// Removes a queue with its settings and its finished jobs.
+    /// - Parameter purging: Whether its waiting and running jobs go with it, as ``purge(queue:)`` ends them.
+    /// - Throws: ``BrokerError``: `queueNotFound`, `queueNotEmpty` when it has unfinished jobs and `purging` is false; `CancellationError`.
+    public func delete(queue: String, purging: Bool = false) async throws {
+        try Task.checkCancellation()
+        try await broker.delete(QueueName(queue), purging: purging)
     }
 }

@@ -1,3 +1,4 @@
+public import Foundation
 public import GodwitCore
 
 /// ```swift
@@ -12,18 +13,21 @@ extension FollowUp {
     ///
     /// - Parameters:
     ///   - job: What is to be done. Its type says how it is enqueued.
-    ///   - key: An idempotency key; see ``JobClient/enqueue(_:key:delay:at:priority:group:claim:headers:onFinal:waitingUpTo:)``, also for the other
-    ///     parameters. One that was used before enqueues nothing.
+    ///   - key: An idempotency key; see ``JobClient/enqueue(_:key:delay:at:priority:group:claim:transient:headers:onFinal:waitingUpTo:)``,
+    ///     also for the other parameters. One that was used before enqueues nothing.
     ///   - delay: How long it waits after the end.
+    ///   - date: When it may run, by the wall clock; in place of a delay.
     ///   - when: After which ends; all of them by default.
     /// - Throws: `EncodingError`, ``BrokerError`` (`invalidArgument`).
     public static func enqueue<J: Job>(
         _ job: J,
         key: String? = nil,
         delay: Duration? = nil,
+        at date: Date? = nil,
         priority: Int? = nil,
         group: String? = nil,
         claim: String? = nil,
+        transient: Bool = false,
         headers: [String: String] = [:],
         onFinal: [FollowUp] = [],
         when: FinalStates = .all
@@ -32,10 +36,11 @@ extension FollowUp {
             job,
             key: key,
             delay: delay,
-            at: nil,
+            at: date,
             priority: priority,
             group: group,
             claim: claim,
+            transient: transient,
             headers: headers,
             onFinal: onFinal
         )

@@ -6,9 +6,6 @@ package import GodwitCore
 /// Dates are read with and without a fraction, with any offset. Sorted keys make the same job the same bytes, which the fingerprint of an
 /// idempotency key needs; of what Swift itself orders at random (a `Set`, a dictionary with keys of its own type) they cannot.
 enum JobCoding {
-    /// What four digits can say.
-    private static let years = Timestamp(milliseconds: -62_167_219_200_000)...Timestamp(milliseconds: 253_402_300_799_999)
-
     static let encoder: JSONEncoder = {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -47,7 +44,7 @@ enum JobCoding {
     /// Nil for a date that four digits cannot say the year of.
     static func text(of date: Date) -> String? {
         let time = Timestamp(date)
-        return years.contains(time) ? time.description : nil
+        return Limits.times.contains(time) ? time.description : nil
     }
 
     static func date(of text: String) -> Date? { Timestamp(rfc3339: text)?.date }

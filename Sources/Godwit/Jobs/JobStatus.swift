@@ -13,6 +13,20 @@ public struct JobStatus: Sendable, Hashable, Identifiable {
         public var at: Date
     }
 
+    /// What a dead letter died of in one queue, and how often.
+    public struct Death: Sendable, Hashable {
+        public var queue: String
+        public var reason: DeathReason
+        /// How often it died of this in this queue.
+        public var count: Int
+        public var firstAt: Date
+        public var lastAt: Date
+        /// The job that died the last time, with its attempts and deliveries.
+        public var job: JobID
+        public var attempt: Int
+        public var deliveries: Int
+    }
+
     public var id: JobID
     public var queue: String
     /// ``Job/name``; nil when its publisher gave none.
@@ -31,8 +45,12 @@ public struct JobStatus: Sendable, Hashable, Identifiable {
     public var finishedAt: Date?
     /// The ordered group that it belongs to.
     public var group: String?
-    /// What a failed or expired job died of: `rejected`, `max_attempts`, `max_deliveries`, `expired` or `dropped`.
-    public var reason: String?
+    /// Whether it is gone when the store is opened again.
+    public var isTransient: Bool
+    /// What a failed or expired job died of.
+    public var reason: DeathReason?
+    /// What the job that this is the dead letter of died of, newest first; see ``QueueSettings/deadLetterQueue``.
+    public var deaths: [Death]
     /// How often it was delivered, crashes and releases among it.
     public var deliveries: Int
     /// The failed attempts, oldest first; at most the last ten.
@@ -55,8 +73,25 @@ public struct JobStatus: Sendable, Hashable, Identifiable {
         startedAt = job.startedAt?.date
         finishedAt = job.finishedAt?.date
         group = job.group
-        reason = job.reason?.rawValue
+        isTransient = job.isTransient
+        reason = job.reason
+        deaths = job.deaths.map { Death($0) }
         deliveries = job.deliveries
         errors = job.errors.map { AttemptError(message: $0.message, code: $0.code, attempt: $0.attempt, at: $0.at.date) }
+    }
+}
+
+extension JobStatus.Death {
+    fileprivate init(_ death: GodwitCore.Death) {
+        self.init(
+            queue: death.queue.description,
+            reason: death.reason,
+            count: death.count,
+            firstAt: death.firstAt.date,
+            lastAt: death.lastAt.date,
+            job: death.job,
+            attempt: death.attempt,
+            deliveries: death.deliveries
+        )
     }
 }

@@ -41,28 +41,34 @@ public struct JobContext: Sendable {
     /// queue's bound refuses it.
     ///
     /// An attempt can collect 999 jobs, of 16 MiB together with its result; one that collects more, or one that cannot be encoded, fails.
-    /// See ``JobClient/enqueue(_:key:delay:at:priority:group:claim:headers:onFinal:waitingUpTo:)`` for the parameters.
+    /// See ``JobClient/enqueue(_:key:delay:at:priority:group:claim:transient:headers:onFinal:waitingUpTo:)`` for the parameters.
     public func enqueue<J: Job>(
         _ job: J,
         key: String? = nil,
         delay: Duration? = nil,
         at date: Date? = nil,
         priority: Int? = nil,
+        group: String? = nil,
+        claim: String? = nil,
+        transient: Bool = false,
         headers: [String: String] = [:],
         onFinal: [FollowUp] = []
     ) {
         run.collect(
-            Result { try NewMessage(job, key: key, delay: delay, at: date, priority: priority, headers: headers, onFinal: onFinal) }
+            Result {
+                try NewMessage(
+                    job,
+                    key: key,
+                    delay: delay,
+                    at: date,
+                    priority: priority,
+                    group: group,
+                    claim: claim,
+                    transient: transient,
+                    headers: headers,
+                    onFinal: onFinal
+                )
+            }
         )
-    }
-}
-
-extension String {
-    /// The longest beginning of at most so many bytes that ends between two characters.
-    func cut(to bytes: Int) -> String {
-        guard utf8.count > bytes else { return self }
-        var end = utf8.index(startIndex, offsetBy: bytes)
-        while end > startIndex, end.samePosition(in: unicodeScalars) == nil { end = utf8.index(before: end) }
-        return String(self[..<end])
     }
 }

@@ -239,13 +239,3 @@ extension JobProgress {
         JobProgress(fraction: fraction.isNaN ? 0 : min(max(fraction, 0), 1), note: note?.cut(to: Limits.progressNote))
     }
 }
-
-extension String {
-    /// As many whole characters as fit into so many bytes.
-    fileprivate func cut(to bytes: Int) -> String {
-        guard utf8.count > bytes else { return self }
-        var end = utf8.index(utf8.startIndex, offsetBy: bytes)
-        while end > startIndex, String.Index(end, within: self) == nil { end = utf8.index(before: end) }
-        return String(self[..<end])
-    }
-}
