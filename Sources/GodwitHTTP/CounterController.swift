@@ -24,7 +24,7 @@ struct CounterController: Sendable {
             throw Problem.invalid("step", "say what is counted: send a JSON object with the members step and at")
         }
         let addition = try FollowUpJSON(limits: exchange.limits).addition(value, key: name, path: "")
-        try await FollowUpJSON.checkQueues(of: addition.then.map { FollowUp($0) }, field: "then", at: broker)
+        try await FollowUpJSON.checkQueues(of: addition.then, field: "then", at: broker)
         let session = try SessionHeader.of(exchange.headers)
         let result = try await broker.commit([Transaction(.add(addition))], in: session).first?.get().first
         guard case .added(let added)? = result else {
@@ -79,7 +79,7 @@ struct CounterController: Sendable {
         let name = try name(exchange)
         let key = RecordKey.counter(name)
         guard try await broker.read([key]).first ?? nil != nil else { throw Problem.counterNotFound(name) }
-        _ = try await broker.commit([Transaction(.delete(key, expecting: .anything))]).first?.get()
+        _ = try await broker.commit(.delete(key, expecting: .anything))
         return Response(status: .noContent)
     }
 

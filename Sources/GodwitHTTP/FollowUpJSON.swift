@@ -102,13 +102,18 @@ struct FollowUpJSON {
 
     /// Queues that come into being by HTTP have names that HTTP can say.
     static func checkQueues(of followUps: [FollowUp], field: String, at broker: any Broker) async throws {
-        for (index, followUp) in followUps.enumerated() {
-            switch followUp.operation {
+        if followUps.isEmpty { return }
+        try await checkQueues(of: followUps.map(\.operation), field: field, at: broker)
+    }
+
+    static func checkQueues(of operations: [GodwitCore.Operation], field: String, at broker: any Broker) async throws {
+        for (index, operation) in operations.enumerated() {
+            switch operation {
             case .enqueue(let message):
                 _ = try await QueueNames.creatable(message.queue, at: broker, field: "\(field)[\(index)].enqueue.queue")
                 try await checkQueues(of: message.onFinal, field: "\(field)[\(index)].enqueue.on_final", at: broker)
             case .add(let addition):
-                try await checkQueues(of: addition.then.map { FollowUp($0) }, field: "\(field)[\(index)].add.then", at: broker)
+                try await checkQueues(of: addition.then, field: "\(field)[\(index)].add.then", at: broker)
             default: break
             }
         }
@@ -150,7 +155,9 @@ extension JSONWriter {
                 if let lifetime = addition.lifetime { json.member("lifetime", lifetime.text) }
                 guard !addition.then.isEmpty else { return }
                 json.key("then")
-                json.followUps(addition.then.map { FollowUp($0) })
+                json.array { json in
+                    for operation in addition.then { json.object { $0.operation(operation) } }
+                }
             }
         case .cancel(let id): member("cancel", id.description)
         // Records have no face here; nobody takes this for something else.

@@ -138,10 +138,7 @@ enum ImportLine {
 
     private static func reason(_ object: inout ObjectReader) throws(Problem) -> DeathReason? {
         guard let text = try object.text("reason", limit: 40) else { return nil }
-        guard let reason = DeathReason(rawValue: text) else {
-            throw .invalid(object.path + "reason", "reason must be \(DeathReason.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        return reason
+        return try OptionText.reason(object.path + "reason", text)
     }
 
     private static func death(_ value: JSONValue, path: String) throws(Problem) -> Death {

@@ -91,18 +91,17 @@ struct JobController: Sendable {
 
     /// Answers the job that lives on: itself, or the new one in the queue that it came from.
     @Sendable private func redrive(_ exchange: Exchange) async throws -> Response {
-        let result = try await broker.commit([Transaction(.redrive(exchange.job))]).first?.get().first
-        let job = try await read(result?.jobID ?? exchange.job)
+        let job = try await read(try await broker.commit(.redrive(exchange.job)).jobID ?? exchange.job)
         return .json(headers: [.location: exchange.location(of: job.id)]) { $0.job(job) }
     }
 
     @Sendable private func forget(_ exchange: Exchange) async throws -> Response {
-        _ = try await broker.commit([Transaction(.forget(exchange.job))]).first?.get()
+        _ = try await broker.commit(.forget(exchange.job))
         return Response(status: .noContent)
     }
 
     private func change(_ id: JobID, _ operation: Operation) async throws -> Response {
-        _ = try await broker.commit([Transaction(operation)]).first?.get()
+        _ = try await broker.commit(operation)
         let job = try await read(id)
         return .json { $0.job(job) }
     }

@@ -25,7 +25,8 @@ public struct JobRoutes: Sendable {
         case publish
         /// Lease jobs and settle them.
         case work
-        /// List, cancel, retry and forget jobs, read their payloads, configure, pause, purge and delete queues.
+        /// Everything else, and so the whole store: list, cancel, retry, redrive and forget jobs, read their payloads, configure, pause, purge
+        /// and delete queues, delete counters, inspect; back up (with the store's secret), export and import.
         case admin
     }
 

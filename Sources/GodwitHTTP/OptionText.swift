@@ -15,14 +15,11 @@ enum OptionText {
     static func time(_ field: String, _ text: String) throws(Problem) -> Timestamp {
         // A query that was not encoded has a space where the plus of the offset was.
         // An offset can lead out of the years that RFC 3339 can write.
-        guard let time = Timestamp(rfc3339: text) ?? Timestamp(rfc3339: text.withOffsetSign), writable.contains(time) else {
+        guard let time = Timestamp(rfc3339: text) ?? Timestamp(rfc3339: text.withOffsetSign), Limits.times.contains(time) else {
             throw .invalid(field, "\(field) must be a time as RFC 3339 writes it, such as 2026-11-24T22:07:43Z")
         }
         return time
     }
-
-    /// 0000-01-01T00:00:00Z to 9999-12-31T23:59:59.999Z
-    private static let writable = Timestamp(milliseconds: -62_167_219_200_000)...Timestamp(milliseconds: 253_402_300_799_999)
 
     static func integer(_ field: String, _ text: String, in range: ClosedRange<Int>) throws(Problem) -> Int {
         guard let number = Int(text) else { throw .invalid(field, "\(field) must be a whole number") }
@@ -34,6 +31,14 @@ enum OptionText {
             throw .invalid(field, "\(field) must be \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+
+    /// What a job died of.
+    static func reason(_ field: String, _ text: String) throws(Problem) -> DeathReason {
+        guard let reason = DeathReason(rawValue: text) else {
+            throw .invalid(field, "\(field) must be one of \(DeathReason.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return reason
     }
 
     /// A text of one line: what one interface lets through all the others must be able to say, in a header or a query.

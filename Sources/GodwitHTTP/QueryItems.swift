@@ -58,10 +58,7 @@ package struct QueryItems: Sendable {
     /// What a job died of.
     func reason() throws(Problem) -> DeathReason? {
         guard let text = self["reason"] else { return nil }
-        guard let reason = DeathReason(rawValue: text) else {
-            throw .invalid("reason", "reason must be one of \(DeathReason.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        return reason
+        return try OptionText.reason("reason", text)
     }
 
     func flag(_ name: String) throws(Problem) -> Bool {

@@ -33,20 +33,11 @@ struct JobsCommand: StoreCommand {
     @Flag(help: "The oldest first.")
     var oldest = false
 
-    @Option(help: "How many jobs to list at most.")
-    var limit = 100
-
-    @Flag(help: "List all, however many.")
-    var all = false
-
-    @Option(help: "Go on where another listing ended.")
-    var cursor: String?
-
+    @OptionGroup var listing: ListingOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard limit >= 1 else { throw ValidationError("--limit must be at least 1") }
         try checkReason(reason)
         if let state, JobState(rawValue: state) == nil {
             throw ValidationError("--state \(state) is no state: there is \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -64,15 +55,11 @@ struct JobsCommand: StoreCommand {
             add("name", name)
             add("reason", reason)
             if oldest { add("oldest", "true") }
-            var left = all ? Int.max : limit
-            var cursor = cursor
-            repeat {
-                let page = try await store.jobs(query, limit: min(left, Limits.page), cursor: cursor)
-                for job in page.jobs { try Output.line(output.json ? job.text : Self.line(job)) }
-                left -= page.jobs.count
-                cursor = page.next
-            } while cursor != nil && left > 0
-            if let cursor { Output.message("there are more: add --cursor \(cursor), or --all") }
+            try await listing.show { [query] in
+                try await store.jobs(query, limit: $0, cursor: $1)
+            } line: { job in
+                output.json ? job.text : Self.line(job)
+            }
         }
     }
 

@@ -17,30 +17,17 @@ extension QueueCommand {
 
         @Argument(help: "The queue.")
         var queue: String
-        @Option(help: "How many jobs to show at most.")
-        var limit = 100
-        @Flag(help: "Show all, however many.")
-        var all = false
-        @Option(help: "Go on where another listing ended.")
-        var cursor: String?
+        @OptionGroup var listing: ListingOptions
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
 
-        func validate() throws {
-            guard limit >= 1 else { throw ValidationError("--limit must be at least 1") }
-        }
-
         func run() async throws {
             try await store.withStore { store in
-                var left = all ? Int.max : limit
-                var cursor = cursor
-                repeat {
-                    let page = try await store.browse(queue: queue, limit: min(left, Limits.page), cursor: cursor)
-                    for job in page.jobs { try Output.line(output.json ? job.text : Self.line(job)) }
-                    left -= page.jobs.count
-                    cursor = page.next
-                } while cursor != nil && left > 0
-                if let cursor { Output.message("there are more: add --cursor \(cursor), or --all") }
+                try await listing.show {
+                    try await store.browse(queue: queue, limit: $0, cursor: $1)
+                } line: { job in
+                    output.json ? job.text : Self.line(job)
+                }
             }
         }
 
