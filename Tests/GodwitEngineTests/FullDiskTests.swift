@@ -79,4 +79,47 @@ struct FullDiskTests {
         let again = refusal(try turn(&core, .commit([.one(message)], nil)))
         #expect(again == nil)
     }
+
+    @Test("is not spent by large dead letters that time brings about: they wait for room, and what brings less goes on")
+    func letters() throws {
+        let storage = MemoryStorage()
+        var core = try Core.open(storage, clock, segmentBytes: 64 << 10)
+        let dying = QueueName.name("dying")
+        var settings = QueueSettings()
+        (settings.deadLetterQueue, settings.maxAttempts) = ("dead", 1)
+        _ = try turn(&core, .configure(dying, settings, .anything))
+        _ = try turn(&core, .configure(.name("dead"), QueueSettings(), .anything))
+        let sizes = [10, 6_000, 20, 7_000]
+        for size in sizes + sizes {
+            let publish = Core.publish(dying) {
+                $0.payload = Content(Bytes(String(repeating: "x", count: size)))
+                $0.expires = .seconds(30)
+            }
+            _ = try turn(&core, publish)
+        }
+        for _ in sizes { _ = try turn(&core, Core.lease(dying, term: .fixed(.seconds(10)))) }
+        _ = try fill(&core, storage)
+        func counts(_ core: borrowing EngineCore, _ queue: QueueName) throws -> QueueStatus.Counts {
+            core.state.queues.at(try #require(core.state.queues.numbers[queue])).pointee.counts
+        }
+        func pass(_ core: inout EngineCore, _ seconds: Int) {
+            for _ in 0..<seconds {
+                clock.leap(by: .seconds(1))
+                core.turn([], at: clock.now())
+            }
+        }
+        pass(&core, 15)
+        let first = try counts(core, dying)
+        #expect(first.running == 2 && first.failed == 2 && first.queued == 4)
+        pass(&core, 20)
+        let second = try counts(core, dying), dead = try counts(core, .name("dead"))
+        #expect(second.running == 2 && second.failed == 2 && second.queued == 2 && second.expired == 2 && dead.queued == 4)
+        let isBusy = core.nextTurn == 0
+        #expect(!isBusy)
+        storage.capacity = nil
+        Core.maintain(&core)
+        pass(&core, 5)
+        let last = try counts(core, dying), all = try counts(core, .name("dead"))
+        #expect(last.failed == 4 && last.expired == 4 && all.queued == 8)
+    }
 }

@@ -117,6 +117,8 @@ final class ModelJob {
 
     var queue: QueueName { message.queue }
     var isWaiting: Bool { state == .queued || state == .scheduled || state == .retrying }
+    /// Whether its dead letter is more than there may be room for beside small settles.
+    var isLarge: Bool { size > 4_096 }
     var group: ModelGroup? { message.group.map { ModelGroup(queue: message.queue, name: $0) } }
 
     /// What findings call it.

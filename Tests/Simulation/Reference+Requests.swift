@@ -11,6 +11,8 @@ extension Reference {
         var time: Int?
         /// Some leases' ends were all that there was room for: these jobs'. In which order leases end within a turn is not said.
         var leases: Set<Int>?
+        /// Whether jobs that leave a large dead letter behind wait with their ends.
+        var keepsLarge = false
         /// The request that there was no room for.
         var refused: UInt64?
         /// Whether that was for what a transaction brings along with its settles: their leases go on.
@@ -25,7 +27,7 @@ extension Reference {
         for (ticket, request) in requests {
             if case .renew(let renewals) = request { renew(ticket, renewals) }
         }
-        passTime(budget: shortage.time, leases: shortage.leases)
+        passTime(budget: shortage.time, leases: shortage.leases, keepsLarge: shortage.keepsLarge)
         for (ticket, request) in requests {
             if ticket == shortage.refused { refuse(ticket, request, shortage.isPostponed) } else { carryOut(ticket, request) }
         }

@@ -14,7 +14,8 @@ extension Reference {
     /// What time brings about at the beginning of a turn.
     /// - Parameter budget: how much of it there was room for on the disk; nil for all.
     /// - Parameter leases: the jobs whose leases there was room to end; nothing else happened then.
-    mutating func passTime(budget: Int? = nil, leases: Set<Int>? = nil) {
+    /// - Parameter keepsLarge: whether jobs that leave a large dead letter behind wait with their ends.
+    mutating func passTime(budget: Int? = nil, leases: Set<Int>? = nil, keepsLarge: Bool = false) {
         for wait in waits where wait.deadline <= engine {
             open[wait.ticket] = Open(expected: .deliveries([]), unit: 0)
         }
@@ -24,7 +25,7 @@ extension Reference {
             for job in overdue where leases.contains(job.number) { record(expiry(of: job)) }
             return
         }
-        if expireLeases(), makeReady(), expireJobs(), expireRecords(), dropLapsed(), dropOverfull(), endSessions(),
+        if expireLeases(keepsLarge), makeReady(), expireJobs(keepsLarge), expireRecords(), dropLapsed(), dropOverfull(), endSessions(),
             instant.boot - lastNoted >= 3_600_000
         {
             lastNoted = instant.boot
@@ -54,9 +55,11 @@ extension Reference {
             .sorted { ($0.lease?.due ?? 0, $0.lease?.serial ?? 0) < ($1.lease?.due ?? 0, $1.lease?.serial ?? 0) }
     }
 
-    private mutating func expireLeases() -> Bool {
+    private mutating func expireLeases(_ keepsLarge: Bool) -> Bool {
         for job in overdue {
-            guard recordInTime(expiry(of: job)) else { return false }
+            let events = expiry(of: job)
+            if keepsLarge, events.count > 1, job.isLarge { continue }
+            guard recordInTime(events) else { return false }
         }
         return true
     }
@@ -76,10 +79,19 @@ extension Reference {
         return true
     }
 
-    private mutating func expireJobs() -> Bool {
+    private mutating func expireJobs(_ keepsLarge: Bool) -> Bool {
         let expired = live.allJobs.filter { $0.isWaiting && ($0.expires ?? .max) <= engine }
             .sorted { ($0.expires ?? 0, $0.birth) < ($1.expires ?? 0, $1.birth) }
         guard !expired.isEmpty else { return true }
+        if keepsLarge {
+            for job in expired {
+                openDeadLetterQueue(of: job.queue)
+                let letter = deadLetter(of: job, .expired)
+                if letter != nil, job.isLarge { continue }
+                guard recordInTime((letter.map { [$0] } ?? []) + [.expired(job.number)]) else { return false }
+            }
+            return true
+        }
         var letters: [ModelEvent] = []
         for job in expired {
             openDeadLetterQueue(of: job.queue)

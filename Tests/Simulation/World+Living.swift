@@ -325,6 +325,11 @@ extension World {
         for time in [nil] + (0..<12).map({ Optional($0) }) {
             shortages += refusals.map { Reference.Shortage(time: time, refused: $0, isPostponed: $1) }
         }
+        shortages += shortages.map { shortage in
+            var shortage = shortage
+            shortage.keepsLarge = true
+            return shortage
+        }
         var trial = reference
         trial.pass(to: instant)
         let overdue = trial.overdue.map(\.number).prefix(7)

@@ -93,6 +93,14 @@ extension EngineCore {
         return [letter, .failed(attempt)]
     }
 
+    /// What the record of a death that time brings about is for: a large message that is left behind must not take the room of settles.
+    func purposeOfDeath(_ entry: Entry) -> Journal.Purpose {
+        Int(entry.pointee.size) > Draft.smallPayload && deadLetterQueue(of: entry.pointee.queue) != nil ? .settleWithPayload : .settle
+    }
+
+    /// The same for the end of a job's attempt.
+    func purposeOfFailure(_ entry: Entry) -> Journal.Purpose { exhaustion(of: entry) == nil ? .settle : purposeOfDeath(entry) }
+
     // MARK: Dead letters
 
     /// Sees to it that the queue is there that an operation may send a dead letter to, or back to. Without room for it dead letters stay in place.

@@ -14,6 +14,7 @@ extension EngineCore {
     mutating func recordDue() throws(JournalError) {
         hasMoreDue = false
         letterBudget = Self.turnBytes
+        lacksRoomForLetters = false
         try releaseLeasesOfClosed()
         try expireLeases()
         try makeDueJobsReady(onWall: false)
@@ -26,12 +27,16 @@ extension EngineCore {
         try recordOwed()
         try reserveNumbers()
         try recordClockIfDue()
+        guard lacksRoomForLetters else { return }
+        hasMoreDue = false
+        dueBlockedUntil = instant.boot + Self.noSpaceDelay
     }
 
     // MARK: Leases
 
     private mutating func expireLeases() throws(JournalError) {
-        var budget = Self.dueLimit
+        var budget = Self.dueLimit, postponed: [UInt32] = []
+        defer { for place in postponed { state.setTimer(place) } }
         while let timer = state.leaseTimers.first, timer.time <= state.leaseNow {
             guard budget > 0, letterBudget > 0 else { return hasMoreDue = true }
             budget -= 1
@@ -44,17 +49,20 @@ extension EngineCore {
                 state.setTimer(place)
                 continue
             }
-            do { try end(lease) } catch {
-                state.setTimer(place)
+            do { if try !end(lease) { postponed.append(place) } } catch {
+                postponed.append(place)
                 throw error
             }
         }
     }
 
     /// Ends the attempt of a lease that expired, or whose attempt took too long.
-    private mutating func end(_ lease: Lease) throws(JournalError) {
-        guard let entry = state.unfinishedJob(lease.sequence) else { return }
+    /// - Returns: false when a large dead letter has no room: what brings less may have some.
+    private mutating func end(_ lease: Lease) throws(JournalError) -> Bool {
+        guard let entry = state.unfinishedJob(lease.sequence) else { return true }
         try openDeadLetterQueue(of: entry.pointee.queue)
+        let purpose = purposeOfFailure(entry)
+        guard hasRoom(for: purpose) else { return false }
         draft.begin(nextSequence: state.nextSequence)
         let changes: [Change]
         if lease.attemptDeadline < lease.deadline {
@@ -64,7 +72,24 @@ extension EngineCore {
             changes = expired(lease.sequence, entry)
         }
         letterBudget -= draft.letterBytes
-        try record(changes, for: .settle)
+        return try recordDeath(changes, for: purpose)
+    }
+
+    /// Whether a large dead letter may have room; one that has none waits for some, and what brings less goes on.
+    private mutating func hasRoom(for purpose: Journal.Purpose) -> Bool {
+        guard purpose == .settleWithPayload, journal.refuses(purpose), !journal.refuses(.settle) else { return true }
+        lacksRoomForLetters = true
+        return false
+    }
+
+    /// Records a death; answers whether it had room, unless nothing has any.
+    private mutating func recordDeath(_ changes: [Change], for purpose: Journal.Purpose) throws(JournalError) -> Bool {
+        do throws(JournalError) { try record(changes, for: purpose) } catch {
+            guard error == .noSpace, purpose == .settleWithPayload, !journal.refuses(.settle) else { throw error }
+            lacksRoomForLetters = true
+            return false
+        }
+        return true
     }
 
     /// After an opening: leases of those who died with the process end, all others get their full time again. None is left of a backup's:
@@ -78,7 +103,12 @@ extension EngineCore {
             if lease.endsWithProcess || options.restoresBackup {
                 try openDeadLetterQueue(of: entry.pointee.queue)
                 draft.begin(nextSequence: state.nextSequence)
-                try record(expired(lease.sequence, entry), for: .settle)
+                if try recordDeath(expired(lease.sequence, entry), for: options.restoresBackup ? .settle : purposeOfFailure(entry)) {
+                    continue
+                }
+                // It ends as soon as its dead letter has room.
+                state.leases[place].deadline = state.leaseNow
+                state.setTimer(place)
                 continue
             }
             state.leases[place].deadline = state.leaseNow + lease.term
@@ -133,12 +163,16 @@ extension EngineCore {
     }
 
     private mutating func expireJobs() throws(JournalError) {
-        var budget = Self.dueLimit
+        var budget = Self.dueLimit, postponed: [Timer] = []
+        defer { for timer in postponed { state.expiries.insert(timer.time, timer.subject) } }
+        // Where large dead letters have no room, each job is looked at by itself.
+        var most = journal.refuses(.settleWithPayload) ? 1 : Self.dueBatch
         while let first = state.expiries.first, first.time <= now.engine {
             guard budget > 0, letterBudget > 0 else { return hasMoreDue = true }
+            var purpose = Journal.Purpose.settle
             var sequences: [UInt64] = [], timers: [Timer] = [], letters: [Change] = []
             draft.begin(nextSequence: state.nextSequence)
-            while sequences.count < Self.dueBatch, draft.letterBytes < Self.dueBytes, budget > 0, let timer = state.expiries.first,
+            while sequences.count < most, draft.letterBytes < Self.dueBytes, budget > 0, let timer = state.expiries.first,
                 timer.time <= now.engine
             {
                 state.expiries.removeFirst()
@@ -146,17 +180,29 @@ extension EngineCore {
                 guard let entry = state.unfinishedJob(timer.subject), entry.pointee.flags.contains(.expires), entry.pointee.state.isWaiting,
                     state.extra(timer.subject, entry.pointee)?.expires == timer.time
                 else { continue }
+                try openDeadLetterQueue(of: entry.pointee.queue)
+                if purposeOfDeath(entry) == .settleWithPayload { purpose = .settleWithPayload }
+                guard most > 1 || hasRoom(for: purpose) else {
+                    purpose = .settle
+                    postponed.append(timer)
+                    continue
+                }
                 sequences.append(timer.subject)
                 timers.append(timer)
-                try openDeadLetterQueue(of: entry.pointee.queue)
                 if let letter = deadLetter(timer.subject, entry, .expired) { letters.append(letter) }
             }
             letterBudget -= draft.letterBytes
             guard !sequences.isEmpty else { continue }
-            do { try record(letters + [.expired(sequences)], for: .settle) } catch {
-                for timer in timers { state.expiries.insert(timer.time, timer.subject) }
+            do throws(JournalError) {
+                // Many small ones are large together.
+                if draft.letterBytes > Draft.smallPayload { purpose = .settleWithPayload }
+                if try recordDeath(letters + [.expired(sequences)], for: purpose) { continue }
+            } catch {
+                postponed += timers
                 throw error
             }
+            if most == 1 { postponed += timers } else { for timer in timers { state.expiries.insert(timer.time, timer.subject) } }
+            most = 1
         }
     }
 
