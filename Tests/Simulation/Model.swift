@@ -30,6 +30,11 @@ struct Model {
         return Array(found.prefix(most))
     }
 
+    /// All jobs of a queue that have not ended, by their places.
+    func unfinishedInOrder(_ queue: QueueName) -> [ModelJob] {
+        allJobs.filter { !$0.state.isFinal && $0.queue == queue }.sorted { $0.order < $1.order }
+    }
+
     /// Whether it is first in its group, if it belongs to one.
     private func isItsTurn(_ job: ModelJob) -> Bool { job.group.map { groups[$0]?.first == job.number } ?? true }
 

@@ -312,6 +312,11 @@ extension World {
                 continue
             }
             for (ticket, reply) in replies { try trial.receive(ticket, reply, mayFail: false) }
+            if let what = lineDifference(trial) {
+                first = first ?? what
+                say("  \(shortage): \(what)")
+                continue
+            }
             if let ticket = trial.open.keys.min() { throw Finding("request \(ticket) was not answered on a full disk") }
             return trial
         }

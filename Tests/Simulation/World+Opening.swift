@@ -169,6 +169,10 @@ extension World {
                 differences.append(finding.description)
                 continue
             }
+            if let what = lineDifference(trial) {
+                differences.append(what)
+                continue
+            }
             say("it holds \(applied) of \(candidates.units.count) units that were not confirmed")
             if !isRestored { try checkTime(candidate) }
             if let what = engine?.spaceError() { throw Finding(what) }
@@ -252,6 +256,12 @@ extension World {
         reference.turn(requests, at: instant)
         for (ticket, reply) in try ask(requests) { try reference.receive(ticket, reply, mayFail: false) }
         if let ticket = reference.open.keys.min() { throw Finding("request \(ticket) was not answered") }
+        if let what = lineDifference(reference) { throw Finding(what) }
+    }
+
+    /// How the orders of the queues differ from the model's; nil where they do not.
+    func lineDifference(_ reference: Reference) -> String? {
+        (engine?.lines()).flatMap { Comparison.difference($0, reference) }
     }
 
     /// Tells the trace what the engine and the model hold, once they differ.

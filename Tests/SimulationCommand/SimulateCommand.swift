@@ -66,7 +66,6 @@ struct SimulateCommand {
             let seed: UInt64? = shared.withLock { shared in
                 guard shared.failures.isEmpty || options.keepsGoing else { return nil }
                 if let deadline, ProcessInfo.processInfo.systemUptime >= deadline { return nil }
-                while options.excepted.contains(shared.next) { shared.next += 1 }
                 if let count = options.seeds, shared.next >= options.first + count { return nil }
                 defer { shared.next += 1 }
                 return shared.next
@@ -87,8 +86,6 @@ struct SimulateCommand {
     private static func report(_ options: SimulateOptions, _ shared: Shared, seconds: Double) -> Int32 {
         let statistics = shared.statistics
         if !options.isQuiet { print(statistics.table) }
-        let left = options.excepted.filter { $0 >= options.first && $0 < shared.next }
-        if !left.isEmpty { print("left out, for what they find is not resolved: \(left.map(String.init).joined(separator: ", "))") }
         let milliseconds = seconds * 1_000 * Double(options.jobs) / Double(max(1, statistics.seeds))
         print(
             "seeds \(options.first) to \(shared.next - 1) in \(Int(seconds)) s, \(milliseconds.rounded(toPlaces: 1)) ms a seed, "

@@ -8,7 +8,7 @@ struct SimulateOptions {
     }
 
     static let help = """
-        usage: simulate --seeds N [--first SEED] [--except SEEDS] [--minutes M] [--jobs N] [--operations N] [--keep-going] [--quiet]
+        usage: simulate --seeds N [--first SEED] [--minutes M] [--jobs N] [--operations N] [--keep-going] [--quiet]
                simulate --replay SEED [--operations N] [--without KINDS] [--verbose]
 
         Runs the engine on a simulated disk that fails, beside a plain model, one seed after another: what was confirmed must be there
@@ -16,7 +16,6 @@ struct SimulateOptions {
 
           --seeds N        how many seeds to run; without it, as many as --minutes has time for
           --first SEED     the first one (1)
-          --except SEEDS   leaves these out, separated by commas: those that find what is known and not resolved
           --minutes M      end after so many minutes
           --jobs N         threads (all cores)
           --operations N   operations a seed, at least (500)
@@ -36,7 +35,6 @@ struct SimulateOptions {
     var wantsHelp = false
     var seeds: UInt64?
     var first: UInt64 = 1
-    var excepted: [UInt64] = []
     var minutes: Double?
     var jobs = min(ProcessInfo.processInfo.activeProcessorCount, CrashReport.threads)
     var operations = 500
@@ -54,11 +52,6 @@ struct SimulateOptions {
             case "--help", "-h": wantsHelp = true
             case "--seeds": seeds = try Self.number(argument, &rest)
             case "--first": first = try Self.number(argument, &rest)
-            case "--except":
-                for word in try Self.value(argument, &rest).split(separator: ",") {
-                    guard let seed = UInt64(word) else { throw Mistake(text: "\(word) is no seed") }
-                    excepted.append(seed)
-                }
             case "--minutes": minutes = try Self.number(argument, &rest)
             case "--jobs": jobs = min(max(1, try Self.number(argument, &rest)), CrashReport.threads)
             case "--operations": operations = max(1, try Self.number(argument, &rest))

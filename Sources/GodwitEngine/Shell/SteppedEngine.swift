@@ -240,6 +240,25 @@ package struct SteppedEngine: ~Copyable {
     /// About how many bytes of them are needed.
     package var liveBytes: Int { core.state.use.total.bytes }
 
+    /// The jobs of a queue in their order.
+    package struct Line: Sendable {
+        /// All unfinished ones by their places, whatever they wait for.
+        package var places: [JobID] = []
+        /// Those that are ready, in the order in which they would be leased.
+        package var ready: [JobID] = []
+    }
+
+    /// The lines of all queues: what no request asks for, and what the next leases show bit by bit.
+    package func lines() -> [QueueName: Line] {
+        let identity = core.state.identity, places = core.state.places()
+        return core.state.queues.numbers.mapValues { number in
+            Line(
+                places: (places[number] ?? []).map(identity.jobID),
+                ready: core.state.readyLine(of: number).map(identity.jobID)
+            )
+        }
+    }
+
     /// Writes and syncs what is there and gives the storage back; everybody who still waits is answered.
     package mutating func close() { core.close() }
 }

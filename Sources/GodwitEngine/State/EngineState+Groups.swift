@@ -59,7 +59,7 @@ extension EngineState {
     }
 
     /// Whether a job is unfinished, without bringing it up to date.
-    private func isAlive(_ sequence: UInt64) -> Bool {
+    func isAlive(_ sequence: UInt64) -> Bool {
         guard let entry = jobs.find(sequence) else { return false }
         let queue = queues.at(entry.pointee.queue)
         return !queue.pointee.isDeleted && !isPurged(entry.pointee, queue)
