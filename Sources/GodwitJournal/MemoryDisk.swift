@@ -116,11 +116,17 @@ struct MemoryInode: Sendable {
             defer { done += count }
             // zeros over zeros need no memory: prepared segments are full of them
             if blocks[block] == nil, isZero(UnsafeRawBufferPointer(rebasing: bytes[done..<done + count])) { continue }
-            var content = blocks[block] ?? [UInt8](repeating: 0, count: Block.size)
+            let source = UnsafeRawBufferPointer(rebasing: bytes[done..<done + count])
             if unsynced[block] == nil { unsynced[block] = Unsynced(durable: blocks[block]) }
             unsynced[block]?.isDropped = false
-            content.replaceSubrange(start..<start + count, with: bytes[done..<done + count])
-            blocks[block] = content
+            if count == Block.size {
+                blocks[block] = [UInt8](source)
+            } else {
+                // in place: only what the disk holds is to stay as it is
+                blocks[block, default: Self.zeros].withUnsafeMutableBytes {
+                    UnsafeMutableRawBufferPointer(rebasing: $0[start..<start + count]).copyMemory(from: source)
+                }
+            }
         }
     }
 
@@ -176,6 +182,7 @@ struct MemoryInode: Sendable {
         return next
     }
 
+    private static let zeros = [UInt8](repeating: 0, count: Block.size)
     private static let sector = 512
 
     /// What becomes of a block that was being written when the power failed.

@@ -30,7 +30,8 @@ struct MemoryFaults: Sendable {
     }
 
     private var planned: [Planned] = []
-    private(set) var counts: [StorageCall: Int] = [:]
+    /// By the places of the calls among all; a dictionary of them would hash their names at each call.
+    private var counters = [Int](repeating: 0, count: StorageCall.allCases.count)
     private(set) var total = 0
     /// The most bytes that any read or write moves.
     var transferLimit: Int?
@@ -40,6 +41,10 @@ struct MemoryFaults: Sendable {
     private(set) var isStopped = false
     var phase = StoragePhase.append
     private(set) var hits: [StorageHit: Int] = [:]
+
+    var counts: [StorageCall: Int] {
+        Dictionary(uniqueKeysWithValues: StorageCall.allCases.map { ($0, counters[$0.place]) }.filter { $0.1 > 0 })
+    }
 
     mutating func note(_ fault: StorageFault) { hits[StorageHit(fault, phase), default: 0] += 1 }
 
@@ -60,7 +65,7 @@ struct MemoryFaults: Sendable {
 
     /// Counts a call and says what becomes of it.
     mutating func next(_ call: StorageCall) -> Outcome {
-        counts[call, default: 0] += 1
+        counters[call.place] += 1
         total += 1
         if isSuspended { return .none }
         var outcome = Outcome.none
@@ -75,6 +80,26 @@ struct MemoryFaults: Sendable {
             if !planned[index].stays { planned.remove(at: index) }
         }
         return outcome
+    }
+}
+
+extension StorageCall {
+    /// Its place among all.
+    fileprivate var place: Int {
+        switch self {
+        case .lock: 0
+        case .list: 1
+        case .create: 2
+        case .open: 3
+        case .rename: 4
+        case .delete: 5
+        case .size: 6
+        case .resize: 7
+        case .write: 8
+        case .read: 9
+        case .sync: 10
+        case .syncDirectory: 11
+        }
     }
 }
 

@@ -23,9 +23,8 @@ extension Comparison {
         _ name: QueueName,
         _ knowledge: Knowledge
     ) -> String? {
-        let numbers = ids.map { knowledge.numbers[$0] }
-        guard numbers != expected else { return nil }
+        guard ids.count != expected.count || !zip(ids, expected).allSatisfy({ knowledge.ids[$1] == $0 }) else { return nil }
         func text(_ numbers: [Int?]) -> String { numbers.map { $0.map(ModelJob.name) ?? "?" }.joined(separator: " ") }
-        return "the queue \(name): \(what) is \(text(numbers)), not \(text(expected))"
+        return "the queue \(name): \(what) is \(text(ids.map { knowledge.numbers[$0] })), not \(text(expected))"
     }
 }

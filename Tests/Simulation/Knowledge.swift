@@ -21,13 +21,20 @@ struct Knowledge {
         var unit: Int
     }
 
-    private(set) var ids: [Int: JobID] = [:]
+    /// What was told of a job last: mostly it is told again.
+    private struct Latest {
+        var unit: Int
+        var version: Version
+    }
+
+    private(set) var ids = NumberTable<JobID>()
     private(set) var numbers: [JobID: Int] = [:]
     private(set) var tokens: [Int: LeaseToken] = [:]
     /// The job and the lease that a token is for.
     private(set) var leases: [LeaseToken: (number: Int, serial: Int)] = [:]
     private var units: [JobVersion: Int] = [:]
     private var versions: [JobChange: Version] = [:]
+    private var latest = NumberTable<Latest>()
     private(set) var recordVersions: [RecordChange: Version] = [:]
     private var usedRecordVersions: [Version: RecordChange] = [:]
     /// Fencing numbers: the highest one, and the highest one of earlier openings.
@@ -47,9 +54,11 @@ struct Knowledge {
             }
         }
         for number in made {
-            if let id = ids.removeValue(forKey: number) { numbers[id] = nil }
+            if let id = ids[number] { numbers[id] = nil }
+            ids[number] = nil
         }
         guard let first = lost.first?.number else { return }
+        latest = NumberTable()
         units = units.filter { $0.value < first }
         usedRecordVersions = usedRecordVersions.filter { $0.value.unit < first }
     }
@@ -78,6 +87,7 @@ struct Knowledge {
     }
 
     mutating func learn(version: Version, of number: Int, unit: Int) throws {
+        if let latest = latest[number], latest.unit == unit, latest.version == version { return }
         let seen = JobVersion(number: number, version: version), change = JobChange(number: number, unit: unit)
         if let other = units[seen], other != unit {
             throw Finding(what: "\(ModelJob.name(of: number)) has a version again that it had before it changed")
@@ -87,6 +97,7 @@ struct Knowledge {
         }
         units[seen] = unit
         versions[change] = version
+        latest[number] = Latest(unit: unit, version: version)
     }
 
     mutating func learn(version: Version, of key: RecordKey, unit: Int) throws {
@@ -100,4 +111,20 @@ struct Knowledge {
         recordVersions[change] = version
         usedRecordVersions[version] = change
     }
+}
+
+/// Things by small numbers.
+struct NumberTable<Element> {
+    private var slots: [Element?] = []
+
+    subscript(number: Int) -> Element? {
+        get { number < slots.count ? slots[number] : nil }
+        set {
+            while slots.count <= number { slots.append(nil) }
+            slots[number] = newValue
+        }
+    }
+
+    /// The numbers that have something, in order.
+    var keys: [Int] { slots.indices.filter { slots[$0] != nil } }
 }

@@ -4,13 +4,14 @@ import GodwitCore
 ///
 /// It is a plain value, changed by ``apply(_:)`` alone, so that what a crash may have left is told by applying fewer units.
 struct Model {
-    /// By number; nil for one of which nothing is left.
-    private(set) var jobs: [ModelJob?] = []
+    private var jobs = JobTable()
     private(set) var queues: [QueueName: ModelQueue] = [:]
     private(set) var records: [RecordKey: ModelRecord] = [:]
     /// The members of each ordered group in their order.
     private var groups: [ModelGroup: [Int]] = [:]
     private(set) var sessions: [String: ModelSession] = [:]
+    /// How long queues keep ended jobs, which is asked for each of them all the time.
+    private var retentions: [ModelRetention] = []
     private var nextOrder = 0
 
     /// The newest unit, and its time.
@@ -20,8 +21,9 @@ struct Model {
 
     // MARK: Looking
 
-    func job(_ number: Int) -> ModelJob? { number < jobs.count ? jobs[number] : nil }
-    var allJobs: some Sequence<ModelJob> { jobs.lazy.compactMap { $0 } }
+    func job(_ number: Int) -> ModelJob? { jobs[number] }
+    /// In the order of their numbers.
+    var allJobs: [ModelJob] { jobs.all }
 
     /// The ready jobs of a queue, in order.
     func ready(_ queue: QueueName, most: Int) -> [ModelJob] {
@@ -55,8 +57,8 @@ struct Model {
     /// Whether the time of an ended job is over, so that it may be dropped at any moment.
     /// - Parameter slack: since how many milliseconds, so that it must have been dropped; nil when it is enough that it is over.
     func isLapsed(_ job: ModelJob, at now: Int64, slack: Int64? = nil) -> Bool {
-        guard job.state.isFinal, let queue = queues[job.queue] else { return false }
-        guard let retention = queue.retention(of: job.state) else { return true }
+        guard job.state.isFinal, let kept = retentions.first(where: { $0.queue == job.queue }) else { return false }
+        guard let retention = kept.time(of: job.state) else { return true }
         let end = job.ended.addingClamped(retention)
         return slack.map { end.addingClamped($0).addingClamped(job.leeway) } ?? end <= now
     }
@@ -68,7 +70,7 @@ struct Model {
     // MARK: Changing
 
     mutating func learn(finished: Int64?, of number: Int) {
-        guard number < jobs.count, let job = jobs[number]?.copy() else { return }
+        guard let job = jobs[number]?.copy() else { return }
         job.finished = finished
         jobs[number] = job
     }
@@ -105,11 +107,6 @@ struct Model {
         jobs[number] = job
     }
 
-    /// Drops an ended job, or a key, whose time is over.
-    mutating func drop(_ number: Int) {
-        if number < jobs.count { jobs[number] = nil }
-    }
-
     /// A request of a session came in; with nil of all of them, for nobody could ask while the store was closed.
     mutating func touch(_ session: String?, at now: Int64) {
         for id in session.map({ [$0] }) ?? Array(sessions.keys) {
@@ -118,8 +115,6 @@ struct Model {
     }
 
     mutating func forgetSessions() { sessions = [:] }
-
-    mutating func dropKey(_ key: String, of queue: QueueName) { queues[queue]?.keys[key] = nil }
 
     private func attemptDeadline(_ job: ModelJob, term: Int64, at leaseNow: Int64) -> Int64 {
         guard let timeout = job.message.timeout?.inMilliseconds else { return .max }
@@ -138,12 +133,14 @@ struct Model {
         switch event {
         case .opened, .noted: break
         case .queue(let name, let settings):
+            retentions.removeAll { $0.queue == name }
+            retentions.append(ModelRetention(queue: name, settings.retention))
             if queues[name] != nil {
                 queues[name]?.settings = settings
                 queues[name]?.unit = unit.number
                 for job in allJobs where job.queue == name && job.state.isFinal {
                     let copy = job.copy()
-                    copy.leeway = max(copy.leeway, queues[name]?.leeway(of: job.state) ?? 0)
+                    copy.leeway = max(copy.leeway, queues[name]?.leeway(of: job.state, in: name) ?? 0)
                     jobs[job.number] = copy
                 }
             } else {
@@ -162,6 +159,7 @@ struct Model {
         case .queueDeleted(let name):
             for job in allJobs where job.queue == name { jobs[job.number] = nil }
             for group in groups.keys where group.queue == name { groups[group] = nil }
+            retentions.removeAll { $0.queue == name }
             queues[name] = nil
         case .published(let message, let number, let due, let expires):
             publish(message, number, due, expires, unit)
@@ -279,7 +277,6 @@ struct Model {
         if let key = message.deduplication {
             queues[message.queue]?.keys[key.key] = ModelQueue.Key(number: number, fingerprint: key.fingerprint, at: unit.engine)
         }
-        while jobs.count <= number { jobs.append(nil) }
         jobs[number] = job
         if let group = job.group { groups[group, default: []].append(number) }
     }
@@ -318,7 +315,7 @@ struct Model {
         job.expires = nil
         job.finished = unit.wall
         job.ended = unit.engine
-        job.leeway = queues[job.queue]?.leeway(of: state) ?? 0
+        job.leeway = queues[job.queue]?.leeway(of: state, in: job.queue) ?? 0
         job.unit = unit.number
         jobs[number] = job
     }

@@ -179,22 +179,35 @@ struct ModelQueue {
     var keys: [String: Key] = [:]
     var unit: Int
 
-    /// Milliseconds that an ended job is kept; nil when none is.
-    func retention(of state: JobState) -> Int64? {
-        guard case .keep(let succeeded, let failed, _) = settings.retention else { return nil }
-        return state == .succeeded || state == .cancelled ? succeeded.inMilliseconds : failed.inMilliseconds
-    }
-
     /// How much longer a job that ends now may be kept.
-    func leeway(of state: JobState) -> Int64 { (retention(of: state) ?? 0) / 1_024 }
+    func leeway(of state: JobState, in queue: QueueName) -> Int64 {
+        (ModelRetention(queue: queue, settings.retention).time(of: state) ?? 0) / 1_024
+    }
 
     func isCertain(_ job: ModelJob, endedBefore other: ModelJob) -> Bool {
         if job.ended.addingClamped(job.leeway) < other.ended { return true }
-        return job.ended < other.ended && !job.isPurged && !other.isPurged && isKeptLikeSucceeded(job) == isKeptLikeSucceeded(other)
+        return job.ended < other.ended && !job.isPurged && !other.isPurged
+            && ModelRetention.isAsSucceeded(job.state) == ModelRetention.isAsSucceeded(other.state)
     }
-
-    private func isKeptLikeSucceeded(_ job: ModelJob) -> Bool { job.state == .succeeded || job.state == .cancelled }
 
     var keepsFinished: Bool { if case .keep = settings.retention { true } else { false } }
     var keptCount: Int { if case .keep(_, _, let count) = settings.retention { count } else { 0 } }
+}
+
+/// How long a queue keeps ended jobs, in milliseconds; nil when it keeps none.
+struct ModelRetention {
+    let queue: QueueName
+    private var succeeded: Int64?
+    private var failed: Int64?
+
+    init(queue: QueueName, _ retention: QueueSettings.Retention) {
+        self.queue = queue
+        guard case .keep(let succeeded, let failed, _) = retention else { return }
+        self.succeeded = succeeded.inMilliseconds
+        self.failed = failed.inMilliseconds
+    }
+
+    func time(of state: JobState) -> Int64? { Self.isAsSucceeded(state) ? succeeded : failed }
+
+    static func isAsSucceeded(_ state: JobState) -> Bool { state == .succeeded || state == .cancelled }
 }

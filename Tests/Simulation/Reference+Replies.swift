@@ -12,9 +12,9 @@ extension Reference {
             throw Finding("a request was answered that was not open: \(String(describing: reply).prefix(200))")
         }
         if case .refused(let error) = reply, mayFail, error.code == .storeFailed || error.code == .closed { return }
-        try compare(reply, with: item)
+        let jobs = try compare(reply, with: item)
         confirm(item.unit)
-        try take(reply, of: item)
+        try take(reply, of: item, jobs)
     }
 
     /// An answer is on its way, and what it tells is seen later.
@@ -26,19 +26,43 @@ extension Reference {
 
     /// What was postponed is seen.
     mutating func receive(_ reply: SteppedEngine.Reply, late item: Open) throws {
-        try compare(reply, with: item)
-        try take(reply, of: item)
+        let jobs = try compare(reply, with: item)
+        try take(reply, of: item, jobs)
     }
 
-    private func compare(_ reply: SteppedEngine.Reply, with item: Open) throws {
+    /// Takes the answers to all that is open.
+    /// - Returns: how they differ from what they must be; nil when they do not.
+    /// - Throws: ``Finding`` when they are what they must be, and do not go with what was told before.
+    mutating func receive(all replies: [(ticket: UInt64, reply: SteppedEngine.Reply)]) throws -> String? {
+        var broken: Finding?
+        for (ticket, reply) in replies {
+            guard let item = open.removeValue(forKey: ticket) else { return "an answer that nobody waits for" }
+            let jobs: Comparison.Jobs?
+            do { jobs = try compare(reply, with: item) } catch let finding as Finding { return finding.description }
+            confirm(item.unit)
+            do { try take(reply, of: item, jobs) } catch let finding as Finding { broken = broken ?? finding }
+        }
+        if let ticket = open.keys.min() { return "request \(ticket) was not answered" }
+        if let broken { throw broken }
+        return nil
+    }
+
+    /// Answers what a list was found to show.
+    private func compare(_ reply: SteppedEngine.Reply, with item: Open) throws -> Comparison.Jobs? {
+        if case .jobs(let expected) = item.expected, case .page(let page) = reply {
+            let jobs = Comparison.jobs(page.jobs, expected, item.wallOffset, knowledge)
+            if let what = jobs.difference { throw Finding(what) }
+            return jobs
+        }
         if let what = Comparison.difference(reply, item, knowledge) { throw Finding(what) }
+        return nil
     }
 
-    private mutating func take(_ reply: SteppedEngine.Reply, of item: Open) throws {
-        do { try learn(reply, item) } catch let finding as Knowledge.Finding { throw Finding(finding.what) }
+    private mutating func take(_ reply: SteppedEngine.Reply, of item: Open, _ jobs: Comparison.Jobs?) throws {
+        do { try learn(reply, item, jobs) } catch let finding as Knowledge.Finding { throw Finding(finding.what) }
     }
 
-    private mutating func learn(_ reply: SteppedEngine.Reply, _ item: Open) throws {
+    private mutating func learn(_ reply: SteppedEngine.Reply, _ item: Open, _ jobs: Comparison.Jobs?) throws {
         switch (item.expected, reply) {
         case (.outcomes(let expected), .outcomes(let outcomes)):
             for (expected, outcome) in zip(expected, outcomes) {
@@ -73,8 +97,8 @@ extension Reference {
                 guard let queue = expected[status.name] else { continue }
                 dropKeys(queue.keys + queue.lapsedKeys.count - status.keys, of: queue.lapsedKeys, in: status.name)
             }
-        case (.jobs(let expected), .page(let page)):
-            let comparison = Comparison.jobs(page.jobs, expected, item.wallOffset, knowledge)
+        case (.jobs, .page):
+            guard let comparison = jobs else { return }
             drop(comparison.gone.filter { live.job($0)?.state.isFinal == true })
             for (snapshot, job) in comparison.found { try learn(snapshot, job) }
         default: break

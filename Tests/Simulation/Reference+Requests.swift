@@ -272,13 +272,19 @@ extension Reference {
             }
             return expected
         }
-        for job in live.allJobs {
-            if isUnsure(job) {
-                queues[job.queue]?.lapsed[job.state] += 1
-            } else {
-                queues[job.queue]?.counts[job.state] += 1
+        // Few queues: going through the jobs for each is quicker than finding each job's queue.
+        let jobs = live.allJobs
+        for name in Array(queues.keys) {
+            guard var queue = queues[name] else { continue }
+            for job in jobs where job.queue == name {
+                if isUnsure(job) {
+                    queue.lapsed[job.state] += 1
+                } else {
+                    queue.counts[job.state] += 1
+                }
+                if !job.state.isFinal { queue.bytes += job.size }
             }
-            if !job.state.isFinal { queues[job.queue]?.bytes += job.size }
+            queues[name] = queue
         }
         return queues
     }

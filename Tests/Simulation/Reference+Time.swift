@@ -25,14 +25,40 @@ extension Reference {
             for job in overdue where leases.contains(job.number) { record(expiry(of: job)) }
             return
         }
-        if expireLeases(keepsLarge), makeReady(), expireJobs(keepsLarge), expireRecords(), dropLapsed(), dropOverfull(), endSessions(),
-            instant.boot - lastNoted >= 3_600_000
+        // Mostly nothing is due.
+        let isAnyDue = isAnyJobDue
+        if !isAnyDue || expireLeases(keepsLarge) && makeReady() && expireJobs(keepsLarge), expireRecords(), dropLapsed(jobs: isAnyDue),
+            !isAnyDue || dropOverfull(), endSessions(), instant.boot - lastNoted >= 3_600_000
         {
             lastNoted = instant.boot
             _ = recordInTime([.noted])
         }
         isTimeBlocked = timeBudget == 0
         timeBudget = nil
+    }
+
+    /// Whether time may bring anything about for any job: found in one look at each.
+    private var isAnyJobDue: Bool {
+        let slack: Int64 = mustSweep ? 0 : 1_000
+        var ended = 0
+        for job in live.allJobs {
+            if let lease = job.lease {
+                if lease.due <= leaseNow { return true }
+            } else if job.state.isFinal {
+                ended += 1
+                if live.isLapsed(job, at: engine, slack: slack) { return true }
+            } else {
+                switch job.due {
+                case .engine(let time)? where time <= engine: return true
+                case .wall(let time)? where time <= instant.wall: return true
+                default: break
+                }
+                if let expires = job.expires, expires <= engine { return true }
+            }
+        }
+        return live.queues.contains { name, queue in
+            queue.keptCount < ended && live.allJobs.count { $0.state.isFinal && $0.queue == name } > queue.keptCount
+        }
     }
 
     /// Records what time brings about; false when there is no room for it, nor for what comes after it.
@@ -110,12 +136,13 @@ extension Reference {
     }
 
     /// Ended jobs and keys may be dropped late, but not by more than a second.
-    private mutating func dropLapsed() -> Bool {
+    /// - Parameter jobs: whether any job's time may be over.
+    private mutating func dropLapsed(jobs: Bool) -> Bool {
         let slack: Int64 = mustSweep ? 0 : 1_000
         guard spendTime() else { return false }
         mustSweep = false
         guard !isClockDoubtful else { return true }
-        let gone = live.allJobs.filter { live.isLapsed($0, at: engine, slack: slack) }.map(\.number)
+        let gone = jobs ? live.allJobs.filter { live.isLapsed($0, at: engine, slack: slack) }.map(\.number) : []
         var events: [ModelEvent] = gone.isEmpty ? [] : [.dropped(gone)]
         for (name, queue) in live.queues {
             for (key, entry) in queue.keys where live.isLapsed(entry, in: queue, at: engine, slack: slack) {

@@ -298,27 +298,9 @@ extension World {
         for shortage in shortages(refusable) {
             var trial = reference
             trial.turn(requests, at: instant, shortage)
-            var what: String?
-            for (ticket, reply) in replies where what == nil {
-                guard let open = trial.open[ticket] else {
-                    what = "an answer that nobody waits for"
-                    continue
-                }
-                what = Comparison.difference(reply, open, trial.knowledge)
-            }
-            if let what {
-                first = first ?? what
-                say("  \(shortage): \(what)")
-                continue
-            }
-            for (ticket, reply) in replies { try trial.receive(ticket, reply, mayFail: false) }
-            if let what = lineDifference(trial) {
-                first = first ?? what
-                say("  \(shortage): \(what)")
-                continue
-            }
-            if let ticket = trial.open.keys.min() { throw Finding("request \(ticket) was not answered on a full disk") }
-            return trial
+            guard let what = try trial.receive(all: replies) ?? lineDifference(trial) else { return trial }
+            first = first ?? what
+            say("  \(shortage): \(what)")
         }
         throw Finding("on a full disk something else happened than there was room for: \(first ?? "")")
     }

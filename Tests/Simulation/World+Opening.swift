@@ -159,18 +159,13 @@ extension World {
             if isFlipped { trial.knowledge.forget(candidates.units[applied...]) }
             trial.resume(candidate, at: instant, engine: time, isClockDoubtful: isClockDoubtful, isRestored: isRestored)
             trial.turn(requests, at: instant)
-            if let what = difference(replies, trial) {
-                differences.append(what)
-                continue
-            }
             do {
-                for (ticket, reply) in replies { try trial.receive(ticket, reply, mayFail: false) }
+                if let what = try trial.receive(all: replies) ?? lineDifference(trial) {
+                    differences.append(what)
+                    continue
+                }
             } catch let finding as Finding {
                 differences.append(finding.description)
-                continue
-            }
-            if let what = lineDifference(trial) {
-                differences.append(what)
                 continue
             }
             say("it holds \(applied) of \(candidates.units.count) units that were not confirmed")
@@ -220,14 +215,6 @@ extension World {
         let most = 2 * live + 12 * options.segmentBytes + 512 << 10
         guard kept <= most else { throw Finding("the store takes \(kept) bytes of disk for \(live) that are needed") }
         try checkFiles()
-    }
-
-    private func difference(_ replies: [(ticket: UInt64, reply: SteppedEngine.Reply)], _ trial: Reference) -> String? {
-        for (ticket, reply) in replies {
-            guard let open = trial.open[ticket] else { return "an answer that nobody waits for" }
-            if let what = Comparison.difference(reply, open, trial.knowledge) { return what }
-        }
-        return replies.count == trial.open.count ? nil : "not all was answered"
     }
 
     /// The engine's time goes on from where it was: exactly within one boot, by the wall clock otherwise, and never back.

@@ -125,6 +125,7 @@ extension World {
 
     /// Whether it is certain what a key's use comes to: a key whose window is over may be remembered a little longer.
     private func isCertain(_ key: NewMessage.Deduplication, in name: QueueName) -> Bool {
+        let reference = reference
         guard let queue = reference.live.queues[name] else { return true }
         if let known = queue.keys[key.key] { return !isTight && !reference.isUnsure(known, in: queue) }
         return queue.keys.count + 8 < queue.settings.dedupMax || !queue.keys.values.contains { reference.isUnsure($0, in: queue) }
@@ -132,7 +133,7 @@ extension World {
 
     /// New settings of a queue; not while something in it is over and may be there still, for it is free to take that back or not.
     private func configure() -> SteppedEngine.Request? {
-        let name = queue
+        let name = queue, reference = reference
         if let queue = reference.live.queues[name] {
             guard !queue.keys.values.contains(where: { reference.isUnsure($0, in: queue) }),
                 !reference.live.allJobs.contains(where: { $0.queue == name && reference.isUnsure($0) }), !overfull.contains(name)
@@ -189,7 +190,8 @@ extension World {
 
     /// A token that somebody has: of a lease that goes on, or of one that is over.
     private func token() -> LeaseToken? {
-        let known = reference.live.allJobs.compactMap { job in job.lease.flatMap { reference.knowledge.tokens[$0.serial] } }
+        let tokens = reference.knowledge.tokens
+        let known = reference.live.allJobs.compactMap { job in job.lease.flatMap { tokens[$0.serial] } }
         if let live = pick(known), chance(92) { return live }
         return pick(reference.knowledge.tokens.keys.sorted().suffix(40)).flatMap { reference.knowledge.tokens[$0] }
     }
@@ -232,7 +234,8 @@ extension World {
     // MARK: Jobs and records
 
     private func job(_ isMeant: (ModelJob) -> Bool = { _ in true }) -> JobID? {
-        let overfull = overfull
+        // One copy of it, not one for each job.
+        let overfull = overfull, reference = reference
         let jobs = reference.live.allJobs.filter {
             isMeant($0) && !reference.isUnsure($0)
                 && !(($0.state.isFinal || $0.lease != nil || $0.expires != nil) && overfull.contains($0.queue))
@@ -242,8 +245,11 @@ extension World {
 
     /// Queues that may drop ended jobs at the next turn: time may end some more before.
     private var overfull: Set<QueueName> {
+        let jobs = reference.live.allJobs
+        let count = jobs.count { $0.state.isFinal || $0.lease != nil || $0.expires != nil }
+        guard reference.live.queues.values.contains(where: { $0.keptCount < count }) else { return [] }
         var ended: [QueueName: Int] = [:]
-        for job in reference.live.allJobs where job.state.isFinal || job.lease != nil || job.expires != nil {
+        for job in jobs where job.state.isFinal || job.lease != nil || job.expires != nil {
             ended[job.queue, default: 0] += 1
         }
         return Set(ended.filter { $0.value > reference.live.queues[$0.key]?.keptCount ?? 0 }.keys)
@@ -265,9 +271,9 @@ extension World {
         case 0: return job().map { .payload($0) }
         case 1: return job { $0.state == .succeeded }.map { .result($0) }
         default:
-            let known = reference.knowledge.ids.keys.sorted()
-            let ids = (0...roll(4)).compactMap { _ in pick(known).flatMap { reference.knowledge.ids[$0] } }
-            return ids.isEmpty ? nil : .read(ids)
+            let ids = reference.knowledge.ids, known = ids.keys
+            let asked = (0...roll(4)).compactMap { _ in pick(known).flatMap { ids[$0] } }
+            return asked.isEmpty ? nil : .read(asked)
         }
     }
 

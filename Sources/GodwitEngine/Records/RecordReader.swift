@@ -85,7 +85,7 @@ struct RecordReader {
     }
 
     mutating func text() throws(RecordError) -> String {
-        guard let text = String(validating: try slice(), as: UTF8.self) else { throw .malformed("a text that is not UTF-8") }
+        guard let text = String(utf8: try slice()) else { throw .malformed("a text that is not UTF-8") }
         return text
     }
 
@@ -121,7 +121,7 @@ struct RecordReader {
         func number() throws(RecordError) -> UInt64 { try RecordReader.check(integer(), below: 1 << 62) }
 
         func text() throws(RecordError) -> String {
-            guard let text = String(validating: value, as: UTF8.self) else { throw .malformed("field \(tag.rawValue) is not UTF-8") }
+            guard let text = String(utf8: value) else { throw .malformed("field \(tag.rawValue) is not UTF-8") }
             return text
         }
 
@@ -134,6 +134,20 @@ struct RecordReader {
         /// To be called for a tag that the reader does not know.
         func skip() throws(RecordError) {
             if tag.rawValue & RecordTag.critical != 0 { throw .newer("field \(tag.rawValue)") }
+        }
+    }
+}
+
+extension String {
+    /// Nil when the bytes are no UTF-8. Most texts are ASCII, and those need not go through the validation, which is slow for short ones.
+    fileprivate init?(utf8 bytes: UnsafeRawBufferPointer) {
+        guard bytes.allSatisfy({ $0 < 0x80 }) else {
+            self.init(validating: bytes, as: UTF8.self)
+            return
+        }
+        self.init(unsafeUninitializedCapacity: bytes.count) { buffer in
+            UnsafeMutableRawBufferPointer(buffer).copyMemory(from: bytes)
+            return bytes.count
         }
     }
 }
