@@ -69,7 +69,7 @@ extension World {
             try reference.receive(ticket, reply, mayFail: engine?.failure != nil && mayFail)
             statistics.confirmed += 1
         }
-        if !held.isEmpty || !late.isEmpty, chance(12) { try readLate() }
+        if !held.isEmpty || !late.isEmpty, chance(isHurried ? 4 : 12) { try readLate() }
     }
 
     /// Callers read the journal on their own threads: what is planned for the engine must not meet them.

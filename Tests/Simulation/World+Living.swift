@@ -7,6 +7,7 @@ extension World {
     func live() throws {
         var turns = [roll(6), roll(80), roll(200)][roll(3)]
         isTight = has(.full) && chance(7) && canBeTight
+        isHurried = !isTight && chance(12)
         if isTight {
             // Each is followed by a look at everything.
             turns = min(turns, 25)
@@ -70,7 +71,7 @@ extension World {
         let requests = makeRequests(most: 4)
         try turn(requests)
         try receive()
-        if chance(20) { try maintain() }
+        if chance(isHurried ? 60 : 20) { try maintain() }
         if isAlive { try seeToSpace() }
         if isAlive, backup != nil, chance(50) { try goOnWithBackup() }
         guard isAlive else { return }
@@ -126,8 +127,9 @@ extension World {
             try endSync(sync)
         }
         guard isAlive else { return }
-        switch roll(10) {
+        switch roll(isHurried ? 25 : 10) {
         case 0, 1: return
+        case 10...: return
         case 2, 3, 4:
             storage.phase = .append
             guard let sync = engine?.beginSync() else { return try checkFailure() }
@@ -227,11 +229,11 @@ extension World {
             if let failure, !isTroubled, !mayFail, !isTight { throw Finding("a checkpoint fails for no reason: \(failure)") }
             say(failure == nil ? "a checkpoint is written" : "a checkpoint fails")
             engine?.endCheckpoint(checkpoint, failure: failure)
-        } else if engine?.isCheckpointDue == true || chance(3) {
+        } else if engine?.isCheckpointDue == true || chance(isHurried ? 35 : 3) {
             storage.phase = .checkpoint
             checkpointUnderWay = engine?.beginCheckpoint()
         }
-        guard isAlive, chance(30) else {
+        guard isAlive, chance(isHurried ? 60 : 30) else {
             storage.phase = .append
             return
         }
@@ -243,6 +245,8 @@ extension World {
             if isTroubled { storage.heal() }
             engine?.endMoves(found)
             say("things were moved out of a segment")
+            // What was moved is not synced: whatever is done to files now must wait for that.
+            while isHurried, isAlive, chance(70) { try maintain() }
         }
         if engine?.isSynced == false { lastDirty = boot }
         storage.phase = .append

@@ -27,9 +27,10 @@ extension World {
     }
 
     private func makeNumberedRequest() -> (ticket: UInt64, request: SteppedEngine.Request)? {
-        switch roll(100) {
+        switch roll(isHurried ? 40 : 100) {
         case 0..<4: publishBatch()
         case 4..<7: completeBatch()
+        case 7..<11 where isHurried: leaseBatch().map { ticket($0) }
         default: makeRequest().map { ticket($0) }
         }
     }
@@ -112,7 +113,8 @@ extension World {
     }
 
     func payload(_ number: Int) -> Content {
-        let length = chance(85) ? roll(60) : roll(3_000)
+        // A transaction of several fits the smallest segment, dead letters of what it drops among them.
+        let length = chance(isHurried ? 40 : 85) ? roll(60) : roll(isHurried ? 1_800 : 3_000)
         var bytes = Array("\(number):".utf8)
         bytes.reserveCapacity(bytes.count + length)
         var value = UInt8(truncatingIfNeeded: number)

@@ -37,6 +37,9 @@ final class World {
     /// Whether the disk is full in this life.
     var isTight = false
     var wasTight = false
+    /// Whether segments come and go quickly in this life: much is published in batches and ended again, files are seen to all the time, and
+    /// syncs and readers come late.
+    var isHurried = false
     /// The one queue that calls wait for in this life.
     var waitQueue = 0
 

@@ -172,7 +172,9 @@ extension EngineCore {
             var purpose = Journal.Purpose.settle
             var sequences: [UInt64] = [], timers: [Timer] = [], letters: [Change] = []
             draft.begin(nextSequence: state.nextSequence)
-            while sequences.count < most, draft.letterBytes < Self.dueBytes, budget > 0, let timer = state.expiries.first,
+            // Together with the last one they still fit a segment, however small.
+            let mostBytes = min(Self.dueBytes, journal.maximumReservation / 4)
+            while sequences.count < most, draft.letterBytes < mostBytes, budget > 0, let timer = state.expiries.first,
                 timer.time <= now.engine
             {
                 state.expiries.removeFirst()
