@@ -54,6 +54,22 @@ struct TransientTests {
         #expect(need == .later(10))
     }
 
+    @Test("when the write fails that a delivery points to, its caller is told of the failure, and not of damage")
+    func failedWrite() throws {
+        let clock = ManualClock(start: Fixture.start), storage = MemoryStorage()
+        var core = try Core.reserved(storage, clock)
+        core.turn([(3, Core.lease())], at: clock.now())
+        _ = core.takeAnswers()
+        storage.fail(.write)
+        core.turn([(4, Core.transient()), (5, Core.lease())], at: clock.now())
+        let answers = core.takeAnswers()
+        #expect(answers.map(\.0).sorted() == [4, 5])
+        for (_, answer) in answers {
+            guard case .refused(let error) = answer else { return fail("it was answered") }
+            #expect(error.code == .storeFailed)
+        }
+    }
+
     @Test("batches of them are confirmed, delivered and completed without a sync, and those of others are not")
     func batches() throws {
         let clock = ManualClock(start: Fixture.start)

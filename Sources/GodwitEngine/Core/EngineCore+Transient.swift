@@ -71,6 +71,10 @@ extension EngineCore {
         guard mustWrite else { return }
         mustWrite = false
         guard failure == nil else { return }
-        do { try journal.write() } catch { note(error) }
+        do { try journal.write() } catch {
+            note(error)
+            // What they point to cannot be read: that is the failure's doing, and no damage.
+            if let failure { answers = answers.map { ($0.0, .refused(failure)) } }
+        }
     }
 }
