@@ -14,6 +14,9 @@ extension Comparison {
         guard snapshot.maxAttempts == job.maxAttempts else { return say("the most attempts", snapshot.maxAttempts, job.maxAttempts) }
         guard snapshot.priority == job.message.priority else { return say("the priority", snapshot.priority, job.message.priority) }
         guard snapshot.deliveries == job.deliveries else { return say("the count of deliveries", snapshot.deliveries, job.deliveries) }
+        guard snapshot.isTransient == job.message.isTransient else {
+            return say("transient", snapshot.isTransient, job.message.isTransient)
+        }
         guard snapshot.group == job.message.group else { return say("the group", snapshot.group, job.message.group) }
         guard snapshot.reason == job.reason else { return say("the reason", snapshot.reason, job.reason) }
         guard isSame(snapshot.deaths, job.deaths, knowledge) else { return say("the history", snapshot.deaths, job.deaths) }

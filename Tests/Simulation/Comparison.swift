@@ -41,7 +41,11 @@ enum Comparison {
         case (.records(let expected), .records(let records)):
             guard expected.count == records.count else { return "\(records.count) answers of \(expected.count) reads" }
             return zip(expected, records).lazy.compactMap { expected, record in
-                expected.record?.value == record?.value
+                if expected.counter?.value != record?.counter {
+                    return "the counter \(expected.key.name) is \(text(record?.counter)), not \(text(expected.counter?.value))"
+                }
+                if expected.counter != nil { return nil }
+                return expected.record?.value == record?.value
                     ? nil : "the record \(expected.key.name) is \(text(record?.value)), not \(text(expected.record?.value))"
             }.first
         case (.queues(let expected), .statuses(let statuses)):
@@ -63,6 +67,7 @@ enum Comparison {
         }
     }
 
+    private static func text(_ counter: CounterValue?) -> String { counter.map { "\($0.count) of \($0.target)" } ?? "not there" }
     private static func text(_ bytes: Bytes?) -> String { bytes.map { $0.text ?? "not text" } ?? "not there" }
 
     private static func difference(_ outcome: TransactionOutcome, _ expected: ExpectedOutcome, _ knowledge: Knowledge) -> String? {
@@ -88,6 +93,11 @@ enum Comparison {
             return knowledge.ids[number].map { $0 == id } ?? true
                 ? nil : "a duplicate of \(ModelJob.name(of: number)) was answered with \(id)"
         case (.state(let expected), .state(let state)) where expected == state: return nil
+        case (.added(let counter, let isCounted, let completes, let numbers), .added(let added)):
+            let isRight =
+                added.counter == counter && added.isCounted == isCounted && added.completes == completes
+                && added.enqueued.count == numbers.count
+            return isRight ? nil : "a step came to \(added), not to \(expected)"
         case (.forgotten, .forgotten), (.deleted, .deleted), (.put, .put): return nil
         default: return "an operation came to \(result), not to \(expected)"
         }

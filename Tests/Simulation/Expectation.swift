@@ -32,6 +32,7 @@ enum ExpectedResult {
     case duplicate(Int)
     case state(JobState)
     case forgotten
+    case added(CounterValue, isCounted: Bool, completes: Bool, enqueued: [Int])
     /// `unit` is nil when a later operation of the same transaction changed the record again.
     case put(RecordKey, unit: Int?)
     case deleted
@@ -59,6 +60,10 @@ enum ExpectedLookup {
 struct ExpectedRecord {
     var key: RecordKey
     var record: ModelRecord?
+    var counter: ModelCounter?
+
+    /// The unit that made it what it is; nil when there is nothing.
+    var unit: Int? { record?.unit ?? counter?.unit }
 }
 
 struct ExpectedQueue {

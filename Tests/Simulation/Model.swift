@@ -7,6 +7,9 @@ struct Model {
     private var jobs = JobTable()
     private(set) var queues: [QueueName: ModelQueue] = [:]
     private(set) var records: [RecordKey: ModelRecord] = [:]
+    private(set) var counters: [RecordKey: ModelCounter] = [:]
+    /// What is to follow ends, in their order.
+    private(set) var owed: [ModelOwed] = []
     /// The members of each ordered group in their order.
     private var groups: [ModelGroup: [Int]] = [:]
     private(set) var sessions: [String: ModelSession] = [:]
@@ -131,12 +134,14 @@ struct Model {
 
     private mutating func apply(_ event: ModelEvent, _ unit: ModelUnit) {
         switch event {
-        case .opened, .noted: break
+        case .opened: for job in allJobs where job.message.isTransient { jobs[job.number] = nil }
+        case .noted: break
         case .queue(let name, let settings):
             retentions.removeAll { $0.queue == name }
             retentions.append(ModelRetention(queue: name, settings.retention))
             if queues[name] != nil {
                 queues[name]?.settings = settings
+                queues[name]?.settingsUnit = unit.number
                 queues[name]?.unit = unit.number
                 for job in allJobs where job.queue == name && job.state.isFinal {
                     let copy = job.copy()
@@ -144,7 +149,7 @@ struct Model {
                     jobs[job.number] = copy
                 }
             } else {
-                queues[name] = ModelQueue(settings: settings, unit: unit.number)
+                queues[name] = ModelQueue(settings: settings, settingsUnit: unit.number, unit: unit.number)
             }
         case .paused(let name, let isPaused):
             queues[name]?.isPaused = isPaused
@@ -251,8 +256,17 @@ struct Model {
             jobs[number]?.reason = .expired
         case .progressed(let number, let progress): change(number, unit) { $1.progress = progress }
         case .put(let key, let value, let expires):
+            counters[key] = nil
             records[key] = ModelRecord(value: value, expires: expires, unit: unit.number)
-        case .deleted(let key): records[key] = nil
+        case .deleted(let key):
+            counters[key] = nil
+            records[key] = nil
+        case .added(let key, let step, let amount, let target, let expires, let then):
+            count(step, amount, key, target, expires, then, unit)
+        case .followed(let subject, let states):
+            guard let index = owed.firstIndex(where: { $0.subject == subject }) else { return }
+            owed[index].states.subtract(states)
+            if owed[index].states.isEmpty { owed.remove(at: index) }
         case .dropped(let numbers): for number in numbers { jobs[number] = nil }
         case .keyDropped(let key, let name): queues[name]?.keys[key] = nil
         case .outcome(let session, let number, let acknowledged, let results):
@@ -281,6 +295,44 @@ struct Model {
         if let group = job.group { groups[group, default: []].append(number) }
     }
 
+    // MARK: What follows
+
+    private mutating func count(
+        _ step: String,
+        _ amount: Int,
+        _ key: RecordKey,
+        _ target: Int,
+        _ expires: Int64,
+        _ then: [Operation],
+        _ unit: ModelUnit
+    ) {
+        var counter =
+            counters[key]
+            ?? ModelCounter(key: key, created: unit.number, target: target, expires: expires, then: then, unit: unit.number)
+        counter.count += amount
+        counter.steps.insert(step)
+        counter.expires = max(counter.expires, expires)
+        counter.unit = unit.number
+        if counter.isComplete {
+            if !counter.then.isEmpty {
+                owed.append(ModelOwed(subject: counter.subject, followUps: counter.then.map { FollowUp($0) }, states: []))
+            }
+            counter.steps = []
+            counter.then = []
+        }
+        counters[key] = counter
+    }
+
+    private mutating func owe(_ job: ModelJob, _ state: JobState) {
+        guard !job.message.onFinal.isEmpty else { return }
+        let states = FinalStates(state)
+        if let index = owed.firstIndex(where: { $0.subject == .job(job.number) }) {
+            owed[index].states.formUnion(states)
+        } else {
+            owed.append(ModelOwed(subject: .job(job.number), followUps: job.message.onFinal, states: states))
+        }
+    }
+
     // MARK: Groups
 
     private mutating func leaveGroup(_ number: Int) {
@@ -304,6 +356,7 @@ struct Model {
 
     private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit) {
         guard let job = jobs[number]?.copy() else { return }
+        owe(job, state)
         leaveGroup(number)
         guard queues[job.queue]?.keepsFinished == true else {
             jobs[number] = nil

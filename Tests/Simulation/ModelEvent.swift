@@ -11,7 +11,7 @@ enum ModelEvent {
         case final
     }
 
-    /// Opening it made the old process's end known.
+    /// Opening it made the old process's end known: its transient jobs are gone.
     case opened
     case noted
     case queue(QueueName, QueueSettings)
@@ -35,6 +35,10 @@ enum ModelEvent {
     case progressed(Int, JobProgress)
     case put(RecordKey, Bytes, expires: Int64?)
     case deleted(RecordKey)
+    /// A step is counted; `then` is what the counter's first one says.
+    case added(RecordKey, step: String, amount: Int, target: Int, expires: Int64, then: [Operation])
+    /// What follows an end is done.
+    case followed(ModelOwed.Subject, FinalStates)
     /// Ended jobs beyond the number that is kept, or whose time is over, are dropped.
     case dropped([Int])
     case keyDropped(String, QueueName)

@@ -177,6 +177,8 @@ struct ModelQueue {
     var settings: QueueSettings
     var isPaused = false
     var keys: [String: Key] = [:]
+    /// The unit that made it, or set it up last.
+    var settingsUnit: Int
     var unit: Int
 
     /// How much longer a job that ends now may be kept.

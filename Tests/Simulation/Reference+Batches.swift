@@ -25,7 +25,9 @@ extension Reference {
             events.append(.published(message, number: number, due: nil, expires: expires))
         }
         record(events)
-        expect(ticket, .published(numbers))
+        let settings = batch.queues.names.compactMap { live.queues[$0]?.settingsUnit }.max()
+        expect(ticket, .published(numbers), unit: batch.isTransient ? settings : nil)
+        if !dropped.isEmpty { payOwed() }
     }
 
     /// The number that a payload begins with.
@@ -57,20 +59,28 @@ extension Reference {
 
     /// Those of which nothing is kept are completed in one record, the others one by one.
     mutating func complete(_ ticket: UInt64) {
-        var together: [ModelEvent] = [], alone: [ModelEvent] = []
+        var together: [ModelEvent] = [], alone: [(number: Int, serial: Int)] = [], areTransient = true
         for (number, serial) in completions.removeValue(forKey: ticket) ?? [] {
             guard let job = live.job(number), job.lease?.serial == serial else { continue }
+            areTransient = areTransient && job.message.isTransient
             let isPlain =
                 job.order == job.birth && job.progress == nil && job.failures.isEmpty && job.message.timeout == nil
-                && job.headers == job.message.headers
+                && job.headers == job.message.headers && job.message.onFinal.isEmpty
             if isPlain, live.queues[job.queue]?.keepsFinished == false {
                 together.append(.completed(number, nil))
             } else {
-                alone.append(.completed(number, nil))
+                alone.append((number, serial))
             }
         }
         if !together.isEmpty { record(together) }
-        for event in alone { record([event]) }
-        expect(ticket, .count(together.count + alone.count))
+        var count = together.count
+        // What follows the end of one may be the cancelling of another.
+        for (number, serial) in alone where live.job(number)?.lease?.serial == serial {
+            record([.completed(number, nil)])
+            count += 1
+            payOwed()
+        }
+        payOwed()
+        expect(ticket, .count(count), unit: areTransient ? 0 : nil)
     }
 }

@@ -4,13 +4,13 @@ import GodwitEngine
 /// What transactions come to.
 extension Reference {
     /// Why an operation is refused.
-    private struct Refusal: Error {
+    struct Refusal: Error {
         var codes: Set<BrokerError.Code>
         init(_ codes: BrokerError.Code...) { self.codes = Set(codes) }
     }
 
     /// What later operations of a transaction must know of earlier ones.
-    private struct Progress {
+    struct Progress {
         /// What there was when it began: bounds look at that.
         var start: Model
         var added: [QueueName: (jobs: Int, bytes: Int)] = [:]
@@ -18,6 +18,10 @@ extension Reference {
         var dropped: [ModelJob] = []
         /// Whether a lease was settled: what comes after it is never refused by a bound.
         var hasSettled = false
+        /// What follows an end is decided.
+        var isFollowing = false
+        /// How many of its operations publish or settle transient messages and do nothing else, and the unit that those rest on.
+        var transients = (count: 0, restsOn: 0)
     }
 
     /// Carries out numbered transactions of a session, those apart that it knows.
@@ -38,7 +42,8 @@ extension Reference {
 
     mutating func commit(_ transaction: Transaction, _ session: SessionCommit? = nil) -> ExpectedOutcome {
         // Queues are made first: one that a refused transaction named stays.
-        for operation in transaction.operations { openQueues(for: operation) }
+        var ahead: [RecordKey: CounterAhead] = [:]
+        for operation in transaction.operations { openQueues(for: operation, after: &ahead) }
         var progress = Progress(start: live), results: [ExpectedResult] = [], events: [ModelEvent] = []
         let cancelledBefore = cancelled
         for (index, operation) in transaction.operations.enumerated() {
@@ -52,6 +57,7 @@ extension Reference {
             } catch {
                 live = progress.start
                 cancelled = cancelledBefore
+                outcomeRest = newestUnit
                 return .aborted(operation: index, (error as? Refusal)?.codes ?? [])
             }
         }
@@ -74,6 +80,8 @@ extension Reference {
             events.append(outcome)
         }
         if !events.isEmpty { add(nextUnit(events)) }
+        outcomeRest = progress.transients.count == results.count ? progress.transients.restsOn : newestUnit
+        payOwed()
         return .committed(results)
     }
 
@@ -90,7 +98,7 @@ extension Reference {
         return .aborted(operation: 0, [.busy])
     }
 
-    private mutating func decide(_ operation: Operation, _ progress: inout Progress) throws -> ([ModelEvent], ExpectedResult) {
+    mutating func decide(_ operation: Operation, _ progress: inout Progress) throws -> ([ModelEvent], ExpectedResult) {
         switch operation {
         case .enqueue(let message): return try enqueue(message, &progress)
         case .complete(let token, let result):
@@ -143,10 +151,10 @@ extension Reference {
             try check(expectation, of: key)
             let expires = lifetime.map { engine.addingClamped($0.inMilliseconds) }
             return ([.put(key, value, expires: expires)], .put(key, unit: newestUnit + 1))
-        case .add: preconditionFailure("clients count no steps")
+        case .add(let addition): return try add(addition, &progress)
         case .delete(let key, let expectation):
             try check(expectation, of: key)
-            return (live.records[key] == nil ? [] : [.deleted(key)], .deleted)
+            return (live.records[key] == nil && live.counters[key] == nil ? [] : [.deleted(key)], .deleted)
         }
     }
 
@@ -174,6 +182,11 @@ extension Reference {
         }
         if let claim = message.claim, let owner = live.owner(of: claim, in: message.queue) { return ([], .duplicate(owner.number)) }
         let drops = progress.hasSettled ? [] : try admit(message, queue, &progress)
+        if progress.isFollowing {
+            // None of it is refused, but it counts for what is asked for after it.
+            progress.added[message.queue, default: (0, 0)].jobs += 1
+            progress.added[message.queue, default: (0, 0)].bytes += message.size
+        }
         var due: ModelJob.Due?, runAt: Int64?
         switch message.start {
         case .now: break
@@ -188,7 +201,10 @@ extension Reference {
             let start = runAt.map { engine + ($0 - instant.wall) } ?? engine
             expires = min(expires ?? .max, start + ttl.inMilliseconds)
         }
-        guard let number = ModelJob.number(in: message.name) else { preconditionFailure("clients name each message by its number") }
+        // Clients name each message by its number; what follows gets one when it comes to that.
+        guard let number = progress.isFollowing ? takeNumber() : ModelJob.number(in: message.name) else {
+            preconditionFailure("a message without a number")
+        }
         let result = ExpectedResult.enqueued(
             number,
             created: instant.wall,
@@ -196,6 +212,10 @@ extension Reference {
             maxAttempts: message.maxAttempts ?? queue.settings.maxAttempts,
             unit: newestUnit + 1
         )
+        if message.isTransient, !progress.isFollowing {
+            progress.transients.count += 1
+            progress.transients.restsOn = max(progress.transients.restsOn, queue.settingsUnit)
+        }
         return (drops + [.published(message, number: number, due: due, expires: expires)], result)
     }
 
@@ -238,6 +258,7 @@ extension Reference {
     private func settle(_ token: LeaseToken, _ progress: inout Progress) throws -> ModelJob {
         guard let job = leased(token) else { throw Refusal(.staleLease) }
         progress.hasSettled = true
+        if job.message.isTransient, !progress.isFollowing { progress.transients.count += 1 }
         return job
     }
 
@@ -250,7 +271,7 @@ extension Reference {
         let record = live.records[key]
         switch expectation {
         case .anything: return
-        case .absent: if record != nil { throw Refusal(.versionConflict) }
+        case .absent: if record != nil || live.counters[key] != nil { throw Refusal(.versionConflict) }
         case .version(let version):
             let known = record.flatMap { knowledge.recordVersions[Knowledge.RecordChange(key: key, unit: $0.unit)] }
             if known != version { throw Refusal(.versionConflict) }

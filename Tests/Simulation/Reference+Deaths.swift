@@ -9,12 +9,15 @@ extension Reference {
 
     /// A queue's dead letter queue is there before anything may go to it.
     mutating func openDeadLetterQueue(of queue: QueueName, or target: QueueName? = nil) {
+        if case .queues = hindrance { return }
         if let name = target ?? deadLetterQueue(of: queue) { openQueue(name) }
     }
 
     /// Queues that an operation may bring something to are made first.
-    mutating func openQueues(for operation: Operation) {
+    mutating func openQueues(for operation: Operation, after ahead: inout [RecordKey: CounterAhead]) {
         switch operation {
+        case .add(let addition): openQueues(for: addition, after: &ahead)
+        case .delete(let key, _): ahead[key] = .begins
         case .enqueue(let message):
             if live.queues[message.queue]?.settings.overflow == .dropOldest { openDeadLetterQueue(of: message.queue) }
             openQueue(message.queue)
@@ -91,6 +94,7 @@ extension Reference {
     mutating func deadLetter(of job: ModelJob, _ reason: DeathReason, to target: QueueName? = nil) -> ModelEvent? {
         guard let name = target ?? deadLetterQueue(of: job.queue), name != job.queue, live.queues[name] != nil, !isCycle(job, reason, name)
         else { return nil }
+        guard canMakeLetter() else { return nil }
         var death = ModelDeath(
             queue: job.queue,
             reason: reason,
@@ -123,7 +127,8 @@ extension Reference {
             headers: job.headers,
             priority: job.message.priority,
             timeout: job.message.timeout,
-            group: job.message.group
+            group: job.message.group,
+            isTransient: job.message.isTransient
         )
         let expires = (live.queues[name]?.settings.ttl).map { engine.addingClamped($0.inMilliseconds) }
         return .copied(message, number: takeNumber(), expires: expires, deaths: deaths, origin: origin)

@@ -89,7 +89,7 @@ extension Reference {
             }
         case (.records(let expected), .records(let records)):
             for (expected, record) in zip(expected, records) {
-                guard let unit = expected.record?.unit, let record else { continue }
+                guard let unit = expected.unit, let record else { continue }
                 try knowledge.learn(version: record.version, of: expected.key, unit: unit)
             }
         case (.queues(let expected), .statuses(let statuses)):
@@ -111,6 +111,8 @@ extension Reference {
             try knowledge.learn(id: job.id, of: number)
             try knowledge.learn(version: job.version, of: number, unit: unit)
         case (.duplicate(let number), .duplicate(let id)): try knowledge.learn(id: id, of: number)
+        case (.added(_, _, _, let numbers), .added(let added)):
+            for (number, id) in zip(numbers, added.enqueued) { try knowledge.learn(id: id, of: number) }
         case (.put(let key, let unit?), .put(let version)): try knowledge.learn(version: version, of: key, unit: unit)
         default: break
         }

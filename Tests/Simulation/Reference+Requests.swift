@@ -49,7 +49,13 @@ extension Reference {
     private mutating func carryOut(_ ticket: UInt64, _ request: Request) {
         switch request {
         case .commit(let transactions, let session):
-            expect(ticket, .outcomes(session.map { commit(transactions, $0) } ?? transactions.map { commit($0) }))
+            if let session { return expect(ticket, .outcomes(commit(transactions, session))) }
+            var outcomes: [ExpectedOutcome] = [], restsOn = 0
+            for transaction in transactions {
+                outcomes.append(commit(transaction))
+                restsOn = max(restsOn, outcomeRest)
+            }
+            expect(ticket, .outcomes(outcomes), unit: restsOn)
         case .publish(let batch): publish(ticket, batch)
         case .leaseBatch(let holder, let most):
             leaseBatch(ticket, LeaseRequest(holder: holder, most: most, term: .holderLife))
@@ -66,8 +72,8 @@ extension Reference {
         case .result(let id): content(ticket, id) { .result($0.number, $0.state == .succeeded ? $0.result : nil) }
         case .list: expect(ticket, .jobs(jobs))
         case .records(let keys):
-            let records = keys.map { ExpectedRecord(key: $0, record: live.records[$0]) }
-            expect(ticket, .records(records), unit: records.map { $0.record?.unit ?? newestUnit }.max() ?? 0)
+            let records = keys.map { ExpectedRecord(key: $0, record: live.records[$0], counter: live.counters[$0]) }
+            expect(ticket, .records(records), unit: records.map { $0.unit ?? newestUnit }.max() ?? 0)
         case .watch: preconditionFailure("watching is not simulated")
         case .queues: expect(ticket, .queues(queues))
         case .configure(let name, let settings, let expectation): configure(ticket, name, settings, expectation)
@@ -132,7 +138,8 @@ extension Reference {
             )
             for (job, serial) in zip(same, serials) {
                 // A first delivery rests on what came before it, another one on itself, too.
-                restsOn = max(restsOn, job.deliveries == 0 ? job.unit : newestUnit)
+                // What becomes of transient ones is said at once.
+                if !job.message.isTransient { restsOn = max(restsOn, job.deliveries == 0 ? job.unit : newestUnit) }
                 guard let leased = live.job(job.number) else { continue }
                 deliveries.append(
                     ExpectedDelivery(job: leased, serial: serial, remaining: term == 0 ? Limits.longestLease : .milliseconds(term))
@@ -184,7 +191,7 @@ extension Reference {
             guard let job = live.job(number), job.lease?.serial == serial else {
                 let (isCancelled, mustSay) = cancellation(serial)
                 outcomes.append(.over(isCancelled: isCancelled, mustSay: mustSay))
-                restsOn = max(restsOn, live.job(number)?.unit ?? 0)
+                restsOn = max(restsOn, live.job(number).flatMap { $0.message.isTransient ? nil : $0.unit } ?? 0)
                 continue
             }
             isAnyGood = true
@@ -244,7 +251,7 @@ extension Reference {
             guard let number = knowledge.numbers[id] else { preconditionFailure("clients know only ids they were given") }
             if let job = live.job(number) {
                 lookups.append(isUnsure(job) ? .either(job) : .found(job))
-                restsOn = max(restsOn, job.unit)
+                if !job.message.isTransient { restsOn = max(restsOn, job.unit) }
             } else {
                 lookups.append(.forgotten(number))
                 restsOn = newestUnit
@@ -255,7 +262,7 @@ extension Reference {
 
     private mutating func content(_ ticket: UInt64, _ id: JobID, _ body: (ModelJob) -> Expected) {
         guard let number = knowledge.numbers[id], let job = live.job(number) else { return expect(ticket, .refused(.jobForgotten)) }
-        expect(ticket, body(job), unit: job.unit)
+        expect(ticket, body(job), unit: job.message.isTransient ? 0 : job.unit)
     }
 
     /// All jobs, newest first.

@@ -28,10 +28,13 @@ extension Reference {
         // Mostly nothing is due.
         let isAnyDue = isAnyJobDue
         if !isAnyDue || expireLeases(keepsLarge) && makeReady() && expireJobs(keepsLarge), expireRecords(), dropLapsed(jobs: isAnyDue),
-            !isAnyDue || dropOverfull(), endSessions(), instant.boot - lastNoted >= 3_600_000
+            !isAnyDue || dropOverfull(), endSessions()
         {
-            lastNoted = instant.boot
-            _ = recordInTime([.noted])
+            payOwed()
+            if instant.boot - lastNoted >= 3_600_000 {
+                lastNoted = instant.boot
+                _ = recordInTime([.noted])
+            }
         }
         isTimeBlocked = timeBudget == 0
         timeBudget = nil
@@ -127,9 +130,12 @@ extension Reference {
     }
 
     private mutating func expireRecords() -> Bool {
-        let expired = live.records.filter { ($0.value.expires ?? .max) <= engine }
-            .sorted { ($0.value.expires ?? 0, $0.value.unit) < ($1.value.expires ?? 0, $1.value.unit) }
-        for (key, _) in expired {
+        // Of things of one time that which was made first; counters of the simulation's clients are never put off.
+        var expired: [(expires: Int64, made: Int, key: RecordKey)] = []
+        for (key, record) in live.records where record.expires ?? .max <= engine { expired.append((record.expires ?? 0, record.unit, key)) }
+        for (key, counter) in live.counters where counter.expires <= engine { expired.append((counter.expires, counter.created, key)) }
+        expired.sort { ($0.expires, $0.made, $0.key.name) < ($1.expires, $1.made, $1.key.name) }
+        for (_, _, key) in expired {
             guard recordInTime([.deleted(key)]) else { return false }
         }
         return true

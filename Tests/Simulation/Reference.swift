@@ -48,6 +48,8 @@ struct Reference {
     /// What there was when each backup that is asked for was, by the request's ticket.
     var backups: [UInt64: Model] = [:]
     var completions: [UInt64: [(number: Int, serial: Int)]] = [:]
+    /// The unit that the outcome of the transaction that was carried out last rests on: what follows it does not count.
+    var outcomeRest = 0
     private var lastUnit = 0
     private var lastSerial = 0
     private(set) var published = 0
@@ -57,6 +59,9 @@ struct Reference {
     var engine: Int64 = 0
     var leaseNow: Int64 = 0
     var lastNoted: Int64 = 0
+    /// What keeps dead letters from being made in an opening.
+    var hindrance = Hindrance.none
+    private var lettersMade = 0
     private(set) var isClockDoubtful = false
     /// Engine time at which what is over may be gone: now, or with a doubtful clock the latest time at which it was not.
     var lapseTime: Int64 = 0
@@ -77,6 +82,22 @@ struct Reference {
     var cancelled: [Int: Int64] = [:]
     /// Jobs that ended at the same time, of which a queue dropped some: it is free to choose which.
     var ties: [QueueName: Tie] = [:]
+
+    /// Where there is no room for their queue, or a job's message cannot be read just then, the job dies in its place.
+    enum Hindrance {
+        case none
+        /// No queue can be made.
+        case queues
+        /// The message of the dead letter of this number cannot be read.
+        case letter(Int)
+    }
+
+    /// Whether a dead letter can be made.
+    mutating func canMakeLetter() -> Bool {
+        guard case .letter(let number) = hindrance else { return true }
+        defer { lettersMade += 1 }
+        return lettersMade != number
+    }
 
     struct Tie {
         var members: Set<Int>
@@ -158,8 +179,12 @@ struct Reference {
         at instant: EngineInstant,
         engine: Int64,
         isClockDoubtful: Bool,
-        isRestored: Bool = false
+        isRestored: Bool = false,
+        hindrance: Hindrance = .none
     ) {
+        self.hindrance = hindrance
+        lettersMade = 0
+        defer { self.hindrance = .none }
         var candidate = candidate
         candidate.learn(engine: engine)
         if isRestored { candidate.forgetSessions() }
@@ -189,15 +214,28 @@ struct Reference {
         if !isClockDoubtful { lapseTime = engine }
         knowledge.beginLife()
         live.touch(nil, at: engine)
-        for job in candidate.allJobs.filter({ $0.lease != nil }).sorted(by: { ($0.lease?.serial ?? 0) < ($1.lease?.serial ?? 0) }) {
+        noteTiesWithTransients()
+        record([.opened])
+        for job in live.allJobs.filter({ $0.lease != nil }).sorted(by: { ($0.lease?.serial ?? 0) < ($1.lease?.serial ?? 0) }) {
             if isRestored || job.lease?.endsWithProcess == true {
                 record(expiry(ofAttempt: job))
             } else {
                 live.restartLease(of: job.number)
             }
         }
-        record([.opened])
+        payOwed()
         confirm(lastUnit)
+    }
+
+    /// Where a queue kept more ended jobs than it shall, it may have dropped some for transient ones, which are gone now themselves: then it
+    /// keeps fewer than it could.
+    private mutating func noteTiesWithTransients() {
+        for (name, queue) in live.queues {
+            let ended = live.allJobs.filter { $0.state.isFinal && $0.queue == name }
+            guard ended.count > queue.keptCount, ended.contains(where: { $0.message.isTransient }) else { continue }
+            let others = ended.filter { !$0.message.isTransient }.map(\.number)
+            if !others.isEmpty { ties[name] = Tie(members: Set(others), gone: 0) }
+        }
     }
 
     /// All that is there after an opening was seen: with a doubtful clock nothing goes from now on because of its age.
@@ -212,7 +250,15 @@ struct Reference {
             let gone = tie.members.intersection(numbers).count
             ties[name] = tie.gone > gone ? Tie(members: tie.members.subtracting(numbers), gone: tie.gone - gone) : nil
         }
-        if !numbers.isEmpty { note([.dropped(numbers.sorted())]) }
+        guard !numbers.isEmpty else { return }
+        // Of those that the opening itself ended a flip may take the end, and this with it.
+        let late = isTakingUp ? numbers.filter { vouched.job($0)?.state.isFinal == false }.sorted() : []
+        note([.dropped(numbers.subtracting(late).sorted())])
+        guard !late.isEmpty else { return }
+        let unit = ModelUnit(number: durable.unit, events: [.dropped(late)], engine: durable.engine, wall: durable.wall, leaseNow: 0)
+        durable.apply(unit)
+        unvouched.append((unit, instant.boot))
+        live.apply(ModelUnit(number: live.unit, events: unit.events, engine: live.engine, wall: live.wall, leaseNow: leaseNow))
     }
 
     /// So many of these keys are gone, the oldest first.

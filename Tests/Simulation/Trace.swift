@@ -39,6 +39,7 @@ struct Trace: CustomStringConvertible {
             "enqueue \(message.name ?? "?") in \(message.queue), \(message.payload.bytes.count) B, priority \(message.priority), \(message.start), "
                 + "attempts \(message.maxAttempts.map(String.init) ?? "default"), expires \(message.expires.map { "\($0)" } ?? "never"), "
                 + "key \(message.deduplication?.key ?? "none"), group \(message.group ?? "none"), claim \(message.claim ?? "none")"
+                + message.onFinal.map { ", when \($0.when.names.joined(separator: " or ")) \(text($0.operation))" }.joined()
         case .complete(let token, let result): "complete \(job(token)), \(result?.bytes.count ?? 0) B"
         case .fail(let token, _, let retry): "fail \(job(token)), \(retry)"
         case .deadLetter(let token, _, let queue): "dead-letter \(job(token)) to \(queue?.description ?? "its queue's choice")"
@@ -50,7 +51,9 @@ struct Trace: CustomStringConvertible {
         case .forget(let id): "forget \(job(id))"
         case .put(let key, _, let expectation, let lifetime):
             "put \(key.name) (\(expectation)) for \(lifetime.map { "\($0)" } ?? "ever")"
-        case .add(let addition): "add \(addition.step) to \(addition.key.name), \(addition.amount) of \(addition.target)"
+        case .add(let addition):
+            "add \(addition.step) to \(addition.key.name), \(addition.amount) of \(addition.target)"
+                + (addition.then.isEmpty ? "" : ", then " + addition.then.map(text).joined(separator: ", "))
         case .delete(let key, let expectation): "delete \(key.name) (\(expectation))"
         }
     }

@@ -23,11 +23,13 @@ extension World {
         let names = chance(70) ? [pick(Self.queueNames) ?? Self.queueNames[0]] : Array(Self.queueNames.prefix(2))
         let priority = pick([0, 0, 7]) ?? 0, count = 1 + roll(6)
         guard let queues = try? BatchQueues(names) else { return nil }
-        var batch = MessageBatch(to: queues, priority: UInt8(priority), count: count), messages: [NewMessage] = []
+        let isTransient = usesTransients && chance(20)
+        var batch = MessageBatch(to: queues, priority: UInt8(priority), isTransient: isTransient, count: count)
+        var messages: [NewMessage] = []
         for _ in 0..<count {
             let index = roll(names.count), payload = payload(reference.takeNumber())
             payload.bytes.withUnsafeBytes { _ = batch.append($0, to: index) }
-            messages.append(NewMessage(queue: names[index], payload: payload, priority: priority))
+            messages.append(NewMessage(queue: names[index], payload: payload, priority: priority, isTransient: isTransient))
         }
         statistics.operations += count - 1
         let (ticket, request) = ticket(.publish(batch))

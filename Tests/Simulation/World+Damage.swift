@@ -59,6 +59,7 @@ extension World {
             reference = found
             try readDamaged()
         } catch let finding as Finding {
+            if trace != nil { dump() }
             throw Finding("with bits flipped at \(places): \(finding)")
         }
     }
@@ -66,7 +67,7 @@ extension World {
     /// Every payload and result is what it should be, or is refused as damaged.
     private func readDamaged() throws {
         var requests: Tickets = []
-        for job in reference.live.allJobs where !reference.isUnsure(job) {
+        for job in jobsToRead {
             guard let id = reference.knowledge.ids[job.number] else { continue }
             requests.append(ticket(.payload(id)))
             if job.state == .succeeded { requests.append(ticket(.result(id))) }

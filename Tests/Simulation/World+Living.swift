@@ -6,7 +6,7 @@ import GodwitJournal
 extension World {
     func live() throws {
         var turns = [roll(6), roll(80), roll(200)][roll(3)]
-        isTight = has(.full) && chance(7) && canBeTight
+        isTight = has(.full) && chance(usesFollowUps ? 0 : 14) && canBeTight
         isHurried = !isTight && chance(12)
         if isTight {
             // Each is followed by a look at everything.
@@ -277,7 +277,7 @@ extension World {
         if chance(50) { try seeToSpace() }
         if chance(10) { storage.capacity = storage.allocatedBytes + roll(2) * options.segmentBytes }
         let requests = makeRequests(most: 1)
-        let looks: Tickets = [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.recordKeys))]
+        let looks: Tickets = [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.allKeys))]
         for (_, request) in requests { say("t=\(boot), full disk: \(Trace(request: request, knowledge: reference.knowledge))") }
         statistics.turns += 1
         storage.phase = .append

@@ -16,7 +16,16 @@ extension World {
         storage.phase = .recovery
         if has(.flips), chance(12), boots > 0, !storage.files.isEmpty { try tryFlip() }
         while has(.openings), chance(25) {
-            if try openWithTrouble() { return try match(candidates: reference.candidates()) }
+            let told = errors.count
+            guard let trouble = try openWithTrouble() else { continue }
+            // Of what cannot be read the operator is told.
+            let hindrances: [Reference.Hindrance] =
+                switch trouble {
+                case .noRoom: [.queues]
+                case .read where errors.count > told: (0..<30).map { .letter($0) }
+                default: []
+                }
+            return try match(candidates: reference.candidates(), hindrances)
         }
         try openOnce()
         try match(candidates: reference.candidates())
@@ -51,29 +60,36 @@ extension World {
         }
     }
 
-    /// Whether it opened in spite of the trouble.
-    private func openWithTrouble() throws -> Bool {
+    /// What did not keep a store from opening.
+    private enum OvercomeTrouble { case noRoom, read, other }
+
+    /// What it opened in spite of; nil when it did not open.
+    private func openWithTrouble() throws -> OvercomeTrouble? {
         let trouble: String
+        var overcome = OvercomeTrouble.other
         switch roll(8) {
         case 0, 1, 2:
             trouble = "all calls fail from some one on"
             storage.stop(at: 1 + roll([8, 40, 160][roll(3)]))
         case 3 where has(.errors):
             trouble = "a read fails"
+            overcome = .read
             storage.fail(.read, at: 1 + roll(12))
         case 4 where has(.errors):
             trouble = "a call fails"
             storage.fail(pick([.write, .sync, .syncDirectory, .open, .create, .delete, .rename, .list, .size]) ?? .write, at: 1 + roll(4))
-        case 5 where has(.full):
+        case 5 where has(.full) && !usesFollowUps:
             trouble = "the disk is full"
+            overcome = .noRoom
             storage.capacity = 0
-        case 6 where has(.full):
+        case 6 where has(.full) && !usesFollowUps:
             trouble = "a call finds no room"
+            overcome = .noRoom
             storage.failAnyCall(at: 1 + roll(40), errno: 28)
         case 7 where has(.short):
             trouble = "short transfers"
             storage.transferLimit = 1 + roll(9_000)
-        default: return false
+        default: return nil
         }
         say("opening while \(trouble)")
         isClosed = false
@@ -84,7 +100,7 @@ extension World {
             storage.capacity = nil
             noteOpened()
             makeRoom()
-            return true
+            return overcome
         } catch {
             guard storage.hits != before else { throw Finding("the store does not open: \(error)") }
             if error.code == .storeCorrupt { throw Finding("damage is reported where a call failed (\(trouble)): \(error)") }
@@ -99,7 +115,7 @@ extension World {
             replaceStorage(with: storage.kill())
         }
         storage.phase = .recovery
-        return false
+        return nil
     }
 
     /// An opening on a full disk leaves publishes refused until there are files for them again.
@@ -110,9 +126,13 @@ extension World {
     // MARK: What is there
 
     static let recordKeys = (0..<5).map { RecordKey("record-\($0)") }
+    /// What only follow-ups put: nobody but they changes them in one transaction.
+    static let followKeys = (0..<2).map { RecordKey("followed-\($0)") }
+    static let counterKeys = (0..<3).map { RecordKey("counter-\($0)") }
+    static let allKeys = recordKeys + followKeys + counterKeys
 
     func observation() -> Tickets {
-        sessionProbes() + [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.recordKeys))]
+        sessionProbes() + [ticket(.list(JobQuery(limit: Limits.page))), ticket(.queues), ticket(.records(Self.allKeys))]
     }
 
     /// Leases that were renewed for another time than they were taken for: whether that outlives the process is not said, so their holders
@@ -138,26 +158,39 @@ extension World {
     }
 
     /// Finds which of the states that a crash may have left is there, and goes on from it.
-    func match(candidates: (base: Model, units: [ModelUnit])) throws {
-        reference = try matched(candidates)
+    func match(candidates: (base: Model, units: [ModelUnit]), _ hindrances: [Reference.Hindrance] = []) throws {
+        reference = try matched(candidates, hindrances: hindrances)
         storage.phase = .append
     }
 
-    /// - Parameter isFlipped: whether bits flipped in it, so that what was confirmed may be lost.
+    /// - Parameters:
+    ///   - isFlipped: whether bits flipped in it, so that what was confirmed may be lost.
+    ///   - hindrances: what may have kept dead letters from being made.
     func matched(
         _ candidates: (base: Model, units: [ModelUnit]),
         isRestored: Bool = false,
-        isFlipped: Bool = false
+        isFlipped: Bool = false,
+        hindrances: [Reference.Hindrance] = []
     ) throws -> Reference {
         let requests = (isRestored ? [] : renewals()) + observation()
         let replies = try ask(requests)
         guard let time = engine?.time, let isClockDoubtful = engine?.isClockDoubtful else { throw Finding("the store is not open") }
         var candidate = candidates.base, differences: [String] = []
-        for applied in 0...candidates.units.count {
-            if applied > 0 { candidate.apply(candidates.units[applied - 1]) }
+        let ways = (0...candidates.units.count).flatMap { applied in ([.none] + hindrances).map { (applied, $0) } }
+        var lastApplied = 0
+        for (applied, hindrance) in ways {
+            if applied > lastApplied { candidate.apply(candidates.units[applied - 1]) }
+            lastApplied = applied
             var trial = reference
             if isFlipped { trial.knowledge.forget(candidates.units[applied...]) }
-            trial.resume(candidate, at: instant, engine: time, isClockDoubtful: isClockDoubtful, isRestored: isRestored)
+            trial.resume(
+                candidate,
+                at: instant,
+                engine: time,
+                isClockDoubtful: isClockDoubtful,
+                isRestored: isRestored,
+                hindrance: hindrance
+            )
             trial.turn(requests, at: instant)
             do {
                 if let what = try trial.receive(all: replies) ?? lineDifference(trial) {
@@ -270,10 +303,16 @@ extension World {
         for (id, session) in reference.live.sessions { say("  model: \(id), \(session)") }
     }
 
+    /// Those that are there when they are asked for: what follows an end may have ended others, and one of them is dropped first.
+    var jobsToRead: [ModelJob] {
+        let reference = reference, overfull = overfull
+        return reference.live.allJobs.filter { !reference.isUnsure($0) && !($0.state.isFinal && overfull.contains($0.queue)) }
+    }
+
     /// Every payload and result.
     func readEverything() throws {
         var requests: Tickets = []
-        for job in reference.live.allJobs where !reference.isUnsure(job) {
+        for job in jobsToRead {
             guard let id = reference.knowledge.ids[job.number] else { continue }
             requests.append(ticket(.payload(id)))
             if job.state == .succeeded { requests.append(ticket(.result(id))) }

@@ -19,6 +19,7 @@ extension World {
     func makeRequests(most: Int) -> Tickets {
         let count = most == 1 ? 1 : roll(most + 1)
         if !reference.ties.isEmpty, most > 1 { return [ticket(.list(JobQuery(limit: Limits.page)))] }
+        isAlone = count == 1
         return (0..<count).compactMap { _ in
             guard let request = makeNumberedRequest() else { return nil }
             statistics.operations += 1
@@ -45,14 +46,16 @@ extension World {
         case 63..<69: return commitInSession()
         case 69..<73: return renew()
         case 73..<80: return change()
-        case 80..<83: return .commit([Transaction(record())])
-        case 83..<85: return .records([pick(Self.recordKeys) ?? Self.recordKeys[0]])
+        case 80..<83: return .commit([Transaction(usesFollowUps && chance(60) ? step() : record())])
+        case 83..<85: return .records([pick(usesFollowUps ? Self.allKeys : Self.recordKeys) ?? Self.recordKeys[0]])
         case 85..<90: return read()
         case 90: return isTight ? nil : .list(JobQuery(limit: Limits.page))
         case 91: return .queues
         case 92, 93: return configure()
         case 94: return existing.map { .pause($0, chance(50)) }
-        case 95: return chance(60) ? .purge(queue) : nil
+        case 95:
+            let name = queue
+            return chance(60) && canEndAll(of: name) ? .purge(name) : nil
         case 96: return delete()
         case 97: return isTight ? nil : .closeHolder(HolderID("holder-\(roll(4))"))
         case 98: return isTight || backup != nil || chance(50) ? .check : .backup
@@ -66,7 +69,13 @@ extension World {
         let name = queue
         // On a full disk there may be no room to make a dead letter queue anew.
         let isNeeded = reference.live.queues.values.contains { $0.settings.deadLetterQueue == name.description }
-        return chance(40) && !(isTight && isNeeded) ? .delete(name, purging: chance(50)) : nil
+        return chance(40) && !(isTight && isNeeded) && canEndAll(of: name) ? .delete(name, purging: chance(50)) : nil
+    }
+
+    /// When what follows the end of purged jobs is done depends on when they are met, which is not said.
+    func canEndAll(of name: QueueName) -> Bool {
+        guard usesFollowUps else { return true }
+        return isAlone && !reference.live.allJobs.contains { $0.queue == name && !$0.state.isFinal && !$0.message.onFinal.isEmpty }
     }
 
     private var existing: QueueName? { pick(reference.live.queues.keys.sorted()) }
@@ -103,6 +112,11 @@ extension World {
         message.maxAttempts = chance(70) ? 1 + roll(4) : nil
         if chance(25) { message.group = "group-\(roll(3))" }
         if chance(10) { message.claim = "claim-\(roll(3))" }
+        if usesFollowUps, chance(25) { message.onFinal = (0...roll(2)).map { _ in FollowUp(followUp(), when: states()) } }
+        // Neither a key nor a group nor a claim may outlive it.
+        if usesTransients, deduplication == nil, message.group == nil, message.claim == nil, message.onFinal.isEmpty {
+            message.isTransient = chance(30)
+        }
         // What takes too long with attempts left is retried when the engine chooses to: jobs of this queue leave no dead letters, which
         // would have other attempts.
         if queue == Self.queueNames[2], chance(12) {
@@ -245,13 +259,13 @@ extension World {
         return pick(jobs).flatMap { reference.knowledge.ids[$0] }
     }
 
-    /// Queues that may drop ended jobs at the next turn: time may end some more before.
-    private var overfull: Set<QueueName> {
+    /// Queues that may drop ended jobs at the next turn: time may end some more before, and what follows ends any.
+    var overfull: Set<QueueName> {
         let jobs = reference.live.allJobs
-        let count = jobs.count { $0.state.isFinal || $0.lease != nil || $0.expires != nil }
+        let count = jobs.count { usesFollowUps || $0.state.isFinal || $0.lease != nil || $0.expires != nil }
         guard reference.live.queues.values.contains(where: { $0.keptCount < count }) else { return [] }
         var ended: [QueueName: Int] = [:]
-        for job in jobs where job.state.isFinal || job.lease != nil || job.expires != nil {
+        for job in jobs where usesFollowUps || job.state.isFinal || job.lease != nil || job.expires != nil {
             ended[job.queue, default: 0] += 1
         }
         return Set(ended.filter { $0.value > reference.live.queues[$0.key]?.keptCount ?? 0 }.keys)
@@ -302,7 +316,7 @@ extension World {
         for _ in 0...roll(4) {
             switch roll(6) {
             case 0, 1, 2: if let message = message() { operations.append(.enqueue(message)) }
-            case 3: operations.append(record())
+            case 3: operations.append(usesFollowUps && chance(60) ? step() : record())
             case 4: if let settlement = settlement() { operations.append(settlement) }
             default: if let id = job({ $0.message.timeout == nil }) { operations.append(chance(50) ? .cancel(id) : .retry(id)) }
             }

@@ -40,6 +40,12 @@ final class World {
     /// Whether segments come and go quickly in this life: much is published in batches and ended again, files are seen to all the time, and
     /// syncs and readers come late.
     var isHurried = false
+    /// Whether clients count steps, and say what follows jobs' ends: not in the same runs as full disks, on which what follows waits for room.
+    let usesFollowUps: Bool
+    /// Whether some messages are transient.
+    let usesTransients: Bool
+    /// Whether the request that is made is the only one of its turn.
+    var isAlone = false
     /// The one queue that calls wait for in this life.
     var waitQueue = 0
 
@@ -61,6 +67,8 @@ final class World {
         var options = EngineOptions()
         options.segmentBytes = [32, 64, 128][Int(random.next() % 3)] << 10
         options.logger = errors.logger
+        usesFollowUps = random.next() % 2 == 0
+        usesTransients = random.next() % 2 == 0
         let generator = Mutex(SplitMix64(seed: random.next()))
         options.random = { generator.withLock { $0.next() } }
         self.options = options
