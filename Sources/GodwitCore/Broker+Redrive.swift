@@ -22,10 +22,13 @@ package struct RedriveQuery: Sendable {
 package struct RedrivePage: Sendable, Hashable {
     /// How many jobs got another chance.
     package var redriven: Int
+    /// How many stay where they are, because the queue that they came from is gone, say: redriving one alone tells why.
+    package var refused: Int
     package var next: String?
 
-    package init(redriven: Int, next: String?) {
+    package init(redriven: Int, refused: Int, next: String?) {
         self.redriven = redriven
+        self.refused = refused
         self.next = next
     }
 }
@@ -50,27 +53,34 @@ extension Broker {
         let found = try await list(page)
         // Told by its place, not by its time: clocks are set back, and imported jobs are as old as they were.
         let end = page.end ?? found.end
-        let outcomes = try await commit(found.jobs.filter { $0.isDeadLetter(query.reason) }.map { Transaction(.redrive($0.id)) })
-        var redriven = 0
+        let letters = found.jobs.filter { $0.isDeadLetter(in: query.queue, query.reason) }
+        let outcomes = try await commit(letters.map { Transaction(.redrive($0.id)) })
+        var redriven = 0, refused = 0
         for outcome in outcomes {
             switch outcome {
             case .committed: redriven += 1
             case .aborted(_, let error):
+                switch error.code {
                 // Somebody else was faster, or its dead letter is elsewhere.
-                guard [.wrongState, .jobForgotten].contains(error.code) else { throw error }
+                case .wrongState, .jobForgotten: break
+                // It alone cannot go back, which keeps no other one from it.
+                case .queueNotFound, .tooLarge, .invalidArgument: refused += 1
+                default: throw error
+                }
             }
         }
-        return RedrivePage(redriven: redriven, next: found.next.map { "\(end).\($0)" })
+        return RedrivePage(redriven: redriven, refused: refused, next: found.next.map { "\(end).\($0)" })
     }
 }
 
 extension JobSnapshot {
-    /// Whether it may be redriven, as far as its snapshot tells, and died of this the last time.
-    fileprivate func isDeadLetter(_ reason: DeathReason?) -> Bool {
+    /// Whether it may be redriven, as far as its snapshot tells, and died of this the last time. One that was given another chance in the
+    /// queue in which it died still has its history, and is none any more.
+    fileprivate func isDeadLetter(in queue: QueueName, _ reason: DeathReason?) -> Bool {
         let died: DeathReason?
         switch state {
         case .failed, .expired: died = self.reason
-        case .queued, .scheduled, .retrying: died = deaths.first?.reason
+        case .queued, .scheduled, .retrying: died = deaths.first.flatMap { $0.queue == queue ? nil : $0.reason }
         case .running, .succeeded, .cancelled: died = nil
         }
         return died != nil && (reason == nil || died == reason)

@@ -110,6 +110,7 @@ struct QueueController: Sendable {
         return .json { json in
             json.object { json in
                 json.member("redriven", page.redriven)
+                json.member("refused", page.refused)
                 json.member("next_cursor", page.next)
             }
         }

@@ -120,7 +120,9 @@ extension Reference {
         case .redrive(let id):
             let job = try find(id)
             if job.state == .failed || job.state == .expired { return try retry(job) }
-            guard job.isWaiting, !isTouched(job), let origin = job.deaths.first?.queue else { throw Refusal(.wrongState) }
+            guard job.isWaiting, !isTouched(job), let origin = job.deaths.first?.queue, origin != job.queue else {
+                throw Refusal(.wrongState)
+            }
             guard let queue = live.queues[origin] else { throw Refusal(.queueNotFound) }
             let letter = copy(of: job, to: origin, deaths: job.deaths, origin: nil)
             guard case .copied(_, let number, _, _, _) = letter else { preconditionFailure("what a copy is") }

@@ -63,13 +63,23 @@ extension QueueCommand {
 
         func run() async throws {
             try await store.withStore { store in
-                var redriven = 0, cursor: String?
+                var redriven = 0, refused = 0, cursor: String?
                 repeat {
                     let page = try await store.redrive(queue: queue, name: name, reason: reason, cursor: cursor)
                     redriven += page.redriven
+                    refused += page.refused
                     cursor = page.next
                 } while cursor != nil
-                try Output.line(output.json ? JSONWriter.text { json in json.object { $0.member("redriven", redriven) } } : "\(redriven)")
+                if refused > 0 {
+                    Output.message("\(refused) dead letters of \(queue) stay where they are: godwit redrive JOB says of each one why")
+                }
+                let json = JSONWriter.text { json in
+                    json.object {
+                        $0.member("redriven", redriven)
+                        $0.member("refused", refused)
+                    }
+                }
+                try Output.line(output.json ? json : "\(redriven)")
             }
         }
     }

@@ -143,13 +143,18 @@ struct Store: Sendable {
     }
 
     /// Redrives a page of a queue's dead letters.
-    func redrive(queue: String, name: String?, reason: String?, cursor: String?) async throws -> (redriven: Int, next: String?) {
+    func redrive(
+        queue: String,
+        name: String?,
+        reason: String?,
+        cursor: String?
+    ) async throws -> (redriven: Int, refused: Int, next: String?) {
         var request = StoreRequest(.post, ["v1", "queues", queue, "redrive"])
         if let name { request.query.append(("name", name)) }
         if let reason { request.query.append(("reason", reason)) }
         if let cursor { request.query.append(("cursor", cursor)) }
         let page = try await json(request)
-        return (page["redriven"]?.integer ?? 0, page["next_cursor"]?.string)
+        return (page["redriven"]?.integer ?? 0, page["refused"]?.integer ?? 0, page["next_cursor"]?.string)
     }
 
     enum QueueAction: String { case purge, pause, resume }

@@ -263,7 +263,7 @@ extension EngineCore {
         case (.failed, _), (.expired, _): return try decideRetry(job)
         case (.queued, .unfinished(let entry)), (.scheduled, .unfinished(let entry)), (.retrying, .unfinished(let entry)):
             guard draft.state(of: sequence) == nil, let message = readMessage(sequence, entry),
-                let origin = message.stored.deaths.first?.queue
+                let origin = message.stored.deaths.first?.queue, origin != state.queues.at(entry.pointee.queue).pointee.name
             else { break }
             guard let number = state.queues.numbers[origin] else { throw .queueNotFound(origin.description) }
             let letter = copy(message.newMessage(to: origin), into: number, deaths: message.stored.deaths, origin: nil)
