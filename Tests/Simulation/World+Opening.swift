@@ -71,7 +71,8 @@ extension World {
         case 0, 1, 2:
             trouble = "all calls fail from some one on"
             storage.stop(at: 1 + roll([8, 40, 160][roll(3)]))
-        case 3 where has(.errors):
+        // What follows an end and cannot be read just then is owed until the store is opened again.
+        case 3 where has(.errors) && !usesFollowUps:
             trouble = "a read fails"
             overcome = .read
             storage.fail(.read, at: 1 + roll(12))
