@@ -15,7 +15,8 @@ extension World {
         var addition = Addition(
             key: Self.counterKeys[index],
             step: "step-\(roll(8))",
-            amount: pick([1, 1, 1, 2, 0]) ?? 1,
+            // One that counts nothing leaves no trace by which two states that a crash may have left could be told apart.
+            amount: pick([1, 1, 1, 2]) ?? 1,
             target: 1 + roll(5),
             lifetime: index == 2 ? .milliseconds(1) : .seconds(3_650 * 86_400)
         )
