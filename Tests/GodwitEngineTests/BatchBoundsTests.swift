@@ -85,6 +85,58 @@ struct BatchBoundsTests {
         #expect(try await store.lease(10).map(\.job.id) == ids)
     }
 
+    @Test("a batch ends no more jobs for its own than it brings, or than a transaction may")
+    func mostDropped() async throws {
+        let store = try await Fixture()
+        try await publish(store, Limits.drops + 20)
+        try await store.configure {
+            $0.maxJobs = 10
+            $0.overflow = .dropOldest
+        }
+        _ = await expectError(.busy) { try await publish(store, 1) }
+        let status = try await store.status()
+        #expect(status.counts.queued == Limits.drops + 20 && status.totals.dropped == 0)
+        try await store.configure {
+            $0.maxJobs = 30
+            $0.overflow = .dropOldest
+        }
+        try await publish(store, 10)
+        #expect(try await store.status().totals.dropped == Limits.drops)
+    }
+
+    @Test("a batch for which more dead letters would be left behind than fit a segment is refused before any of them is read")
+    func tooManyLetters() throws {
+        let storage = MemoryStorage(), clock = ManualClock(start: Fixture.start)
+        var core = try Core.open(storage, clock, segmentBytes: 64 << 10)
+        func answer(_ command: Command) throws -> Answer? {
+            core.turn([(1, command)], at: clock.now())
+            if let sync = core.beginSync() {
+                try sync.run()
+                core.endSync(sync, failure: nil)
+            }
+            Core.maintain(&core)
+            return core.takeAnswers().first?.1
+        }
+        var settings = QueueSettings()
+        (settings.maxJobs, settings.overflow, settings.deadLetterQueue) = (8, .dropOldest, "dead")
+        _ = try answer(.configure(.name("dead"), QueueSettings(), .anything))
+        _ = try answer(.configure(.work, settings, .anything))
+        for _ in 0..<8 { _ = try answer(Core.publish { $0.payload = Content(Bytes([UInt8](repeating: 120, count: 10_000))) }) }
+        func batch(_ count: Int) -> Command {
+            var batch = MessageBatch(to: BatchQueues(.work))
+            for _ in 0..<count { _ = Array("new".utf8).withUnsafeBytes { batch.append($0) } }
+            return .publishBatch(batch)
+        }
+        core.draft.letterBytes = 0
+        guard case .refused(let error)? = try answer(batch(8)) else { return fail("it was taken") }
+        #expect(error.code == .tooLarge)
+        let read = core.draft.letterBytes
+        #expect(read == 0)
+        guard case .published? = try answer(batch(4)) else { return fail("it was refused") }
+        let number = try #require(core.state.queues.numbers[.name("dead")]), letters = core.state.queues.at(number).pointee.counts.queued
+        #expect(letters == 4)
+    }
+
     @Test("what is dropped for a batch and the batch are one: on a full disk neither happens")
     func fullDisk() throws {
         let storage = MemoryStorage(), clock = ManualClock(start: Fixture.start)

@@ -26,8 +26,11 @@ extension EngineCore {
         if Self.hasRoom(queue, for: load.messages, load.bytes) { return nil }
         if settings.overflow == .dropOldest { try openDeadLetterQueue(of: load.queue) }
         var dropped = 0, droppedBytes = 0
+        // As many as it brings, or as a transaction may end.
+        let mostDropped = max(load.messages, Limits.drops)
         while !Self.hasRoom(queue, for: load.messages - dropped, load.bytes - droppedBytes) {
-            guard settings.overflow == .dropOldest, let victim = state.takeOldest(of: load.queue, upTo: priority) else {
+            guard settings.overflow == .dropOldest, dropped < mostDropped, let victim = state.takeOldest(of: load.queue, upTo: priority)
+            else {
                 queue.pointee.totals.refused += 1
                 return .busy(
                     "the queue \(queue.pointee.name) is full: try again later",
@@ -45,6 +48,11 @@ extension EngineCore {
     /// - Parameter bytes: what the batch's records take.
     mutating func drop(_ victims: [Victim], reserving bytes: Int) throws(JournalError) {
         draft.begin(nextSequence: state.nextSequence)
+        // Letters that are too much together are not read to find that out.
+        let least = victims.reduce(0) { bytes, victim in
+            bytes + (state.unfinishedJob(victim.job.sequence).map { leastLetterBytes($0) } ?? 0)
+        }
+        guard least <= journal.maximumReservation else { throw .tooLarge(bytes: least, limit: journal.maximumReservation) }
         for victim in victims {
             guard let entry = state.unfinishedJob(victim.job.sequence) else { continue }
             draft.changes += die(droppedAttempt(victim.job.sequence, entry), entry, .dropped)
