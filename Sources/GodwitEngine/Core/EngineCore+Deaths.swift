@@ -101,6 +101,9 @@ extension EngineCore {
     /// The same for the end of a job's attempt.
     func purposeOfFailure(_ entry: Entry) -> Journal.Purpose { exhaustion(of: entry) == nil ? .settle : purposeOfDeath(entry) }
 
+    /// The same for a job that its holder gives back without an attempt being counted.
+    func purposeOfRelease(_ entry: Entry) -> Journal.Purpose { isDeliveredOut(entry) ? purposeOfDeath(entry) : .settle }
+
     // MARK: Dead letters
 
     /// Sees to it that the queue is there that an operation may send a dead letter to, or back to. Without room for it dead letters stay in place.

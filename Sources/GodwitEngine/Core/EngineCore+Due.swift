@@ -14,7 +14,7 @@ extension EngineCore {
     mutating func recordDue() throws(JournalError) {
         hasMoreDue = false
         letterBudget = Self.turnBytes
-        lacksRoomForLetters = false
+        try takeUpPostponed()
         try releaseLeasesOfClosed()
         try expireLeases()
         try makeDueJobsReady(onWall: false)
@@ -27,16 +27,13 @@ extension EngineCore {
         try recordOwed()
         try reserveNumbers()
         try recordClockIfDue()
-        guard lacksRoomForLetters else { return }
-        hasMoreDue = false
-        dueBlockedUntil = instant.boot + Self.noSpaceDelay
+        if !postponed.isEmpty, !postponed.lackRoom { hasMoreDue = true }
     }
 
     // MARK: Leases
 
     private mutating func expireLeases() throws(JournalError) {
-        var budget = Self.dueLimit, postponed: [UInt32] = []
-        defer { for place in postponed { state.setTimer(place) } }
+        var budget = Self.dueLimit
         while let timer = state.leaseTimers.first, timer.time <= state.leaseNow {
             guard budget > 0, letterBudget > 0 else { return hasMoreDue = true }
             budget -= 1
@@ -49,8 +46,8 @@ extension EngineCore {
                 state.setTimer(place)
                 continue
             }
-            do { if try !end(lease) { postponed.append(place) } } catch {
-                postponed.append(place)
+            do { if try !end(lease) { postponed.leases.append(place) } } catch {
+                state.setTimer(place)
                 throw error
             }
         }
@@ -71,25 +68,7 @@ extension EngineCore {
         } else {
             changes = expired(lease.sequence, entry)
         }
-        letterBudget -= draft.letterBytes
         return try recordDeath(changes, for: purpose)
-    }
-
-    /// Whether a large dead letter may have room; one that has none waits for some, and what brings less goes on.
-    private mutating func hasRoom(for purpose: Journal.Purpose) -> Bool {
-        guard purpose == .settleWithPayload, journal.refuses(purpose), !journal.refuses(.settle) else { return true }
-        lacksRoomForLetters = true
-        return false
-    }
-
-    /// Records a death; answers whether it had room, unless nothing has any.
-    private mutating func recordDeath(_ changes: [Change], for purpose: Journal.Purpose) throws(JournalError) -> Bool {
-        do throws(JournalError) { try record(changes, for: purpose) } catch {
-            guard error == .noSpace, purpose == .settleWithPayload, !journal.refuses(.settle) else { throw error }
-            lacksRoomForLetters = true
-            return false
-        }
-        return true
     }
 
     /// After an opening: leases of those who died with the process end, all others get their full time again. None is left of a backup's:
@@ -163,10 +142,9 @@ extension EngineCore {
     }
 
     private mutating func expireJobs() throws(JournalError) {
-        var budget = Self.dueLimit, postponed: [Timer] = []
-        defer { for timer in postponed { state.expiries.insert(timer.time, timer.subject) } }
+        var budget = Self.dueLimit
         // Where large dead letters have no room, each job is looked at by itself.
-        var most = journal.refuses(.settleWithPayload) ? 1 : Self.dueBatch
+        var most = postponed.lackRoom || journal.refuses(.settleWithPayload) ? 1 : Self.dueBatch
         while let first = state.expiries.first, first.time <= now.engine {
             guard budget > 0, letterBudget > 0 else { return hasMoreDue = true }
             var purpose = Journal.Purpose.settle
@@ -186,24 +164,28 @@ extension EngineCore {
                 if purposeOfDeath(entry) == .settleWithPayload { purpose = .settleWithPayload }
                 guard most > 1 || hasRoom(for: purpose) else {
                     purpose = .settle
-                    postponed.append(timer)
+                    postponed.expiries.append(timer)
                     continue
                 }
                 sequences.append(timer.subject)
                 timers.append(timer)
                 if let letter = deadLetter(timer.subject, entry, .expired) { letters.append(letter) }
             }
-            letterBudget -= draft.letterBytes
             guard !sequences.isEmpty else { continue }
             do throws(JournalError) {
                 // Many small ones are large together.
                 if draft.letterBytes > Draft.smallPayload { purpose = .settleWithPayload }
                 if try recordDeath(letters + [.expired(sequences)], for: purpose) { continue }
             } catch {
-                postponed += timers
+                for timer in timers { state.expiries.insert(timer.time, timer.subject) }
                 throw error
             }
-            if most == 1 { postponed += timers } else { for timer in timers { state.expiries.insert(timer.time, timer.subject) } }
+            if most == 1 {
+                postponed.expiries += timers
+            } else {
+                for timer in timers { state.expiries.insert(timer.time, timer.subject) }
+                budget += timers.count
+            }
             most = 1
         }
     }

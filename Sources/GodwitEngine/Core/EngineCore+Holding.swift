@@ -63,14 +63,24 @@ extension EngineCore {
     /// Gives back what closed holders had. Without room on the disk that goes on when there is some: nobody else would end a lease for life.
     mutating func releaseLeasesOfClosed() throws(JournalError) {
         while let holder = closing.first {
+            var waiting: [LeaseName] = []
             for place in state.leases.places(of: holder.id) where state.leases[place].fencing < holder.end {
-                let sequence = state.leases[place].sequence
-                guard let entry = state.unfinishedJob(sequence) else { continue }
-                try openDeadLetterQueue(of: entry.pointee.queue)
-                draft.begin(nextSequence: state.nextSequence)
-                try record(released(Release(sequence: sequence, isCounted: false), entry).0, for: .settle)
+                let lease = state.leases[place]
+                guard let entry = state.unfinishedJob(lease.sequence) else { continue }
+                if try !giveBack(lease.sequence, entry) { waiting.append(LeaseName(sequence: lease.sequence, fencing: lease.fencing)) }
             }
+            postponed.releases += waiting
             closing.removeFirst()
         }
+    }
+
+    /// Gives back a job that a closed holder had.
+    /// - Returns: false when it has been delivered too often, and its large dead letter has no room: the holders' others may have some.
+    mutating func giveBack(_ sequence: UInt64, _ entry: Entry) throws(JournalError) -> Bool {
+        try openDeadLetterQueue(of: entry.pointee.queue)
+        let purpose = purposeOfRelease(entry)
+        guard hasRoom(for: purpose) else { return false }
+        draft.begin(nextSequence: state.nextSequence)
+        return try recordDeath(released(Release(sequence: sequence, isCounted: false), entry).0, for: purpose)
     }
 }

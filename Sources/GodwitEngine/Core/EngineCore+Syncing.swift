@@ -79,6 +79,7 @@ extension EngineCore {
             return rest
         }
         if hasMoreDue || isOwing || !closing.isEmpty { return 0 }
+        if !postponed.isEmpty { within((postponed.retry ?? instant.boot) - instant.boot) }
         if state.leases.count > 0 {
             within(500)
             if let timer = state.leaseTimers.first { within(timer.time - state.leaseNow) }

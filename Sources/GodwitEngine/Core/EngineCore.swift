@@ -82,8 +82,8 @@ struct EngineCore: ~Copyable {
     var hasMoreDue = false
     /// How many bytes of dead letters this turn may still bring for what is due.
     var letterBudget = 0
-    /// Whether a large dead letter waits for room on the disk.
-    var lacksRoomForLetters = false
+    /// What of it waits for room on the disk for a large dead letter.
+    var postponed = PostponedDeaths()
     var nextCancelSweep: Int64 = 0
     /// Why publishes are refused though their queue has room, and when that is looked at again, in time since boot.
     var watermark: String?
