@@ -48,11 +48,6 @@ extension EngineCore {
     /// - Parameter bytes: what the batch's records take.
     mutating func drop(_ victims: [Victim], reserving bytes: Int) throws(JournalError) {
         draft.begin(nextSequence: state.nextSequence)
-        // Letters that are too much together are not read to find that out.
-        let least = victims.reduce(0) { bytes, victim in
-            bytes + (state.unfinishedJob(victim.job.sequence).map { leastLetterBytes($0) } ?? 0)
-        }
-        guard least <= journal.maximumReservation else { throw .tooLarge(bytes: least, limit: journal.maximumReservation) }
         for victim in victims {
             guard let entry = state.unfinishedJob(victim.job.sequence) else { continue }
             draft.changes += die(droppedAttempt(victim.job.sequence, entry), entry, .dropped)

@@ -150,17 +150,6 @@ extension EngineCore {
         return try? QueueName(text)
     }
 
-    /// Where a queue's dead letters go; nil when the dead stay in their place.
-    private func letterQueue(of queue: UInt32) -> UInt32? {
-        guard let name = deadLetterQueue(of: queue), let number = state.queues.numbers[name], number != queue else { return nil }
-        return number
-    }
-
-    /// How much of what a job is its dead letter has at least, as far as that is known without reading it.
-    func leastLetterBytes(_ entry: Entry) -> Int {
-        letterQueue(of: entry.pointee.queue) == nil || entry.pointee.flags.contains(.hasFollowUps) ? 0 : Int(entry.pointee.size)
-    }
-
     /// The message that a job leaves when it dies; nil when it is kept in its place alone.
     mutating func deadLetter(_ sequence: UInt64, _ entry: Entry, _ reason: DeathReason, to target: QueueName? = nil) -> Change? {
         guard let name = target ?? deadLetterQueue(of: entry.pointee.queue), let number = state.queues.numbers[name],
