@@ -116,6 +116,7 @@ extension Journal {
     mutating func roll(to next: ReadySegment) {
         if isUnsynced { unsyncedFiles.append(segment.file) }
         isUnsynced = false
+        hasRolled = true
         take(next)
     }
 

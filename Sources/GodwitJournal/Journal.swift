@@ -61,6 +61,8 @@ package struct Journal: ~Copyable, Sendable {
     /// An opening on a full disk made a segment of one of the reserve's: what that was kept for is in the current segment then.
     var hasSpentReserve = false
     var isMaintaining = false
+    /// Whether it has gone on in another segment since it was opened.
+    package internal(set) var hasRolled = false
     let pins = PinTable()
 
     // Checkpoints.

@@ -149,7 +149,12 @@ class FullDisk:
             confirmed[answer.json["id"]] = name
             if number % 40 == 0:
                 later.add(answer.json["id"])
+        eventually(self.has_reserve, 10, 0.05, "what is kept for a full disk")
         return later
+
+    def has_reserve(self):
+        """Whether the store has set aside the two segments that are for those who end something, and for emptying others."""
+        return self.web.get("/v1/inspect").json["spare_bytes"] >= 2 * 64 * MIB
 
     def await_room(self, confirmed):
         def is_taken():

@@ -23,9 +23,10 @@ struct EngineThread: ~Copyable {
     /// Time since boot at which it is looked next whether a segment can be given back.
     private var looksForSpaceAt: Int64 = .min
     private static let spaceInterval: Int64 = 50
-    /// Time since boot before which no file is made: not just after the opening, for who only looks in needs none, and not just after a
-    /// failure, on a full disk, say.
+    /// Time since boot before which no file is made: not just after the opening, for who only looks in needs none (who fills a segment does),
+    /// and not just after a failure, on a full disk, say.
     private var createsFrom: Int64
+    private var mayOnlyLookIn = true
     private static let firstCreationDelay: Int64 = 1_000
     private static let creationDelay: Int64 = 5_000
 
@@ -80,7 +81,10 @@ struct EngineThread: ~Copyable {
         if let maintenance = batch.maintenance {
             isMaintaining = false
             core.journal.endMaintenance(maintenance)
-            if maintenance.failure != nil { createsFrom = clock.now().boot + Self.creationDelay }
+            if maintenance.failure != nil {
+                createsFrom = clock.now().boot + Self.creationDelay
+                mayOnlyLookIn = false
+            }
         }
         if let (work, failure) = batch.checkpoint {
             isCheckpointing = false
@@ -207,6 +211,10 @@ struct EngineThread: ~Copyable {
     /// Has the journal's files seen to, away from this thread.
     private mutating func maintain() {
         guard !isMaintaining else { return }
+        if mayOnlyLookIn, core.journal.hasRolled {
+            mayOnlyLookIn = false
+            createsFrom = min(createsFrom, clock.now().boot)
+        }
         guard let maintenance = core.journal.beginMaintenance(mayCreate: clock.now().boot >= createsFrom) else { return }
         isMaintaining = true
         let inbox = inbox, logger = logger
