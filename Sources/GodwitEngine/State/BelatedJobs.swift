@@ -10,14 +10,12 @@ struct BelatedJobs {
 
     /// In the order of their times; none is empty.
     private var lines = Deque<Line>()
-    /// How many with this number have left: of what stands there twice, the first.
-    private var left: [UInt64: Int] = [:]
-    private var leftCount = 0
+    private var left = Departures()
 
     /// How many stand here, those that left included.
     private(set) var total = 0
     /// How many are kept.
-    var count: Int { total - leftCount }
+    var count: Int { total - left.count }
     var lineCount: Int { lines.count }
     /// When the oldest that is kept ended.
     var oldestEnd: Int64? { lines.first?.ended }
@@ -36,14 +34,9 @@ struct BelatedJobs {
     /// A job leaves.
     mutating func remove(_ sequence: UInt64) {
         if left.isEmpty, first == sequence { return takeFirst() }
-        left[sequence, default: 0] += 1
-        leftCount += 1
-        while let first, let count = left[first] {
-            left[first] = count > 1 ? count - 1 : nil
-            leftCount -= 1
-            takeFirst()
-        }
-        if leftCount > 1_024, leftCount > total / 2 { compact() }
+        left.add(sequence)
+        while let first, left.take(first) { takeFirst() }
+        if left.areMost(of: total) { compact() }
     }
 
     /// Visits those that are kept, in the order of their ends, until `body` says that it is enough.
@@ -51,7 +44,7 @@ struct BelatedJobs {
         var passed: [UInt64: Int] = [:], goesOn = true
         for line in lines where goesOn {
             try line.numbers.forEach { sequence in
-                if !left.isEmpty, let gone = left[sequence], passed[sequence, default: 0] < gone {
+                if !left.isEmpty, passed[sequence, default: 0] < left[sequence] {
                     passed[sequence, default: 0] += 1
                     return true
                 }

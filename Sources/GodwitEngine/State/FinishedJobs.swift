@@ -30,16 +30,15 @@ struct FinishedJobs {
     /// How many of the first chunk are gone.
     private var taken = 0
     private var lineCount = 0
-    /// How many of the line's elements with this number have left.
-    private var left: [UInt64: Int] = [:]
-    private var leftCount = 0
+    /// Who of the line has left.
+    private var left = Departures()
     private var belated = BelatedJobs()
 
     /// How many stand here, those that left out of their turn included.
     var total: Int { lineCount + belated.total }
     var belatedLines: Int { belated.lineCount }
     /// How many are kept.
-    var count: Int { lineCount - leftCount + belated.count }
+    var count: Int { lineCount - left.count + belated.count }
 
     /// - Parameter kept: milliseconds for which it is kept.
     /// - Returns: whether it is belated: ``remove(_:isBelated:)`` wants to know.
@@ -71,14 +70,9 @@ struct FinishedJobs {
             belated.remove(sequence)
         } else {
             if left.isEmpty, first == sequence { return takeFirst() }
-            left[sequence, default: 0] += 1
-            leftCount += 1
-            while let first, let count = left[first] {
-                left[first] = count > 1 ? count - 1 : nil
-                leftCount -= 1
-                takeFirst()
-            }
-            if leftCount > 1_024, leftCount > lineCount / 2 { compact() }
+            left.add(sequence)
+            while let first, left.take(first) { takeFirst() }
+            if left.areMost(of: lineCount) { compact() }
         }
     }
 
@@ -159,7 +153,7 @@ struct FinishedJobs {
         for chunk in chunks {
             for index in skip..<chunk.numbers.count {
                 let sequence = chunk.numbers[index]
-                if !left.isEmpty, let gone = left[sequence], passed[sequence, default: 0] < gone {
+                if !left.isEmpty, passed[sequence, default: 0] < left[sequence] {
                     passed[sequence, default: 0] += 1
                     continue
                 }
@@ -178,8 +172,7 @@ struct FinishedJobs {
         chunks = kept.chunks
         taken = 0
         lineCount = kept.lineCount
-        left = [:]
-        leftCount = 0
+        left = Departures()
     }
 
     /// The bytes that they take.
