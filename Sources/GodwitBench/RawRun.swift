@@ -40,6 +40,7 @@ struct RawRun: Sendable {
         var body = RawBody(size: plan.size, seed: MonotonicTime.now &+ UInt64(number))
         let meter = meters.confirmed, isPaced = plan.rate != nil
         while !stop.isSet, let (jobs, wait) = pace.takeAtOnce(most) {
+            // The pace itself: the next message is due then.
             if wait > 0 { Thread.sleep(forTimeInterval: Double(wait) / 1e9) }
             try underWay.begin()
             let now = MonotonicTime.now

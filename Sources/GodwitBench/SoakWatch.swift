@@ -29,7 +29,8 @@ package struct SoakBound: Sendable {
     package var megabytes = 0.0, bound = 0.0
     package var worst = 0.0, worstBound = 0.0
 
-    package var isKept: Bool { worst <= worstBound }
+    /// One that was never looked at is not kept.
+    package var isKept: Bool { worstBound > 0 && worst <= worstBound }
 
     mutating func note(_ bytes: Int, _ bound: Int, counts: Bool) {
         megabytes = Double(bytes) / 1e6
@@ -83,7 +84,7 @@ final class SoakWatch: Sendable {
     func run(_ progress: @Sendable (SoakReport) -> Void) async throws {
         var looks = 0
         while !Task.isCancelled {
-            // How often it is looked.
+            // What a store takes cannot be waited for: it is looked at so often.
             try await Task.sleep(for: .milliseconds(100))
             try await look()
             looks += 1

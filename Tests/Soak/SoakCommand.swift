@@ -7,16 +7,19 @@ import Logging
 struct SoakCommand {
     static func main() async throws {
         let words = CommandLine.arguments.dropFirst().map { $0 }
-        func number(_ index: Int, _ standard: Int) -> Int { words.count > index ? Int(words[index]) ?? standard : standard }
-        guard let folder = words.first else {
-            print("usage: soak FOLDER [MESSAGES [RATE [BYTES]]]")
-            exit(64)
+        guard let folder = words.first, words.count <= 4 else { refuse("a folder, and at most three numbers behind it") }
+        func number(_ index: Int, _ name: String, _ range: ClosedRange<Int>, _ standard: Int) -> Int {
+            guard words.count > index else { return standard }
+            guard let value = Int(words[index]), range.contains(value) else {
+                refuse("\(name) must be \(range.lowerBound) to \(range.upperBound)")
+            }
+            return value
         }
         let logger = Logger(label: "soak") { StreamLogHandler.standardError(label: $0) }
         let soak = Soak(
-            messages: number(1, 50_000_000),
-            size: number(3, 1_024),
-            rate: Double(number(2, 200_000)),
+            messages: number(1, "MESSAGES", 1_000...1_000_000_000, 50_000_000),
+            size: number(3, "BYTES", 8...(1 << 20), 1_024),
+            rate: Double(number(2, "RATE", 1_000...10_000_000, 200_000)),
             folder: folder,
             logger: logger
         )
@@ -28,6 +31,11 @@ struct SoakCommand {
         let isGood = report.memory.isKept && report.disk.isKept && amplification <= 3
         print(isGood ? "all bounds kept" : "not all bounds were kept")
         exit(isGood ? 0 : 1)
+    }
+
+    private static func refuse(_ why: String) -> Never {
+        FileHandle.standardError.write(Data("soak: \(why)\nusage: soak FOLDER [MESSAGES [RATE [BYTES]]]\n".utf8))
+        exit(64)
     }
 
     static func text(of report: SoakReport) -> String {
