@@ -177,6 +177,8 @@ extension Reference {
                 }
             }
             guard recordInTime([.dropped(certain)]) else { return false }
+            // Those that an opening finds may have gone before it.
+            if isTakingUp, let earlier = ties[name] { members.formUnion(earlier.members.subtracting(certain)) }
             ties[name] = members.isEmpty ? nil : Tie(members: members, gone: surplus - certain.count)
         }
         return true

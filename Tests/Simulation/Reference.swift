@@ -71,7 +71,7 @@ struct Reference {
     var nextSessionSweep: Int64 = 0
     var timeBudget: Int?
     /// Whether it is only now being seen what an opening found.
-    private var isTakingUp = false
+    private(set) var isTakingUp = false
     /// Whether not all that was due was done, for want of room.
     var isTimeBlocked = false
 
@@ -227,14 +227,17 @@ struct Reference {
         confirm(lastUnit)
     }
 
-    /// Where a queue kept more ended jobs than it shall, it may have dropped some for transient ones, which are gone now themselves: then it
-    /// keeps fewer than it could.
+    /// Where a queue kept more ended jobs than it shall, it may have dropped the oldest for transient ones, which are gone now themselves:
+    /// then it keeps fewer than it could.
     private mutating func noteTiesWithTransients() {
         for (name, queue) in live.queues {
             let ended = live.allJobs.filter { $0.state.isFinal && $0.queue == name }
-            guard ended.count > queue.keptCount, ended.contains(where: { $0.message.isTransient }) else { continue }
-            let others = ended.filter { !$0.message.isTransient }.map(\.number)
-            if !others.isEmpty { ties[name] = Tie(members: Set(others), gone: 0) }
+            let surplus = ended.count - queue.keptCount
+            guard surplus > 0, ended.contains(where: { $0.message.isTransient }) else { continue }
+            let others = ended.filter { job in
+                !job.message.isTransient && ended.count { queue.isCertain($0, endedBefore: job) } < surplus
+            }
+            if !others.isEmpty { ties[name] = Tie(members: Set(others.map(\.number)), gone: 0) }
         }
     }
 
