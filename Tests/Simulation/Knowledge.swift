@@ -29,6 +29,9 @@ struct Knowledge {
 
     private(set) var ids = NumberTable<JobID>()
     private(set) var numbers: [JobID: Int] = [:]
+    /// What ids are of whose job is gone though another one has its name, and the units in which those others were made.
+    private static let retired = -1
+    private var retirements: [JobID: Int] = [:]
     private(set) var tokens: [Int: LeaseToken] = [:]
     /// The job and the lease that a token is for.
     private(set) var leases: [LeaseToken: (number: Int, serial: Int)] = [:]
@@ -58,9 +61,24 @@ struct Knowledge {
             ids[number] = nil
         }
         guard let first = lost.first?.number else { return }
+        for (id, unit) in retirements where unit >= first {
+            numbers[id] = nil
+            retirements[id] = nil
+        }
         latest = NumberTable()
         units = units.filter { $0.value < first }
         usedRecordVersions = usedRecordVersions.filter { $0.value.unit < first }
+    }
+
+    /// The job of this number is gone, and another one takes its name: what the store named it by is never given out again.
+    mutating func retire(_ number: Int, at unit: Int) {
+        guard let id = ids[number] else { return }
+        ids[number] = nil
+        numbers[id] = Self.retired
+        retirements[id] = unit
+        latest[number] = nil
+        units = units.filter { $0.key.number != number }
+        versions = versions.filter { $0.key.number != number }
     }
 
     mutating func learn(id: JobID, of number: Int) throws {

@@ -207,6 +207,8 @@ extension Reference {
         guard let number = progress.isFollowing ? takeNumber() : ModelJob.number(in: message.name) else {
             preconditionFailure("a message without a number")
         }
+        // A transaction that a crash took is carried out anew when it is repeated, and its transient jobs had been seen before: these are others.
+        if !progress.isFollowing { knowledge.retire(number, at: newestUnit + 1) }
         let result = ExpectedResult.enqueued(
             number,
             created: instant.wall,
