@@ -127,8 +127,9 @@ extension World {
     }
 
     func payload(_ number: Int) -> Content {
-        // A transaction of several fits the smallest segment, dead letters of what it drops among them.
-        let length = chance(isHurried ? 40 : 85) ? roll(60) : roll(isHurried ? 1_800 : 3_000)
+        // A transaction of several fits a segment, dead letters of what it drops among them: what does not is refused, by its records' size.
+        let most = options.segmentBytes < 64 << 10 ? 1_000 : isHurried ? 1_800 : 3_000
+        let length = chance(isHurried ? 40 : 85) ? roll(60) : roll(most)
         var bytes = Array("\(number):".utf8)
         bytes.reserveCapacity(bytes.count + length)
         var value = UInt8(truncatingIfNeeded: number)
@@ -140,7 +141,7 @@ extension World {
     }
 
     /// Whether it is certain what a key's use comes to: a key whose window is over may be remembered a little longer.
-    private func isCertain(_ key: NewMessage.Deduplication, in name: QueueName) -> Bool {
+    func isCertain(_ key: NewMessage.Deduplication, in name: QueueName) -> Bool {
         let reference = reference
         guard let queue = reference.live.queues[name] else { return true }
         if let known = queue.keys[key.key] { return !isTight && !reference.isUnsure(known, in: queue) }

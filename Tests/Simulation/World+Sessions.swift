@@ -24,6 +24,7 @@ extension World {
         let index = roll(clients.count)
         let isOver = reference.engine - clients[index].lastUsed > Self.patience
         if chance(35) || isOver, let (number, transaction) = pick(clients[index].sent) {
+            guard isCertain(transaction, clients[index].id, number) else { return nil }
             if !isOver { clients[index].lastUsed = reference.engine }
             let acknowledged = min(clients[index].acknowledged, number - 1)
             return .commit(
@@ -48,6 +49,15 @@ extension World {
         clients[index].sent = clients[index].sent.suffix(5)
         clients[index].acknowledged = min(client.acknowledged + UInt64(roll(3)), clients[index].next - 1)
         return .commit(transactions, session)
+    }
+
+    /// Whether it is certain what repeating a transaction comes to: one that a crash took is carried out, and its keys are looked up then.
+    private func isCertain(_ transaction: Transaction, _ session: String, _ number: UInt64) -> Bool {
+        guard let known = reference.live.sessions[session], known.outcomes[number] == nil, number > known.floor else { return true }
+        return transaction.operations.allSatisfy { operation in
+            guard case .enqueue(let message) = operation, let key = message.deduplication else { return true }
+            return isCertain(key, in: message.queue)
+        }
     }
 
     private func numbered() -> Transaction? {
