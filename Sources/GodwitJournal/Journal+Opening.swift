@@ -26,7 +26,10 @@ extension Journal {
                 try requireStart(of: first, survey)
             }
             let start = survey.start ?? (RecordLocation(segment: first.number, offset: UInt32(Block.size)), ChainState())
-            let walk = try ChainWalk(survey.segments, from: start, mark: mark, replay: replay)
+            let walk: ChainWalk
+            do { walk = try ChainWalk(survey.segments, from: start, mark: mark, replay: replay) } catch {
+                throw cause(of: error, survey)
+            }
             return try recover(storage, survey, walk, mark: mark, options: options, replay: replay)
         } catch {
             storage.unlock()
@@ -41,6 +44,13 @@ extension Journal {
         guard scan.hasGroups, scan.lowestGroup > 1 else { return }
         if let damaged = survey.damagedCheckpoints.first { throw damaged.error }
         throw .corrupt(file: first.name, offset: UInt64(Block.size), what: "it goes on from a segment that is missing")
+    }
+
+    /// Why the chain is not there: without a checkpoint segments that were given back are missing in it, and then what keeps the checkpoint
+    /// from being read is the reason, which may be over the next time.
+    private static func cause(of error: any Error, _ survey: StoreSurvey) -> any Error {
+        guard case .corrupt? = error as? JournalError, survey.checkpoints.isEmpty else { return error }
+        return survey.damagedCheckpoints.first?.error ?? error
     }
 
     /// Makes a new store.

@@ -135,6 +135,39 @@ struct CheckpointTests {
         #expect(unread > 0)
     }
 
+    @Test("one that cannot be read is what keeps a store from opening, though segments are missing that it stands for: they are no damage")
+    func onlyOneUnreadable() throws {
+        let storage = MemoryStorage()
+        let segments = options(segment: 16 << 10, first: 16 << 10, reserve: 2)
+        let journal = try open(storage, segments)
+        for round in 1...2 {
+            for number in 1...6 { try journal.commit([entry(number, bytes: 5000)]) }
+            try journal.checkpoint([chunk(round)])
+            #expect(journal.maintainAll() == nil)
+        }
+        // The first segment is needed yet; behind it there is a gap.
+        let dead = journal.reclaimable.dropFirst()
+        #expect(!dead.isEmpty)
+        journal.reclaim(Array(dead))
+        #expect(journal.maintainAll() == nil)
+        try journal.close()
+        try storage.delete("checkpoint-00000002")
+        #expect(try open(storage.kill(), segments).chunks == [chunk(1)])
+        var unread = 0
+        for number in 1...20 {
+            let unreadable = storage.kill()
+            unreadable.fail(.read, at: number)
+            do { _ = try open(unreadable, segments) } catch let error as JournalError {
+                guard case .io = error else {
+                    Issue.record("\(number): \(error)")
+                    continue
+                }
+                if error.description.contains("checkpoint-00000001") { unread += 1 }
+            }
+        }
+        #expect(unread > 0)
+    }
+
     @Test("when both are damaged everything is replayed if it is there, else the store refuses and nothing is touched")
     func bothDamaged() throws {
         let storage = MemoryStorage()
