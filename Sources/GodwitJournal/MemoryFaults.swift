@@ -75,8 +75,9 @@ struct MemoryFaults: Sendable {
                 continue
             }
             outcome = planned[index].outcome
-            if planned[index].stays { isStopped = true }
-            if case .error(let number) = outcome { note(StorageFault(call, errno: number, stays: planned[index].stays)) }
+            let stops = planned[index].stays && planned[index].call == nil
+            if stops { isStopped = true }
+            if case .error(let number) = outcome { note(StorageFault(call, errno: number, stays: stops)) }
             if !planned[index].stays { planned.remove(at: index) }
         }
         return outcome
@@ -107,6 +108,11 @@ extension MemoryStorage {
     /// The `number`-th call of a kind from now on fails, once.
     package func fail(_ call: StorageCall, at number: Int = 1, errno: Int32 = EIO) {
         state.withLock { $0.faults.plan(call, at: number, .error(errno), stays: false) }
+    }
+
+    /// From the `number`-th call of a kind from now on all of them fail.
+    package func failAll(_ call: StorageCall, from number: Int = 1, errno: Int32 = EIO) {
+        state.withLock { $0.faults.plan(call, at: number, .error(errno), stays: true) }
     }
 
     /// The `number`-th call of any kind from now on fails, once.

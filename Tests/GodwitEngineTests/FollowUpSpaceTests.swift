@@ -101,17 +101,54 @@ struct FollowUpSpaceTests {
         #expect(count == 1 && again.state.owed.isEmpty)
     }
 
-    @Test("what cannot be read stays owed, is told, and is tried again by the next opening; everything else goes on")
+    @Test("what a disk does not give back at once follows all the same")
+    func readAgain() throws {
+        let storage = MemoryStorage()
+        var core = try Core.open(storage, clock)
+        let job = core.state.nextSequence
+        try turn(&core, [Core.publish { $0.onFinal = [FollowUp(self.enqueue("then", .other))] }])
+        for number in 1...2 { storage.fail(.read, at: number) }
+        try turn(&core, [.commit([.one(.cancel(JobName(id: core.state.identity.jobID(job), sequence: job)))], nil)])
+        #expect(core.state.owed.isEmpty && core.state.queues.numbers[.other] != nil)
+    }
+
+    @Test("what a disk that does not answer keeps from following does when it answers; everything else goes on")
+    func unanswered() throws {
+        let storage = MemoryStorage()
+        var core = try Core.open(storage, clock)
+        let job = core.state.nextSequence
+        try turn(&core, [Core.publish { $0.onFinal = [FollowUp(self.enqueue("then", .other))] }])
+        storage.failAll(.read)
+        try turn(&core, [.commit([.one(.cancel(JobName(id: core.state.identity.jobID(job), sequence: job)))], nil)])
+        for _ in 0..<3 {
+            #expect(core.state.owed.count == 1 && !core.isOwing && core.failure == nil)
+            let nextTurn = core.nextTurn
+            let next = try #require(nextTurn)
+            #expect(next > 0 && next <= 1_000)
+            clock.leap(by: .seconds(1))
+            try turn(&core, [Core.publish()])
+        }
+        storage.heal()
+        clock.leap(by: .seconds(1))
+        try turn(&core, [])
+        let count = core.state.queues.numbers[.other].map { core.state.queues.at($0).pointee.counts.queued }
+        #expect(count == 1 && core.state.owed.isEmpty)
+    }
+
+    @Test("what is damaged stays owed, is told, and is tried again by the next opening; everything else goes on")
     func unreadable() throws {
         let storage = MemoryStorage()
         var core = try Core.open(storage, clock)
         let job = core.state.nextSequence
         try turn(&core, [Core.publish { $0.onFinal = [FollowUp(self.enqueue("then", .other))] }])
-        storage.fail(.read)
+        let bytes = try #require(storage.contents(of: "segment-00000001"))
+        let place = try #require(bytes.firstRange(of: Array("then".utf8))).lowerBound
+        storage.flip(0x10, of: "segment-00000001", at: place)
         try turn(&core, [.commit([.one(.cancel(JobName(id: core.state.identity.jobID(job), sequence: job)))], nil)])
         #expect(core.state.owed.count == 1 && core.unreadableOwed == [.job(job)] && !core.isOwing && core.failure == nil)
         try turn(&core, [Core.publish()])
         core.close()
+        storage.flip(0x10, of: "segment-00000001", at: place)
         let again = try Core.open(storage, clock)
         let count = again.state.queues.numbers[.other].map { again.state.queues.at($0).pointee.counts.queued }
         #expect(count == 1 && again.state.owed.isEmpty)

@@ -17,6 +17,8 @@ struct Draft {
     var nextSequence: UInt64 = 0
     /// How many bytes of dead letters it brings, there and back.
     var letterBytes = 0
+    /// Why a dead letter that it should bring cannot be read just then: it is not to be recorded without.
+    var unread: BrokerError?
 
     private var states: [UInt64: JobEntry.State?] = [:]
     private var revivals: [UInt64: Retry.Revival] = [:]
@@ -71,6 +73,7 @@ struct Draft {
         bringsNew = false
         transients = (0, 0)
         letterBytes = 0
+        unread = nil
         self.nextSequence = nextSequence
         if !states.isEmpty { states.removeAll() }
         if !revivals.isEmpty { revivals.removeAll() }

@@ -46,14 +46,17 @@ extension EngineCore {
 
     /// Ends jobs in favour of a batch's, whose records follow right behind: there is room for all, or nothing changes.
     /// - Parameter bytes: what the batch's records take.
-    mutating func drop(_ victims: [Victim], reserving bytes: Int) throws(JournalError) {
+    /// - Returns: why they cannot end just now; nothing has changed then.
+    mutating func drop(_ victims: [Victim], reserving bytes: Int) throws(JournalError) -> BrokerError? {
         draft.begin(nextSequence: state.nextSequence)
         for victim in victims {
             guard let entry = state.unfinishedJob(victim.job.sequence) else { continue }
             draft.changes += die(droppedAttempt(victim.job.sequence, entry), entry, .dropped)
         }
+        if let error = draft.unread { return error }
         if bringsTooMuch { throw .tooLarge(bytes: draft.letterBytes, limit: journal.maximumReservation) }
         try record(draft.changes, for: .publish, reserving: bytes)
+        return nil
     }
 }
 

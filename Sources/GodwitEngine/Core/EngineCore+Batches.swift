@@ -43,7 +43,12 @@ extension EngineCore {
             start = item.end
         }
         do throws(JournalError) {
-            if victims.isEmpty { try journal.reserve(bytes, for: .publish) } else { try drop(victims, reserving: bytes) }
+            if victims.isEmpty {
+                try journal.reserve(bytes, for: .publish)
+            } else if let refusal = try drop(victims, reserving: bytes) {
+                state.putBack(victims)
+                return hold(ticket, .refused(refusal), until: state.change)
+            }
         } catch {
             state.putBack(victims)
             guard error.changedNothing else { throw error }

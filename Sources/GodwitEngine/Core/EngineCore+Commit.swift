@@ -139,6 +139,7 @@ extension EngineCore {
 
     private mutating func decideBounded(_ operation: PreparedOperation) throws(BrokerError) {
         try decide(operation)
+        if let error = draft.unread { throw error }
         if bringsTooMuch { throw tooManyLetters }
     }
 

@@ -150,10 +150,10 @@ extension EngineCore {
         return try? QueueName(text)
     }
 
-    /// The message that a job leaves when it dies; nil when it is kept in its place alone.
+    /// The message that a job leaves when it dies; nil when it is kept in its place alone, or when the draft must wait (``Draft/unread``).
     mutating func deadLetter(_ sequence: UInt64, _ entry: Entry, _ reason: DeathReason, to target: QueueName? = nil) -> Change? {
         guard let name = target ?? deadLetterQueue(of: entry.pointee.queue), let number = state.queues.numbers[name],
-            number != entry.pointee.queue, !bringsTooMuch, let stored = readMessage(sequence, entry),
+            number != entry.pointee.queue, !bringsTooMuch, draft.unread == nil, let stored = readMessage(sequence, entry),
             !stored.stored.deaths.isCycle(reason, to: name)
         else { return nil }
         let death = StoredDeath(
@@ -199,7 +199,8 @@ extension EngineCore {
 
     /// What was published, read back with what was amended since; nil when it cannot be read, which the log tells.
     ///
-    /// The job has no second chance to leave its message behind, so a disk that does not answer is asked again.
+    /// What is damaged stays in its place. A disk that does not answer is asked again at once, and then later: the job has no second chance to
+    /// leave its message behind.
     mutating func readMessage(_ sequence: UInt64, _ entry: Entry) -> ViewResolver.Message? {
         reading(sequence) { core in try core.tryToReadMessage(sequence, entry) }
     }
@@ -220,17 +221,23 @@ extension EngineCore {
             do {
                 return try body(&self)
             } catch {
-                if tries < Self.readTries, failure == nil, (error as? BrokerError)?.code == .storeFailed { continue }
-                options.logger.error(
-                    "a job's message cannot be read: it stays in its place",
-                    metadata: ["job": "\(state.identity.jobID(sequence))", "error": "\(error)"]
-                )
+                let unanswered = (error as? BrokerError).flatMap { $0.code == .storeFailed && failure == nil ? $0 : nil }
+                if unanswered != nil, tries < Self.readTries { continue }
+                draft.unread = unanswered
+                if unanswered == nil || postponed.tell(of: sequence) {
+                    options.logger.error(
+                        unanswered == nil
+                            ? "a job's message cannot be read: it stays in its place"
+                            : "a job's message cannot be read just now: what needs it is tried again until it can",
+                        metadata: ["job": "\(state.identity.jobID(sequence))", "error": "\(error)"]
+                    )
+                }
                 return nil
             }
         }
     }
 
-    private static let readTries = 3
+    static let readTries = 3
 
     private mutating func tryToReadMessage(_ sequence: UInt64, _ entry: Entry) throws -> ViewResolver.Message {
         try writeIfNeeded(entry.pointee.message)
@@ -278,6 +285,7 @@ extension EngineCore {
             return draft.setState(nil, of: sequence)
         default: break
         }
+        if let error = draft.unread { throw error }
         throw BrokerError(
             .wrongState,
             "the job is \(current.jobState) and no dead letter: what failed or expired can be redriven, and what waits and came from another queue"

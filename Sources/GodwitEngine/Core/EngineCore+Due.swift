@@ -27,7 +27,7 @@ extension EngineCore {
         try recordOwed()
         try reserveNumbers()
         try recordClockIfDue()
-        if !postponed.isEmpty, !postponed.lackRoom { hasMoreDue = true }
+        if !postponed.isEmpty, postponed.retry == nil { hasMoreDue = true }
     }
 
     // MARK: Leases
@@ -54,7 +54,7 @@ extension EngineCore {
     }
 
     /// Ends the attempt of a lease that expired, or whose attempt took too long.
-    /// - Returns: false when a large dead letter has no room: what brings less may have some.
+    /// - Returns: false when its dead letter cannot be read just now, or is large and has no room: what brings less may have some.
     private mutating func end(_ lease: Lease) throws(JournalError) -> Bool {
         guard let entry = state.unfinishedJob(lease.sequence) else { return true }
         try openDeadLetterQueue(of: entry.pointee.queue)
@@ -85,7 +85,7 @@ extension EngineCore {
                 if try recordDeath(expired(lease.sequence, entry), for: options.restoresBackup ? .settle : purposeOfFailure(entry)) {
                     continue
                 }
-                // It ends as soon as its dead letter has room.
+                // It ends as soon as its dead letter can be read and has room.
                 state.leases[place].deadline = state.leaseNow
                 state.setTimer(place)
                 continue
@@ -167,9 +167,16 @@ extension EngineCore {
                     postponed.expiries.append(timer)
                     continue
                 }
+                let letter = deadLetter(timer.subject, entry, .expired)
+                if draft.unread != nil {
+                    draft.unread = nil
+                    tryLater()
+                    postponed.expiries.append(timer)
+                    continue
+                }
                 sequences.append(timer.subject)
                 timers.append(timer)
-                if let letter = deadLetter(timer.subject, entry, .expired) { letters.append(letter) }
+                if let letter { letters.append(letter) }
             }
             guard !sequences.isEmpty else { continue }
             do throws(JournalError) {

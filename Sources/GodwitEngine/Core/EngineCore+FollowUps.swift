@@ -22,6 +22,7 @@ extension EngineCore {
 
     mutating func recordOwed() throws(JournalError) {
         // To be verified, the record that says what follows is read whole, a message with its payload.
+        takeUpUnanswered()
         var budget = Self.followLimit, bytes = Self.turnBytes
         while let subject = state.owed.first(except: unreadableOwed) {
             guard budget > 0, bytes > 0 else { return hasMoreDue = true }
@@ -39,12 +40,7 @@ extension EngineCore {
         guard let owed = state.owed[subject] else { return }
         let all: [FollowUp]
         do throws(BrokerError) { all = try readFollowUps(at: owed.location) } catch {
-            if failure != nil { return }
-            unreadableOwed.insert(subject)
-            options.logger.error(
-                "what follows an end cannot be read: it is tried again when the store is opened",
-                metadata: ["after": "\(name(of: subject))", "error": "\(error)"]
-            )
+            if failure == nil { setAside(subject, error) }
             return
         }
         let operations = all.filter { owed.states.isEmpty || !$0.when.isDisjoint(with: owed.states) }.map(\.operation)
@@ -62,6 +58,31 @@ extension EngineCore {
         _ = follow(operations)
         draft.changes.append(.followed(FollowedEnd(subject: subject, states: owed.states)))
         try record(draft.changes, for: draft.purpose)
+    }
+
+    /// What cannot be read does not keep anything else from following: a disk that does not answer is asked again in a while, and what is
+    /// damaged is tried again when the store is opened.
+    private mutating func setAside(_ subject: EndedSubject, _ error: BrokerError) {
+        unreadableOwed.insert(subject)
+        let isUnanswered = error.code == .storeFailed
+        if isUnanswered {
+            owedRetry = instant.boot + Self.noSpaceDelay
+            // Of all of them the operator is told of one.
+            guard unansweredOwed.insert(subject).inserted, unansweredOwed.count == 1 else { return }
+        }
+        options.logger.error(
+            isUnanswered
+                ? "what follows an end cannot be read just now: it is tried again until it can"
+                : "what follows an end cannot be read: it is tried again when the store is opened",
+            metadata: ["after": "\(name(of: subject))", "error": "\(error)"]
+        )
+    }
+
+    private mutating func takeUpUnanswered() {
+        guard let retry = owedRetry, instant.boot >= retry else { return }
+        unreadableOwed.subtract(unansweredOwed)
+        unansweredOwed = []
+        owedRetry = nil
     }
 
     /// Decides operations that follow something: none of them is refused by a bound, and one that cannot be carried out is passed over.
@@ -87,7 +108,13 @@ extension EngineCore {
     /// What the record at a location says is to follow.
     mutating func readFollowUps(at location: RecordLocation) throws(BrokerError) -> [FollowUp] {
         try makeReadable(location)
-        return try resolver.followUps(at: location)
+        var tries = 0
+        while true {
+            tries += 1
+            do throws(BrokerError) { return try resolver.followUps(at: location) } catch {
+                guard error.code == .storeFailed, tries < Self.readTries else { throw error }
+            }
+        }
     }
 
     /// Sees to it that the queues are there that operations enqueue to.

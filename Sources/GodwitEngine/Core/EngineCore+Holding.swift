@@ -75,7 +75,8 @@ extension EngineCore {
     }
 
     /// Gives back a job that a closed holder had.
-    /// - Returns: false when it has been delivered too often, and its large dead letter has no room: the holders' others may have some.
+    /// - Returns: false when it has been delivered too often, and its dead letter cannot be read just now, or is large and has no room: the
+    ///   holders' others may have some.
     mutating func giveBack(_ sequence: UInt64, _ entry: Entry) throws(JournalError) -> Bool {
         try openDeadLetterQueue(of: entry.pointee.queue)
         let purpose = purposeOfRelease(entry)

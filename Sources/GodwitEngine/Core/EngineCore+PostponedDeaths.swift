@@ -2,8 +2,8 @@ import DequeModule
 import GodwitCore
 import GodwitJournal
 
-/// Deaths that time brings about and whose large dead letters have no room on the disk. They stand aside, so that nothing that brings less
-/// stands behind them.
+/// Deaths that time brings about and whose dead letters are large and have no room on the disk, or cannot be read just now. They stand aside,
+/// so that nothing else stands behind them.
 struct PostponedDeaths {
     /// Places of leases that are over.
     var leases = Deque<UInt32>()
@@ -11,19 +11,30 @@ struct PostponedDeaths {
     var releases = Deque<LeaseName>()
     /// Jobs whose time is over before they were started.
     var expiries = Deque<Timer>()
-    /// Time since boot at which room for a large dead letter is looked for again; nil while there may be some.
+    /// Time since boot at which they are tried again; nil when that is now.
     var retry: Int64?
+    /// Whether no other large dead letter has room before then either.
+    var lackRoom = false
+    /// Jobs whose messages the operator was told of that they cannot be read just now.
+    private var told: Set<UInt64> = []
+    private static let mostTold = 1_000
 
     var isEmpty: Bool { leases.isEmpty && releases.isEmpty && expiries.isEmpty }
-    var lackRoom: Bool { retry != nil }
+
+    /// Whether the operator is to be told of a job: not every second again.
+    mutating func tell(of sequence: UInt64) -> Bool {
+        if told.count >= Self.mostTold { told = [] }
+        return told.insert(sequence).inserted
+    }
 }
 
 extension EngineCore {
-    /// When it is time, lets those that wait for room try again: so many a turn, those that have waited longest first.
+    /// When it is time, lets those that stand aside try again: so many a turn, those that have waited longest first.
     mutating func takeUpPostponed() throws(JournalError) {
         if let retry = postponed.retry {
             guard instant.boot >= retry else { return }
             postponed.retry = nil
+            postponed.lackRoom = false
         }
         for _ in 0..<min(postponed.leases.count, Self.dueLimit) {
             let place = postponed.leases.removeFirst()
@@ -48,15 +59,27 @@ extension EngineCore {
         guard purpose == .settleWithPayload else { return true }
         if postponed.lackRoom { return false }
         guard journal.refuses(purpose), !journal.refuses(.settle) else { return true }
-        postponed.retry = instant.boot + Self.noSpaceDelay
+        waitForRoom()
         return false
     }
 
-    /// Records a death; answers whether it had room, unless nothing has any.
+    private mutating func waitForRoom() {
+        postponed.lackRoom = true
+        tryLater()
+    }
+
+    /// Those that stand aside are tried again in a while.
+    mutating func tryLater() { postponed.retry = instant.boot + Self.noSpaceDelay }
+
+    /// Records a death; answers whether its dead letter could be read and had room, unless nothing has any.
     mutating func recordDeath(_ changes: [Change], for purpose: Journal.Purpose) throws(JournalError) -> Bool {
+        if draft.unread != nil {
+            tryLater()
+            return false
+        }
         do throws(JournalError) { try record(changes, for: purpose) } catch {
             guard error == .noSpace, purpose == .settleWithPayload, !journal.refuses(.settle) else { throw error }
-            postponed.retry = instant.boot + Self.noSpaceDelay
+            waitForRoom()
             return false
         }
         letterBudget -= draft.letterBytes

@@ -80,6 +80,7 @@ extension EngineCore {
         }
         if hasMoreDue || isOwing || !closing.isEmpty { return 0 }
         if !postponed.isEmpty { within((postponed.retry ?? instant.boot) - instant.boot) }
+        if let owedRetry { within(owedRetry - instant.boot) }
         if state.leases.count > 0 {
             within(500)
             if let timer = state.leaseTimers.first { within(timer.time - state.leaseNow) }

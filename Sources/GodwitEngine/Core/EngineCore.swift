@@ -92,6 +92,9 @@ struct EngineCore: ~Copyable {
     var nextSessionSweep: Int64 = 0
     /// What is owed and could not be read; see ``OwedTable``.
     var unreadableOwed: Set<EndedSubject> = []
+    /// Those among it that the disk may give back yet, and when it is asked again, in time since boot.
+    var unansweredOwed: Set<EndedSubject> = []
+    var owedRetry: Int64?
     /// Time since boot before which nothing that is due and must be recorded is tried again.
     var dueBlockedUntil: Int64 = 0
 

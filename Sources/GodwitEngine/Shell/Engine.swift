@@ -175,14 +175,17 @@ package final class Engine: Broker {
                 )
             )
         }
-        _ = try await ask(.commit(transactions, nil))
+        guard case .outcomes(let outcomes) = try await ask(.commit(transactions, nil)) else { throw Engine.mixedUp }
+        // Where this was the last attempt, and the disk does not give back the dead letter either, it is tried once more.
+        let rest = zip(unreadable, outcomes).compactMap { item, outcome in if case .aborted = outcome { item.job } else { nil } }
+        if !rest.isEmpty { await giveBack(rest, after: .seconds(1)) }
     }
 
     /// Gives back what was leased for somebody who is gone.
-    func giveBack(_ jobs: [LeasedJob]) async {
+    func giveBack(_ jobs: [LeasedJob], after delay: Duration? = nil) async {
         let transactions = jobs.map { job in
             PreparedTransaction.one(
-                .release(LeaseName(sequence: job.view.sequence, fencing: job.fencing), PreparedRelease(isCounted: false))
+                .release(LeaseName(sequence: job.view.sequence, fencing: job.fencing), PreparedRelease(delay: delay, isCounted: false))
             )
         }
         // Should it fail, the leases expire.
