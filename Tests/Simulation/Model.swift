@@ -91,6 +91,14 @@ struct Model {
         jobs[number] = job
     }
 
+    /// A lease is over, though its job could not be ended.
+    mutating func endLease(of number: Int, at leaseNow: Int64) {
+        guard let job = jobs[number]?.copy(), var lease = job.lease else { return }
+        (lease.deadline, lease.attemptDeadline) = (leaseNow, .max)
+        job.lease = lease
+        jobs[number] = job
+    }
+
     mutating func renew(_ number: Int, term: Int64?, at leaseNow: Int64) -> Int64 {
         guard let job = jobs[number]?.copy(), var lease = job.lease else { return 0 }
         if let term { lease.term = term }

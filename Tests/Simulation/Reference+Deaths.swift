@@ -91,10 +91,20 @@ extension Reference {
 
     // MARK: Dead letters
 
-    mutating func deadLetter(of job: ModelJob, _ reason: DeathReason, to target: QueueName? = nil) -> ModelEvent? {
+    /// Whether a job whose lease is over leaves a dead letter.
+    func leavesLetter(_ job: ModelJob) -> Bool {
+        job.exhaustion(live.queues[job.queue]?.settings).map { letterQueue(of: job, $0) != nil } ?? false
+    }
+
+    /// Where a job's dead letter goes; nil when it dies in its place.
+    private func letterQueue(of job: ModelJob, _ reason: DeathReason, _ target: QueueName? = nil) -> QueueName? {
         guard let name = target ?? deadLetterQueue(of: job.queue), name != job.queue, live.queues[name] != nil, !isCycle(job, reason, name)
         else { return nil }
-        guard canMakeLetter() else { return nil }
+        return name
+    }
+
+    mutating func deadLetter(of job: ModelJob, _ reason: DeathReason, to target: QueueName? = nil) -> ModelEvent? {
+        guard let name = letterQueue(of: job, reason, target) else { return nil }
         var death = ModelDeath(
             queue: job.queue,
             reason: reason,

@@ -66,9 +66,18 @@ extension Reference {
 
     // MARK: What is owed
 
-    /// Does what follows what has ended, the oldest end first.
+    /// Does what follows what has ended, the oldest end first. What could not be read does not keep the others waiting.
     mutating func payOwed() {
-        while let owed = live.owed.first {
+        if let retry = owedRetry, instant.boot >= retry {
+            unreadOwed = []
+            owedRetry = nil
+        }
+        while let owed = live.owed.first(where: { !unreadOwed.contains($0.subject) }) {
+            guard canRead() else {
+                unreadOwed.insert(owed.subject)
+                owedRetry = instant.boot + 1_000
+                continue
+            }
             let operations = owed.followUps.filter { owed.states.isEmpty || !$0.when.isDisjoint(with: owed.states) }.map(\.operation)
             openQueues(for: operations)
             var progress = Progress(start: live)

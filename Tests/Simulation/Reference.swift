@@ -59,9 +59,13 @@ struct Reference {
     var engine: Int64 = 0
     var leaseNow: Int64 = 0
     var lastNoted: Int64 = 0
-    /// What keeps dead letters from being made in an opening.
+    /// What keeps an opening from doing all that it is to do.
     var hindrance = Hindrance.none
-    private var lettersMade = 0
+    /// How many records it has read to do it.
+    private var needsRead = 0
+    /// What is owed and could not be read, and the time since boot at which that is tried again.
+    var unreadOwed: Set<ModelOwed.Subject> = []
+    var owedRetry: Int64?
     private(set) var isClockDoubtful = false
     /// Engine time at which what is over may be gone: now, or with a doubtful clock the latest time at which it was not.
     var lapseTime: Int64 = 0
@@ -83,20 +87,20 @@ struct Reference {
     /// Jobs that ended at the same time, of which a queue dropped some: it is free to choose which.
     var ties: [QueueName: Tie] = [:]
 
-    /// Where there is no room for their queue, or a job's message cannot be read just then, the job dies in its place.
+    /// What an opening may meet.
     enum Hindrance {
         case none
-        /// No queue can be made.
+        /// No queue can be made: jobs die in their place.
         case queues
-        /// The message of the dead letter of this number cannot be read.
-        case letter(Int)
+        /// So many of the records can be read that it needs for dead letters and for what follows ends. What needs another one waits.
+        case reads(Int)
     }
 
-    /// Whether a dead letter can be made.
-    mutating func canMakeLetter() -> Bool {
-        guard case .letter(let number) = hindrance else { return true }
-        defer { lettersMade += 1 }
-        return lettersMade != number
+    /// Whether a record can be read that is needed.
+    mutating func canRead() -> Bool {
+        guard case .reads(let most) = hindrance else { return true }
+        defer { needsRead += 1 }
+        return needsRead < most
     }
 
     struct Tie {
@@ -183,7 +187,9 @@ struct Reference {
         hindrance: Hindrance = .none
     ) {
         self.hindrance = hindrance
-        lettersMade = 0
+        needsRead = 0
+        unreadOwed = []
+        owedRetry = nil
         defer { self.hindrance = .none }
         var candidate = candidate
         candidate.learn(engine: engine)
@@ -218,7 +224,12 @@ struct Reference {
         record([.opened])
         for job in live.allJobs.filter({ $0.lease != nil }).sorted(by: { ($0.lease?.serial ?? 0) < ($1.lease?.serial ?? 0) }) {
             if isRestored || job.lease?.endsWithProcess == true {
-                record(expiry(ofAttempt: job))
+                openDeadLetterQueue(of: job.queue)
+                if leavesLetter(job), !canRead() {
+                    live.endLease(of: job.number, at: leaseNow)
+                } else {
+                    record(expiry(ofAttempt: job))
+                }
             } else {
                 live.restartLease(of: job.number)
             }

@@ -22,7 +22,7 @@ extension World {
             let hindrances: [Reference.Hindrance] =
                 switch trouble {
                 case .noRoom: [.queues]
-                case .read where errors.count > told: (0..<30).map { .letter($0) }
+                case .reads where errors.count > told: (0..<30).map { .reads($0) }
                 default: []
                 }
             return try match(candidates: reference.candidates(), hindrances)
@@ -61,7 +61,7 @@ extension World {
     }
 
     /// What did not keep a store from opening.
-    private enum OvercomeTrouble { case noRoom, read, other }
+    private enum OvercomeTrouble { case noRoom, reads, other }
 
     /// What it opened in spite of; nil when it did not open.
     private func openWithTrouble() throws -> OvercomeTrouble? {
@@ -71,11 +71,13 @@ extension World {
         case 0, 1, 2:
             trouble = "all calls fail from some one on"
             storage.stop(at: 1 + roll([8, 40, 160][roll(3)]))
-        // What follows an end and cannot be read just then is owed until the store is opened again.
-        case 3 where has(.errors) && !usesFollowUps:
+        case 3 where has(.errors) && chance(30):
             trouble = "a read fails"
-            overcome = .read
             storage.fail(.read, at: 1 + roll(12))
+        case 3 where has(.errors):
+            trouble = "all reads fail from some one on"
+            overcome = .reads
+            storage.failAll(.read, from: 1 + roll(40))
         case 4 where has(.errors):
             trouble = "a call fails"
             storage.fail(pick([.write, .sync, .syncDirectory, .open, .create, .delete, .rename, .list, .size]) ?? .write, at: 1 + roll(4))
