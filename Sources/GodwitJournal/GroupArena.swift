@@ -8,7 +8,7 @@ struct GroupArena: ~Copyable, Sendable {
     var used = 0
 
     private static let least = 256 << 10
-    /// What is kept between groups; a larger group's memory is given back.
+    /// What is kept between groups: the usual ``JournalOptions/groupBytes``. The memory of a larger one is given back.
     private static let kept = 8 << 20
 
     init() {

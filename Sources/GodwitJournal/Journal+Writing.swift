@@ -13,7 +13,8 @@ extension Journal {
 
     /// Makes room for a transaction's records in one group.
     ///
-    /// If they fit neither into the group in memory nor into the segment, the group is written and a new segment begun.
+    /// If they fit neither into the group in memory nor into the segment, the group is written and a new segment begun. A group that would
+    /// become larger than ``JournalOptions/groupBytes`` is written too: while a sync takes long, memory holds no more of what arrives than that.
     /// - Parameter bytes: the sum of their ``recordBytes(header:body:)``.
     /// - Throws: ``JournalError/noSpace`` or ``JournalError/tooLarge(bytes:limit:)`` with nothing changed; ``JournalError/failed(_:)``.
     package mutating func reserve(_ bytes: Int, for purpose: Purpose) throws(JournalError) {
@@ -24,6 +25,8 @@ extension Journal {
             let next = try nextReady(for: purpose)
             try write()
             roll(to: next)
+        } else if arena.used + bytes > options.groupBytes {
+            try write()
         }
         arena.grow(for: max(arena.used, GroupHeader.size) - arena.used + bytes)
     }

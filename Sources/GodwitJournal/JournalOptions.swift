@@ -7,6 +7,9 @@ package struct JournalOptions: Sendable {
     /// The size of a new store's first segment, and the least of one that an opening makes for a copy.
     package var firstSegmentBytes: Int
 
+    /// A group is written before it becomes larger than this, unless it is one transaction that is larger itself.
+    package var groupBytes: Int
+
     /// How many segments are kept ahead of need, besides the reserve.
     package var spareSegments: Int
 
@@ -23,6 +26,7 @@ package struct JournalOptions: Sendable {
     package init(
         segmentBytes: Int = 64 << 20,
         firstSegmentBytes: Int = 1 << 20,
+        groupBytes: Int = 8 << 20,
         spareSegments: Int = 1,
         reserveSegments: Int = 2,
         openFiles: Int = 64,
@@ -34,6 +38,7 @@ package struct JournalOptions: Sendable {
         precondition(segmentBytes >= 4 * Block.size && segmentBytes <= 1 << 30, "a segment has 16 KiB to 1 GiB")
         self.segmentBytes = Block.roundUp(segmentBytes)
         self.firstSegmentBytes = min(max(Block.roundUp(firstSegmentBytes), 4 * Block.size), self.segmentBytes)
+        self.groupBytes = groupBytes
         self.spareSegments = max(spareSegments, 1)
         self.reserveSegments = max(reserveSegments, 0)
         self.openFiles = openFiles

@@ -40,6 +40,28 @@ struct JournalTests {
         #expect(journal.syncedGroup == 0)
     }
 
+    @Test("a group is written before it grows beyond its bound, and a transaction that is larger has one of its own")
+    func groupBound() throws {
+        let storage = MemoryStorage()
+        let options = options(group: 16 << 10)
+        let journal = try open(storage, options)
+        let sizes = [5_000, 5_000, 5_000, 5_000, 30_000, 100]
+        let written = sizes.enumerated().map { entry($0, bytes: $1) }
+        var groups: [UInt64] = []
+        for entry in written {
+            try journal.add([entry])
+            groups.append(journal.currentGroup)
+        }
+        #expect(groups == [1, 1, 1, 2, 3, 4])
+        #expect(journal.writtenGroup == 3)
+        try journal.sync()
+        #expect(journal.syncedGroup == 3, "what is still in memory is not synced")
+        try journal.close()
+        let again = try open(storage, options)
+        #expect(again.entries == written)
+        try again.close()
+    }
+
     @Test("a group counts as synced after its sync, and a later group not yet")
     func syncing() throws {
         let storage = MemoryStorage()

@@ -21,6 +21,7 @@ struct Replayed: Equatable, Sendable {
 func options(
     segment: Int = 64 << 10,
     first: Int = 64 << 10,
+    group: Int = 8 << 20,
     spares: Int = 1,
     reserve: Int = 1,
     openFiles: Int = 64,
@@ -30,6 +31,7 @@ func options(
     return JournalOptions(
         segmentBytes: segment,
         firstSegmentBytes: first,
+        groupBytes: group,
         spareSegments: spares,
         reserveSegments: reserve,
         openFiles: openFiles,
