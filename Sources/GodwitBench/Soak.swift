@@ -96,8 +96,9 @@ package struct Soak: Sendable {
         let start = MonotonicTime.now
         let pace = Pace(jobs: messages / Self.chunk, rate: rate / Double(Self.chunk), start: start)
         let names = try BatchQueues([queues.plain, queues.kept])
-        // Two calls a chunk; so many chunks may be late before the publisher waits, and what it waits counts as latency.
-        let underWay = Outstanding(64)
+        // Two calls a chunk. While a few are late the publisher waits, and what it waits counts as latency: what it held would count as the
+        // store's memory.
+        let underWay = Outstanding(16)
         var body = RawBody(size: size, seed: start)
         while !stop.isSet, let (range, wait) = pace.takeAtOnce(1) {
             // The pace itself: the next chunk is due then.

@@ -9,7 +9,7 @@ struct GroupArena: ~Copyable, Sendable {
 
     private static let least = 256 << 10
     /// What is kept between groups: the usual ``JournalOptions/groupBytes``. The memory of a larger one is given back.
-    private static let kept = 8 << 20
+    private static let kept = 4 << 20
 
     init() {
         capacity = Self.least

@@ -26,7 +26,7 @@ package struct JournalOptions: Sendable {
     package init(
         segmentBytes: Int = 64 << 20,
         firstSegmentBytes: Int = 1 << 20,
-        groupBytes: Int = 8 << 20,
+        groupBytes: Int = 4 << 20,
         spareSegments: Int = 1,
         reserveSegments: Int = 2,
         openFiles: Int = 64,

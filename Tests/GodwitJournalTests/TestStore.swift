@@ -21,7 +21,7 @@ struct Replayed: Equatable, Sendable {
 func options(
     segment: Int = 64 << 10,
     first: Int = 64 << 10,
-    group: Int = 8 << 20,
+    group: Int = 4 << 20,
     spares: Int = 1,
     reserve: Int = 1,
     openFiles: Int = 64,
