@@ -68,6 +68,66 @@ struct BoundsTests {
         try await store.run(.enqueue(message), .enqueue(message))
     }
 
+    @Test("a job that takes long is time for as long as it takes, though nobody looks at its queue meanwhile")
+    func longJobs() async throws {
+        let store = try await Fixture()
+        try await store.configure { $0.maxWait = .seconds(60) }
+        for _ in 0..<16 { try await store.publish() }
+        for _ in 0..<10 {
+            let token = try await store.leaseOne().token
+            await store.clock.advance(by: .seconds(20))
+            try await store.run(.complete(token, result: nil))
+        }
+        // Six wait, and ten ended in 180 s.
+        let wait = try #require(await expectError(.busy) { try await store.publish() }?.retryAfter)
+        #expect(abs(wait.inMilliseconds - 54_000) <= 1)
+    }
+
+    @Test("a machine that slept was not busy")
+    func sleep() throws {
+        let clock = ManualClock(start: Fixture.start)
+        var core = try Core.open(MemoryStorage(), clock)
+        func turn(_ core: inout EngineCore, _ command: Command) throws -> Answer? {
+            core.turn([(1, command)], at: clock.now())
+            try Core.sync(&core)
+            return core.takeAnswers().first?.1
+        }
+        var settings = QueueSettings()
+        settings.maxWait = .seconds(10)
+        _ = try turn(&core, .configure(.work, settings, .anything))
+        for _ in 0..<30 { _ = try turn(&core, Core.publish) }
+        for number in 0..<20 {
+            guard let job = try turn(&core, Core.lease(term: .fixed(.seconds(3_600))))?.deliveries?.first else {
+                return fail("nothing is leased")
+            }
+            // While the first one runs.
+            clock.leap(by: number == 0 ? .seconds(8 * 3_600) : .milliseconds(100))
+            _ = try turn(&core, .commit([.one(.complete(LeaseName(sequence: job.view.sequence, fencing: job.fencing), result: nil))], nil))
+        }
+        // Ten wait behind twenty that took three seconds, of which one is the sleep's.
+        guard case .outcomes(let outcomes)? = try turn(&core, Core.publish), case .one? = outcomes.first else {
+            return fail("it is refused")
+        }
+    }
+
+    @Test("a queue is busy from the opening on when somebody holds a lease of it")
+    func busyAfterOpening() throws {
+        let clock = ManualClock(start: Fixture.start), storage = MemoryStorage()
+        var core = try Core.open(storage, clock)
+        for command in [Core.publish, Core.publish, Core.lease(term: .fixed(.seconds(3_600)))] {
+            core.turn([(1, command)], at: clock.now())
+        }
+        core.close()
+        var again = try Core.open(storage, clock)
+        for _ in 0..<5 {
+            clock.leap(by: .seconds(1))
+            again.turn([], at: clock.now())
+        }
+        let number = try #require(again.state.queues.numbers[.work])
+        let counted = again.state.queues.at(number).pointee.throughput.counted(at: again.state.leaseNow)
+        #expect(counted == (5_000, 0))
+    }
+
     @Test("a quiet queue takes a burst whole: its wait is not known")
     func burst() async throws {
         let store = try await Fixture()

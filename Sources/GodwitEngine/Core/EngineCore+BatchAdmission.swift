@@ -22,7 +22,7 @@ extension EngineCore {
         let queue = state.queues.at(load.queue), settings = queue.pointee.settings
         guard load.messages <= settings.maxJobs, load.bytes <= settings.maxBytes else { return Self.tooLarge(queue) }
         if let watermark { return .busy(watermark, retryAfter: .seconds(5)) }
-        if settings.maxWait != nil { queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy) }
+        if settings.maxWait != nil { state.noteBusy(queue) }
         if Self.hasRoom(queue, for: load.messages, load.bytes) { return nil }
         if settings.overflow == .dropOldest { try openDeadLetterQueue(of: load.queue) }
         var dropped = 0, droppedBytes = 0

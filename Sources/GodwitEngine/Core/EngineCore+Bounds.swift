@@ -12,7 +12,7 @@ extension EngineCore {
         guard added.jobs < settings.maxJobs, added.bytes + size <= settings.maxBytes else { throw Self.tooLarge(queue) }
         if let watermark { throw .busy(watermark, retryAfter: .seconds(5)) }
         if hasKey { try checkKeys(queue, added: added.keys) }
-        if settings.maxWait != nil { queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy) }
+        if settings.maxWait != nil { state.noteBusy(queue) }
         while let wait = excess(of: queue, number, size: size) {
             guard settings.overflow == .dropOldest, drop(from: queue, number, for: box.message.priority) else {
                 queue.pointee.totals.refused += 1

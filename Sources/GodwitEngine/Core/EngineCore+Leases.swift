@@ -13,7 +13,7 @@ extension EngineCore {
         for number in queues {
             let queue = state.queues.at(number)
             queue.pointee.waiting.append(ticket)
-            queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy)
+            state.noteBusy(queue)
         }
         waitTimers.insert(now.engine.addingClamped(request.wait), ticket)
     }

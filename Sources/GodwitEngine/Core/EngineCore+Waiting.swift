@@ -36,7 +36,7 @@ extension EngineCore {
         for number in wait.queues {
             let queue = state.queues.at(number)
             queue.pointee.waiting.remove(ticket)
-            queue.pointee.throughput.note(now.engine, isBusy: queue.pointee.isBusy)
+            state.noteBusy(queue)
             state.queues.freeIfUnused(number)
         }
         noteWaitTimerStale()

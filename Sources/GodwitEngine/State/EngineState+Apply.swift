@@ -27,7 +27,7 @@ extension EngineState {
             let queue = try queue(number)
             queue.pointee.isPaused = isPaused
             queue.pointee.change = self.change
-            if !isReplaying { queue.pointee.throughput.note(self.stamp.engine, isBusy: queue.pointee.isBusy) }
+            noteBusy(queue)
             if !isPaused { stir(number, queue) }
         case .purged(let number):
             purge(number, try queue(number), stamp)

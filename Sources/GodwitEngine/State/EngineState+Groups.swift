@@ -16,6 +16,7 @@ extension EngineState {
         if groups.head(of: group) == sequence { return enterLine(sequence, entry, queue) }
         if isChanged { lineUpHead(of: group) }
         standBehind(sequence, entry.pointee, queue)
+        noteBusy(queue)
     }
 
     mutating func join(_ group: [UInt8], _ sequence: UInt64, _ entry: Entry) {

@@ -8,7 +8,7 @@ extension EngineState {
     mutating func purge(_ number: UInt32, _ queue: Queue, _ stamp: Stamp) {
         let waiting = queue.pointee.counts.queued + queue.pointee.counts.scheduled + queue.pointee.counts.retrying
         if !isReplaying {
-            queue.pointee.throughput.jobsEnded(waiting, at: self.stamp.engine)
+            queue.pointee.throughput.jobsEnded(waiting, at: leaseNow)
             for sequence in watchedJobs where queueNumber(of: sequence) == number { changedJobs.append(sequence) }
         }
         let keeps = queue.pointee.keepsFinished
@@ -27,7 +27,7 @@ extension EngineState {
             QueueState.Purge(stamp: Stamp(engine: self.stamp.engine, wall: stamp.wall), change: change, keeps: keeps)
         )
         beginCleaning(number, queue)
-        if !isReplaying { queue.pointee.throughput.note(self.stamp.engine, isBusy: queue.pointee.isBusy) }
+        noteBusy(queue)
     }
 
     /// Ends one job that a purge met while it waited.

@@ -12,7 +12,7 @@ extension EngineState {
         queue.pointee.counts[entry.pointee.state.jobState] -= 1
         queue.pointee.counts[state.jobState] += 1
         entry.pointee.state = state
-        if !isReplaying { queue.pointee.throughput.note(stamp.engine, isBusy: queue.pointee.isBusy) }
+        noteBusy(queue)
     }
 
     /// Notes that a job is at a new version.
@@ -56,8 +56,13 @@ extension EngineState {
     mutating func enterLine(_ sequence: UInt64, _ entry: Entry, _ queue: Queue) {
         let job = ReadyJob(position: position(sequence, entry.pointee), sequence: sequence)
         queue.pointee.ready.insert(job, priority: entry.pointee.priority)
-        if !isReplaying { queue.pointee.throughput.note(stamp.engine, isBusy: queue.pointee.isBusy) }
+        noteBusy(queue)
         stir(entry.pointee.queue, queue)
+    }
+
+    /// Notes whether a queue is busy from now on. Time counts for that as it was observed, like a lease's.
+    func noteBusy(_ queue: Queue) {
+        if !isReplaying { queue.pointee.throughput.note(leaseNow, isBusy: queue.pointee.isBusy) }
     }
 
     /// Callers who wait for this queue are to be looked at.
@@ -163,7 +168,7 @@ extension EngineState {
         _ final: Final,
         isKept: Bool = true
     ) {
-        if !isReplaying, final.isOfNow { queue.pointee.throughput.jobsEnded(1, at: self.stamp.engine) }
+        if !isReplaying, final.isOfNow { queue.pointee.throughput.jobsEnded(1, at: leaseNow) }
         if final.isOfNow, entry.pointee.flags.contains(.hasFollowUps) { oweFollowUps(sequence, entry.pointee, state) }
         let wasQueued = entry.pointee.state == .queued
         if entry.pointee.state.isWaiting { queue.pointee.waitingBytes -= Int(entry.pointee.size) }

@@ -104,8 +104,11 @@ struct EngineState: ~Copyable {
     /// All that was recorded is applied.
     mutating func endReplay() {
         isReplaying = false
-        // They count from the opening on, as refusals do, which are not recorded.
-        for number in queues.numbers.values { queues.at(number).pointee.totals = QueueStatus.Totals() }
+        for number in queues.numbers.values {
+            // They count from the opening on, as refusals do, which are not recorded.
+            queues.at(number).pointee.totals = QueueStatus.Totals()
+            noteBusy(queues.at(number))
+        }
     }
 
     /// Gives a part of the memory back that ended jobs have left.

@@ -1,7 +1,7 @@
 import DequeModule
 
 /// How many jobs end per second of busy time: time during which ready jobs waited and a holder lived. The last 30 s of it count, stretched
-/// back until 10 jobs ended in them.
+/// back until 10 jobs ended in them, in steps of a second. Time is what the engine observed: a machine that slept was not busy.
 struct Throughput {
     private struct Slice {
         var busy: Int64 = 0
@@ -12,7 +12,6 @@ struct Throughput {
     private static let leastEnded = 10
     private static let leastBusy: Int64 = 1_000
     private static let slice: Int64 = 1_000
-    private static let longestStep: Int64 = 1_000
 
     private var slices = Deque<Slice>()
     private var busy: Int64 = 0
@@ -33,19 +32,23 @@ struct Throughput {
         if (slices.last?.busy ?? .max) > Self.slice { slices.append(Slice()) }
         slices[slices.count - 1].ended += count
         ended += count
+        forget()
     }
 
     private mutating func advance(to now: Int64) {
         defer { mark = max(mark, now) }
         guard isBusy, now > mark else { return }
-        // A machine that slept was not busy: with leases out there are at least two turns a second.
-        let passed = min(now - mark, Self.longestStep)
+        let passed = now - mark
         if let last = slices.last, last.busy + passed <= Self.slice || last.ended == 0 {
             slices[slices.count - 1].busy += passed
         } else {
             slices.append(Slice(busy: passed))
         }
         busy += passed
+        forget()
+    }
+
+    private mutating func forget() {
         while let first = slices.first, slices.count > 1, busy - first.busy >= Self.span, ended - first.ended >= Self.leastEnded {
             busy -= first.busy
             ended -= first.ended
@@ -60,6 +63,13 @@ struct Throughput {
     }
 
     var sliceCount: Int { slices.count }
+
+    /// The busy time that counts, and the jobs that ended in it.
+    func counted(at now: Int64) -> (busy: Int64, ended: Int) {
+        var current = self
+        current.advance(to: now)
+        return (current.busy, current.ended)
+    }
 
     /// Jobs per second; nil while too little is known.
     var jobsPerSecond: Double? {
