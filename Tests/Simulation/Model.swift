@@ -13,6 +13,10 @@ struct Model {
     /// The members of each ordered group in their order.
     private var groups: [ModelGroup: [Int]] = [:]
     private(set) var sessions: [String: ModelSession] = [:]
+    /// Of this life of the store.
+    private(set) var paces: [QueueName: ModelPace] = [:]
+    /// Queues that somebody waits for.
+    var awaited: Set<QueueName> = []
     /// How long queues keep ended jobs, which is asked for each of them all the time.
     private var retentions: [ModelRetention] = []
     private var nextOrder = 0
@@ -55,6 +59,21 @@ struct Model {
             bytes += job.size
         }
         return (jobs, bytes)
+    }
+
+    /// Jobs that a newcomer waits behind.
+    func ahead(_ queue: QueueName) -> Int { allJobs.count { $0.queue == queue && ($0.state == .queued || $0.state == .running) } }
+
+    /// Whether a newcomer would wait for longer than its queue allows; nil where that is the engine's to choose.
+    func isSlow(_ name: QueueName, adding added: Int) -> Bool? {
+        guard let most = queues[name]?.settings.maxWait, let pace = paces[name] else { return false }
+        return pace.isSlow(ahead(name) + added, most.inMilliseconds)
+    }
+
+    /// Whether ready jobs wait, and somebody could work on them.
+    private func isBusy(_ name: QueueName) -> Bool {
+        guard queues[name]?.isPaused == false, allJobs.contains(where: { $0.state == .queued && $0.queue == name }) else { return false }
+        return awaited.contains(name) || allJobs.contains { $0.state == .running && $0.queue == name }
     }
 
     /// Whether the time of an ended job is over, so that it may be dropped at any moment.
@@ -127,6 +146,18 @@ struct Model {
 
     mutating func forgetSessions() { sessions = [:] }
 
+    /// Time that was observed goes by.
+    mutating func pass(_ time: Int64) {
+        for name in queues.keys where isBusy(name) { paces[name, default: ModelPace()].pass(time) }
+    }
+
+    /// Jobs of a queue end.
+    private mutating func notePace(_ name: QueueName, _ count: Int = 1) {
+        if isBusy(name) { paces[name, default: ModelPace()].end(count) }
+    }
+
+    mutating func forgetPaces() { paces = [:] }
+
     private func attemptDeadline(_ job: ModelJob, term: Int64, at leaseNow: Int64) -> Int64 {
         guard let timeout = job.message.timeout?.inMilliseconds else { return .max }
         let grace = term == 0 ? queues[job.queue]?.settings.lease.inMilliseconds ?? 0 : term
@@ -163,8 +194,9 @@ struct Model {
             queues[name]?.isPaused = isPaused
             queues[name]?.unit = unit.number
         case .purged(let name):
+            notePace(name, allJobs.count { $0.queue == name && $0.isWaiting })
             for job in allJobs where job.queue == name && job.isWaiting {
-                end(job.number, .cancelled, unit)
+                end(job.number, .cancelled, unit, isAlone: false)
                 // a copy that nobody else has yet
                 jobs[job.number]?.isPurged = true
             }
@@ -174,6 +206,7 @@ struct Model {
             for group in groups.keys where group.queue == name { groups[group] = nil }
             retentions.removeAll { $0.queue == name }
             queues[name] = nil
+            paces[name] = nil
         case .published(let message, let number, let due, let expires):
             publish(message, number, due, expires, unit)
         case .copied(let message, let number, let expires, let deaths, let origin):
@@ -250,6 +283,7 @@ struct Model {
             }
         case .forgotten(let number): jobs[number] = nil
         case .redriven(let number):
+            if let job = jobs[number] { notePace(job.queue) }
             leaveGroup(number)
             jobs[number] = nil
         case .due(let number):
@@ -362,8 +396,9 @@ struct Model {
         jobs[number] = job
     }
 
-    private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit) {
+    private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit, isAlone: Bool = true) {
         guard let job = jobs[number]?.copy() else { return }
+        if isAlone { notePace(job.queue) }
         owe(job, state)
         leaveGroup(number)
         guard queues[job.queue]?.keepsFinished == true else {

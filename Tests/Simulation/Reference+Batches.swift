@@ -39,7 +39,9 @@ extension Reference {
     private mutating func room(in name: QueueName, _ settings: QueueSettings, for count: Int, _ bytes: Int, priority: Int) -> [ModelJob]? {
         let unfinished = live.unfinished(name)
         var dropped: [ModelJob] = [], jobs = unfinished.jobs + count, total = unfinished.bytes + bytes
-        while jobs > settings.maxJobs || total > settings.maxBytes {
+        while jobs > settings.maxJobs || total > settings.maxBytes
+            || live.isSlow(name, adding: jobs - unfinished.jobs - 1) == true
+        {
             guard settings.overflow == .dropOldest else { return nil }
             openDeadLetterQueue(of: name)
             guard let oldest = oldest(of: name, live, dropped), oldest.message.priority <= priority else { return nil }

@@ -236,7 +236,8 @@ extension Reference {
             let gone = progress.dropped.filter { $0.queue == message.queue }
             let jobs = before.jobs + added.jobs - gone.count
             let bytes = before.bytes + added.bytes - gone.reduce(0) { $0 + $1.size }
-            guard jobs >= settings.maxJobs || bytes + message.size > settings.maxBytes else { break }
+            let isSlow = progress.start.isSlow(message.queue, adding: added.jobs - gone.count) == true
+            guard isSlow || jobs >= settings.maxJobs || bytes + message.size > settings.maxBytes else { break }
             guard settings.overflow == .dropOldest, let oldest = oldest(of: message.queue, progress.start, progress.dropped),
                 oldest.message.priority <= message.priority
             else { throw Refusal(.busy, .tooLarge) }

@@ -5,7 +5,9 @@ import GodwitEngine
 extension Reference {
     mutating func pass(to instant: EngineInstant) {
         let passed = max(0, instant.boot - self.instant.boot)
-        leaseNow += min(passed, 1_000)
+        let observed = min(passed, 1_000)
+        leaseNow += observed
+        if observed > 0 { live.pass(observed) }
         engine += passed
         if !isClockDoubtful { lapseTime = engine }
         self.instant = EngineInstant(wall: instant.wall, boot: max(instant.boot, self.instant.boot))
@@ -19,7 +21,8 @@ extension Reference {
         for wait in waits where wait.deadline <= engine {
             open[wait.ticket] = Open(expected: .deliveries([]), unit: 0)
         }
-        waits.removeAll { $0.deadline <= engine }
+        let now = engine
+        waits.removeAll { $0.deadline <= now }
         timeBudget = budget
         if let leases {
             for job in overdue where leases.contains(job.number) { record(expiry(of: job)) }

@@ -80,7 +80,9 @@ struct Reference {
     var isTimeBlocked = false
 
     // What lives as long as the process.
-    var waits: [Wait] = []
+    var waits: [Wait] = [] {
+        didSet { live.awaited = Set(waits.flatMap(\.request.holder.queues)) }
+    }
     private var turns: [HolderID: QueueTurns] = [:]
     /// Cancelled leases, and the lease time until which their holders are certainly told so.
     var cancelled: [Int: Int64] = [:]
@@ -194,6 +196,7 @@ struct Reference {
         var candidate = candidate
         candidate.learn(engine: engine)
         if isRestored { candidate.forgetSessions() }
+        candidate.forgetPaces()
         live = candidate
         durable = candidate
         pending = []

@@ -22,7 +22,7 @@ extension World {
         guard !isTight else { return nil }
         let names = chance(70) ? [pick(Self.queueNames) ?? Self.queueNames[0]] : Array(Self.queueNames.prefix(2))
         let priority = pick([0, 0, 7]) ?? 0, count = 1 + roll(6)
-        guard let queues = try? BatchQueues(names) else { return nil }
+        guard names.allSatisfy(isWaitCertain), let queues = try? BatchQueues(names) else { return nil }
         let isTransient = usesTransients && chance(20)
         var batch = MessageBatch(to: queues, priority: UInt8(priority), isTransient: isTransient, count: count)
         var messages: [NewMessage] = []

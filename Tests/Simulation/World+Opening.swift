@@ -196,7 +196,7 @@ extension World {
             )
             trial.turn(requests, at: instant)
             do {
-                if let what = try trial.receive(all: replies) ?? lineDifference(trial) {
+                if let what = try trial.receive(all: replies) ?? difference(trial) {
                     differences.append(what)
                     continue
                 }
@@ -279,12 +279,22 @@ extension World {
         reference.turn(requests, at: instant)
         for (ticket, reply) in try ask(requests) { try reference.receive(ticket, reply, mayFail: false) }
         if let ticket = reference.open.keys.min() { throw Finding("request \(ticket) was not answered") }
-        if let what = lineDifference(reference) { throw Finding(what) }
+        if let what = difference(reference) { throw Finding(what) }
     }
 
-    /// How the orders of the queues differ from the model's; nil where they do not.
-    func lineDifference(_ reference: Reference) -> String? {
-        (engine?.lines()).flatMap { Comparison.difference($0, reference) }
+    /// How that which no answer tells differs from the model's, so that states which answer alike are told apart; nil where it does not.
+    func difference(_ reference: Reference) -> String? {
+        (engine?.lines()).flatMap { Comparison.difference($0, reference) } ?? paceDifference(reference)
+    }
+
+    /// How the jobs that ended in busy time differ from the model's.
+    func paceDifference(_ reference: Reference) -> String? {
+        for (name, found) in engine?.paces() ?? [:] {
+            let pace = reference.live.paces[name] ?? ModelPace()
+            guard pace.isWhole, found != (pace.busy, pace.ended) else { continue }
+            return "\(found.ended) jobs ended in \(found.busy) ms for which the queue \(name) was busy, not \(pace.ended) in \(pace.busy)"
+        }
+        return nil
     }
 
     /// Tells the trace what the engine and the model hold, once they differ.

@@ -91,7 +91,7 @@ extension World {
 
     /// A new message. Its name is its number, so messages must be asked for in the order in which they are decided on.
     func message() -> NewMessage? {
-        guard let queue = isTight ? existing : pick(Self.queueNames) else { return nil }
+        guard let queue = isTight ? existing : pick(Self.queueNames), isWaitCertain(of: queue) else { return nil }
         var deduplication: NewMessage.Deduplication?
         if chance(15) {
             let key = NewMessage.Deduplication(key: "key-\(roll(5))", fingerprint: chance(40) ? UInt64(1 + roll(2)) : nil)
@@ -148,6 +148,15 @@ extension World {
         return queue.keys.count + 8 < queue.settings.dedupMax || !queue.keys.values.contains { reference.isUnsure($0, in: queue) }
     }
 
+    /// Whether it is certain if a newcomer would have to wait for too long, whatever else comes and ends in the same turn.
+    func isWaitCertain(of name: QueueName) -> Bool {
+        let live = reference.live
+        guard let most = live.queues[name]?.settings.maxWait, let pace = live.paces[name], !pace.isWhole else { return true }
+        let ahead = live.ahead(name)
+        let verdicts = [max(0, ahead - 20), ahead + 20].map { pace.isSlow($0, most.inMilliseconds, others: 20) }
+        return verdicts[0] != nil && verdicts[0] == verdicts[1]
+    }
+
     /// New settings of a queue; not while something in it is over and may be there still, for it is free to take that back or not.
     private func configure() -> SteppedEngine.Request? {
         let name = queue, reference = reference
@@ -170,6 +179,7 @@ extension World {
         }
         settings.maxJobs = pick([5, 15, 40]) ?? 0
         settings.maxBytes = pick([600, 20_000, 1 << 30]) ?? 0
+        if chance(25) { settings.maxWait = .milliseconds(pick([50, 1_000, 10_000, 60_000]) ?? 0) }
         settings.maxAttempts = 1 + roll(5)
         settings.lease = .milliseconds(pick([100, 2_000, 30_000]) ?? 0)
         settings.dedupWindow = .milliseconds(pick([500, 20_000, 86_400_000]) ?? 0)

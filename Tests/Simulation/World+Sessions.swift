@@ -55,8 +55,8 @@ extension World {
     private func isCertain(_ transaction: Transaction, _ session: String, _ number: UInt64) -> Bool {
         guard let known = reference.live.sessions[session], known.outcomes[number] == nil, number > known.floor else { return true }
         return transaction.operations.allSatisfy { operation in
-            guard case .enqueue(let message) = operation, let key = message.deduplication else { return true }
-            return isCertain(key, in: message.queue)
+            guard case .enqueue(let message) = operation else { return true }
+            return isWaitCertain(of: message.queue) && message.deduplication.map { isCertain($0, in: message.queue) } ?? true
         }
     }
 
