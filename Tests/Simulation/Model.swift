@@ -10,6 +10,8 @@ struct Model {
     private(set) var counters: [RecordKey: ModelCounter] = [:]
     /// What is to follow ends, in their order.
     private(set) var owed: [ModelOwed] = []
+    /// The same for ends by purges and deletions of queues, whose jobs are met one by one in the next turn.
+    private var unmet: [ModelOwed] = []
     /// The members of each ordered group in their order.
     private var groups: [ModelGroup: [Int]] = [:]
     private(set) var sessions: [String: ModelSession] = [:]
@@ -195,14 +197,17 @@ struct Model {
             queues[name]?.unit = unit.number
         case .purged(let name):
             notePace(name, allJobs.count { $0.queue == name && $0.isWaiting })
-            for job in allJobs where job.queue == name && job.isWaiting {
-                end(job.number, .cancelled, unit, isAlone: false)
+            for job in allJobs.filter({ $0.queue == name && $0.isWaiting }).sorted(by: { $0.birth < $1.birth }) {
+                end(job.number, .cancelled, unit, byPurge: true)
                 // a copy that nobody else has yet
                 jobs[job.number]?.isPurged = true
             }
             queues[name]?.unit = unit.number
         case .queueDeleted(let name):
-            for job in allJobs where job.queue == name { jobs[job.number] = nil }
+            for job in allJobs.filter({ $0.queue == name }).sorted(by: { $0.birth < $1.birth }) {
+                if !job.state.isFinal { Self.owe(job, .cancelled, &unmet) }
+                jobs[job.number] = nil
+            }
             for group in groups.keys where group.queue == name { groups[group] = nil }
             retentions.removeAll { $0.queue == name }
             queues[name] = nil
@@ -306,9 +311,8 @@ struct Model {
         case .added(let key, let step, let amount, let target, let expires, let then):
             count(step, amount, key, target, expires, then, unit)
         case .followed(let subject, let states):
-            guard let index = owed.firstIndex(where: { $0.subject == subject }) else { return }
-            owed[index].states.subtract(states)
-            if owed[index].states.isEmpty { owed.remove(at: index) }
+            Self.settle(subject, states, &unmet)
+            Self.settle(subject, states, &owed)
         case .dropped(let numbers): for number in numbers { jobs[number] = nil }
         case .keyDropped(let key, let name): queues[name]?.keys[key] = nil
         case .outcome(let session, let number, let acknowledged, let results):
@@ -365,14 +369,29 @@ struct Model {
         counters[key] = counter
     }
 
-    private mutating func owe(_ job: ModelJob, _ state: JobState) {
+    private static func owe(_ job: ModelJob, _ state: JobState, _ owed: inout [ModelOwed]) {
         guard !job.message.onFinal.isEmpty else { return }
-        let states = FinalStates(state)
-        if let index = owed.firstIndex(where: { $0.subject == .job(job.number) }) {
-            owed[index].states.formUnion(states)
+        add(ModelOwed(subject: .job(job.number), followUps: job.message.onFinal, states: FinalStates(state)), &owed)
+    }
+
+    private static func add(_ new: ModelOwed, _ owed: inout [ModelOwed]) {
+        if let index = owed.firstIndex(where: { $0.subject == new.subject }) {
+            owed[index].states.formUnion(new.states)
         } else {
-            owed.append(ModelOwed(subject: .job(job.number), followUps: job.message.onFinal, states: states))
+            owed.append(new)
         }
+    }
+
+    private static func settle(_ subject: ModelOwed.Subject, _ states: FinalStates, _ owed: inout [ModelOwed]) {
+        guard let index = owed.firstIndex(where: { $0.subject == subject }) else { return }
+        owed[index].states.subtract(states)
+        if owed[index].states.isEmpty { owed.remove(at: index) }
+    }
+
+    /// Jobs that a purge or a deletion ended are met: what follows their ends is owed from now on.
+    mutating func meetEnded() {
+        for item in unmet { Self.add(item, &owed) }
+        unmet = []
     }
 
     // MARK: Groups
@@ -396,10 +415,14 @@ struct Model {
         jobs[number] = job
     }
 
-    private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit, isAlone: Bool = true) {
+    private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit, byPurge: Bool = false) {
         guard let job = jobs[number]?.copy() else { return }
-        if isAlone { notePace(job.queue) }
-        owe(job, state)
+        if byPurge {
+            Self.owe(job, state, &unmet)
+        } else {
+            notePace(job.queue)
+            Self.owe(job, state, &owed)
+        }
         leaveGroup(number)
         guard queues[job.queue]?.keepsFinished == true else {
             jobs[number] = nil

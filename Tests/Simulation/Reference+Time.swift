@@ -24,6 +24,7 @@ extension Reference {
         let now = engine
         waits.removeAll { $0.deadline <= now }
         timeBudget = budget
+        live.meetEnded()
         if let leases {
             for job in overdue where leases.contains(job.number) { record(expiry(of: job)) }
             return

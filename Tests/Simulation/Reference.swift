@@ -179,6 +179,7 @@ struct Reference {
     /// - Parameters:
     ///   - candidate: what it held before the opening.
     ///   - engine: the engine's time.
+    ///   - isRepeated: whether what it ends had been ended by an opening that was cut off.
     ///   - isRestored: whether it is a backup's: all leases are over, and what sessions came to is forgotten.
     mutating func resume(
         _ candidate: Model,
@@ -186,6 +187,7 @@ struct Reference {
         engine: Int64,
         isClockDoubtful: Bool,
         isRestored: Bool = false,
+        isRepeated: Bool = false,
         hindrance: Hindrance = .none
     ) {
         self.hindrance = hindrance
@@ -238,6 +240,7 @@ struct Reference {
             }
         }
         payOwed()
+        if isRepeated { live.forgetPaces() }
         confirm(lastUnit)
     }
 

@@ -87,6 +87,7 @@ extension World {
             guard let trouble, storage.hits != before else { throw Finding("a backup cannot be restored: \(error)") }
             say("  restoring while \(trouble): \(error)")
         }
+        wasOpeningCutOff = true
         storage.heal()
         storage.capacity = nil
         statistics.add(storage.hits)

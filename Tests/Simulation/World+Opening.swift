@@ -109,6 +109,7 @@ extension World {
             if error.code == .storeCorrupt { throw Finding("damage is reported where a call failed (\(trouble)): \(error)") }
             say("  it did not open: \(error)")
         }
+        wasOpeningCutOff = true
         storage.heal()
         storage.capacity = nil
         // Time and boots stay as they are: what an opening that was cut off left durable has the same times then.
@@ -179,9 +180,12 @@ extension World {
         let replies = try ask(requests)
         guard let time = engine?.time, let isClockDoubtful = engine?.isClockDoubtful else { throw Finding("the store is not open") }
         var candidate = candidates.base, differences: [String] = []
-        let ways = (0...candidates.units.count).flatMap { applied in ([.none] + hindrances).map { (applied, $0) } }
+        let repeats = wasOpeningCutOff ? [false, true] : [false]
+        let ways = (0...candidates.units.count).flatMap { applied in
+            ([.none] + hindrances).flatMap { hindrance in repeats.map { (applied, hindrance, $0) } }
+        }
         var lastApplied = 0
-        for (applied, hindrance) in ways {
+        for (applied, hindrance, isRepeated) in ways {
             if applied > lastApplied { candidate.apply(candidates.units[applied - 1]) }
             lastApplied = applied
             var trial = reference
@@ -192,6 +196,7 @@ extension World {
                 engine: time,
                 isClockDoubtful: isClockDoubtful,
                 isRestored: isRestored,
+                isRepeated: isRepeated,
                 hindrance: hindrance
             )
             trial.turn(requests, at: instant)
@@ -209,6 +214,7 @@ extension World {
             if let what = engine?.spaceError() { throw Finding(what) }
             try checkFiles()
             trial.noteAllSeen()
+            wasOpeningCutOff = false
             return trial
         }
         var text = "after an opening the store holds none of the \(differences.count) states that it may"

@@ -55,7 +55,7 @@ extension World {
         case 94: return existing.map { .pause($0, chance(50)) }
         case 95:
             let name = queue
-            return chance(60) && canEndAll(of: name) ? .purge(name) : nil
+            return chance(60) && canEndAll ? .purge(name) : nil
         case 96: return delete()
         case 97: return isTight ? nil : .closeHolder(HolderID("holder-\(roll(4))"))
         case 98: return isTight || backup != nil || chance(50) ? .check : .backup
@@ -69,14 +69,12 @@ extension World {
         let name = queue
         // On a full disk there may be no room to make a dead letter queue anew.
         let isNeeded = reference.live.queues.values.contains { $0.settings.deadLetterQueue == name.description }
-        return chance(40) && !(isTight && isNeeded) && canEndAll(of: name) ? .delete(name, purging: chance(50)) : nil
+        return chance(40) && !(isTight && isNeeded) && canEndAll ? .delete(name, purging: chance(50)) : nil
     }
 
-    /// When what follows the end of purged jobs is done depends on when they are met, which is not said.
-    func canEndAll(of name: QueueName) -> Bool {
-        guard usesFollowUps else { return true }
-        return isAlone && !reference.live.allJobs.contains { $0.queue == name && !$0.state.isFinal && !$0.message.onFinal.isEmpty }
-    }
+    /// Whether all jobs of a queue may be ended at once. What follows their ends is done when they are met: in the next turn at the latest,
+    /// and, which is not said, where something else in the same turn meets them before.
+    private var canEndAll: Bool { !usesFollowUps || isAlone }
 
     private var existing: QueueName? { pick(reference.live.queues.keys.sorted()) }
 

@@ -27,6 +27,8 @@ final class World {
     var engineOffset: Int64?
     /// How the wall clock stood to what was believed of it; nil when it never jumped while the machine was off.
     var hasDistrustedClock = false
+    /// Whether an opening was cut off since the last that was not: it may have ended jobs already that the next one finds.
+    var wasOpeningCutOff = false
     var acceptsClock = false
 
     var nextTicket: UInt64 = 1
