@@ -74,25 +74,57 @@ struct ClaimTests {
         #expect(try await store.killed().enqueue { $0.claim = "c" } == .duplicate(first))
     }
 
-    @Test("claims of ended jobs take no memory for long")
+    @Test("a claim goes with the end of its job, whatever ends it, and takes no memory then")
     func memory() throws {
+        let clock = ManualClock(start: Fixture.start)
+        var core = try Core.open(MemoryStorage(), clock)
+        var count = core.state.claims.count
+        func publish(_ core: inout EngineCore) {
+            for index in 0..<50 { core.turn([(1, Core.publish { $0.claim = "\(index)" })], at: clock.now()) }
+        }
+        publish(&core)
+        count = core.state.claims.count
+        #expect(count == 50)
+        let cancelled = (1...10 as ClosedRange<UInt64>).map { sequence in
+            PreparedTransaction.one(.cancel(JobName(id: core.state.identity.jobID(sequence), sequence: sequence)))
+        }
+        core.turn([(2, .commit(cancelled, nil))], at: clock.now())
+        count = core.state.claims.count
+        #expect(count == 40)
+        core.turn([(3, .purge(.work))], at: clock.now())
+        core.turn([], at: clock.now())
+        count = core.state.claims.count
+        #expect(count == 0)
+    }
+
+    @Test("a table of claims finds owners by claims, and is written down and read back")
+    func written() throws {
         var table = ClaimTable()
         let identity = StoreIdentity(incarnation: 1, k0: 1, k1: 2)
-        for index in 0..<100_000 as Range<UInt64> {
-            table.insert(table.key(Array("\(index)".utf8), 1, identity), index) { $0 + 100 > index }
-        }
-        #expect(table.count <= 256 * 33)
-        #expect(table[table.key(Array("99999".utf8), 1, identity)] == 99_999)
-        #expect(table[table.key(Array("99999".utf8), 2, identity)] == nil)
+        func key(_ claim: UInt64, _ queue: UInt32 = 1) -> ClaimTable.Key { ClaimTable.Key(Array("\(claim)".utf8), in: queue, identity) }
+        for number in 1...20_000 as ClosedRange<UInt64> { table.insert(key(number), number) }
+        for number in 1...20_000 as ClosedRange<UInt64> where number % 3 != 0 { table.remove(number) }
+        // Whoever comes later has it.
+        table.insert(key(3), 20_001)
+        #expect(table.count == 6_666)
+        #expect(table[key(3)] == 20_001 && table[key(9)] == 9 && table[key(9, 2)] == nil && table[key(4)] == nil)
+        let snapshot = table.snapshot()
+        table.remove(9)
         var writer = RecordWriter()
-        table.forEachItem { $0(&writer) }
-        let copy = try writer.bytes.withBytes { bytes throws(RecordError) in
-            var reader = RecordReader(bytes)
-            var copy = ClaimTable()
-            while !reader.isAtEnd { try copy.restore(&reader) }
-            return copy
+        snapshot.forEach { number, key in
+            writer.put(key.pointee.high)
+            writer.put(key.pointee.low)
+            writer.put(number)
         }
-        #expect(copy.count == table.count && copy[table.key(Array("99999".utf8), 1, identity)] == 99_999)
+        table.endSnapshot()
+        #expect(table[key(9)] == nil)
+        try writer.bytes.withBytes { bytes throws(RecordError) in
+            var reader = RecordReader(bytes), copy = ClaimTable()
+            while !reader.isAtEnd { try copy.restore(&reader) }
+            #expect(copy.count == 6_666 && copy[key(9)] == 9 && copy[key(3)] == 20_001)
+            copy.removeAll { $0 != 9 }
+            #expect(copy.count == 1 && copy[key(9)] == 9 && copy[key(12)] == nil)
+        }
     }
 
     @Test("groups and claims are checked, and part of a key's fingerprint")

@@ -52,7 +52,9 @@ extension EngineState {
         }
         recordKeys.forEach { others.append("record key \($0): \($1.name)") }
         for segment in use.segments { others.append("segment \(segment): \(use[segment])") }
-        for (number, queue) in queues.snapshot().enumerated() {
+        let all = queues.snapshot().all()
+        queues.endSnapshot()
+        for (number, queue) in all.enumerated() {
             others += Self.dump(number, queue.map { _ in queues.at(UInt32(number)).pointee }, self)
         }
         return lines + others.sorted()
@@ -77,7 +79,10 @@ extension EngineState {
             let jobs = finished.oldest(upTo: .max, limit: .max)
             lines.append("retention \(number) \(kind): \(jobs.map(\.sequence).sorted())")
         }
-        queue.keys.forEach { lines.append("key \(number): \($0) \($1) at \($2)") }
+        queue.keys.line.forEach { key in
+            lines.append("key \(number): \(key) \(queue.keys.texts[key.mark] as Any)")
+            return true
+        }
         return lines
     }
 }

@@ -47,6 +47,25 @@ struct StructureTests {
         #expect(timers.count == 1_250 && !timers.needsCompacting && timers.first?.time == 0)
     }
 
+    @Test("timers come in order, whatever the order in which they were set", arguments: UInt64(1)...4)
+    func timersInOrder(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        var model = (0..<3_000).map { Timer(time: Int64(random.next() % 500), subject: UInt64($0)) }
+        var timers = Timers(Array(model[..<1_000]))
+        for timer in model[1_000...] { timers.insert(timer.time, timer.subject) }
+        model.sort()
+        for (step, timer) in model.enumerated() {
+            #expect(timers.first == timer && timers.count == model.count - step)
+            timers.removeFirst()
+            // An empty one is used again.
+            if step == model.count - 1 { timers.insert(1, 2) }
+        }
+        #expect(timers.first == Timer(time: 1, subject: 2))
+        timers.removeFirst()
+        timers.removeFirst()
+        #expect(timers.first == nil)
+    }
+
     @Test("jobs per second of busy time: unknown for a second and for ten jobs, then the last 30 s")
     func throughput() {
         var throughput = Throughput()
@@ -110,6 +129,10 @@ struct StructureTests {
         let copy = array
         for index in array.indices where index % 3 == 0 { array[index] = -index }
         array.append(7)
+        var emptied = copy
+        #expect((0..<1_300).reversed().allSatisfy { emptied.removeLast() == $0 } && emptied.count == 0)
+        for number in 0..<600 { emptied.append(number) }
+        #expect(emptied.indices.map { emptied[$0] } == Array(0..<600))
         #expect(copy.indices.map { copy[$0] } == Array(0..<1_300))
         #expect(array.indices.map { array[$0] } == (0..<1_300).map { $0 % 3 == 0 ? -$0 : $0 } + [7])
     }
@@ -150,41 +173,6 @@ struct StructureTests {
         #expect(QueueName.name("\u{e9}") != QueueName.name("e\u{301}"))
         #expect(Set([QueueName.name("\u{e9}"), QueueName.name("e\u{301}")]).count == 2)
         #expect(RecordKey("\u{e9}") != RecordKey("e\u{301}") && HolderID("\u{e9}") != HolderID("e\u{301}"))
-    }
-
-    @Test("the dedup window compares whole keys and forgets the oldest first")
-    func dedup() {
-        var window = DedupWindow()
-        for index in 0..<5_000 as Range<UInt64> {
-            window.insert(Array("key \(index)".utf8), DedupWindow.Entry(sequence: index, fingerprint: nil, change: 0), at: Int64(index))
-        }
-        #expect(window.count(upTo: 2_999, limit: 10_000) == 3_000)
-        for _ in 0..<3_000 { window.removeFirst() }
-        #expect(window.count == 2_000 && window.oldest == 3_000)
-        #expect(window[Array("key 2999".utf8)] == nil && window[Array("key 3000".utf8)]?.sequence == 3_000)
-    }
-
-    @Test("a key that is used again before the record that forgot it, which was lost, stands in the window once")
-    func keyTwice() {
-        var window = DedupWindow()
-        func insert(_ key: String, at time: Int64) {
-            window.insert(Array(key.utf8), DedupWindow.Entry(sequence: UInt64(time), fingerprint: nil, change: UInt64(time)), at: time)
-        }
-        func all() -> [String] {
-            var found: [String] = []
-            window.forEach { key, entry, at in found.append("\(String(decoding: key, as: UTF8.self)) \(entry.sequence) \(at)") }
-            return found
-        }
-        for (time, key) in ["a", "b", "c", "b", "b"].enumerated() { insert(key, at: Int64(time)) }
-        #expect(all() == ["a 0 0", "c 2 2", "b 4 4"] && window.count == 3)
-        #expect(window.count(upTo: 3, limit: 9) == 2 && window.count(upTo: 9, limit: 9) == 3)
-        window.removeFirst()
-        #expect(window.oldest == 2 && all() == ["c 2 2", "b 4 4"])
-        insert("c", at: 5)
-        #expect(window.oldest == 4 && all() == ["b 4 4", "c 5 5"])
-        window.removeFirst()
-        window.removeFirst()
-        #expect(window.count == 0 && window.oldest == nil && window[Array("b".utf8)] == nil)
     }
 
     @Test("ids and tokens read back, and only with their own store's secret")

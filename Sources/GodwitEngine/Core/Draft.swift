@@ -22,7 +22,7 @@ struct Draft {
 
     private var states: [UInt64: JobEntry.State?] = [:]
     private var revivals: [UInt64: Retry.Revival] = [:]
-    private var keys: [QueueKey: (sequence: UInt64, fingerprint: UInt64?)] = [:]
+    private var keys: [KeyMark: (sequence: UInt64, fingerprint: FingerprintMark)] = [:]
     private var claims: [QueueKey: UInt64] = [:]
     private var records: [RecordKey: Bool] = [:]
     private var counters: [RecordKey: StagedCounter] = [:]
@@ -108,12 +108,8 @@ struct Draft {
     func revival(of sequence: UInt64) -> Retry.Revival? { revivals.isEmpty ? nil : revivals[sequence] }
     mutating func setRevival(_ revival: Retry.Revival, of sequence: UInt64) { revivals[sequence] = revival }
 
-    func key(_ key: [UInt8], in queue: UInt32) -> (sequence: UInt64, fingerprint: UInt64?)? {
-        keys.isEmpty ? nil : keys[QueueKey(queue: queue, key: key)]
-    }
-    mutating func setKey(_ key: [UInt8], in queue: UInt32, _ sequence: UInt64, _ fingerprint: UInt64?) {
-        keys[QueueKey(queue: queue, key: key)] = (sequence, fingerprint)
-    }
+    func key(_ key: KeyMark) -> (sequence: UInt64, fingerprint: FingerprintMark)? { keys.isEmpty ? nil : keys[key] }
+    mutating func setKey(_ key: KeyMark, _ sequence: UInt64, _ fingerprint: FingerprintMark) { keys[key] = (sequence, fingerprint) }
 
     func claim(_ claim: [UInt8], in queue: UInt32) -> UInt64? { claims.isEmpty ? nil : claims[QueueKey(queue: queue, key: claim)] }
     mutating func setClaim(_ claim: [UInt8], in queue: UInt32, _ sequence: UInt64) { claims[QueueKey(queue: queue, key: claim)] = sequence }

@@ -88,7 +88,9 @@ extension EngineCore {
         let queue = state.queues.at(number)
         var jobs = 0, bytes = 0
         for case .enqueue(let other) in operations where other.message.queue == box.message.queue {
-            if let key = other.message.deduplication?.key, queue.pointee.keys[Array(key.utf8)] != nil { continue }
+            if let key = other.message.deduplication?.key, queue.pointee.keys[KeyMark(Array(key.utf8), in: number, state.identity)] != nil {
+                continue
+            }
             jobs += 1
             bytes += other.size
         }

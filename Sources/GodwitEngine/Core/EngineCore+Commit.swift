@@ -198,11 +198,12 @@ extension EngineCore {
         let past = box.message.past
         var key = box.message.deduplication.map { Array($0.key.utf8) }
         let fingerprint = box.message.deduplication?.fingerprint
-        if let used = key, let known = draft.key(used, in: number) ?? queue.pointee.keys[used].map({ ($0.sequence, $0.fingerprint) }) {
+        let mark = key.map { KeyMark($0, in: number, state.identity) }, fingerprintMark = FingerprintMark(fingerprint, state.identity)
+        if let mark, let known = draft.key(mark) ?? queue.pointee.keys[mark].map({ ($0.sequence, $0.fingerprint) }) {
             if past != nil {
                 // It is another job all the same: the key stays with the one that has it.
                 key = nil
-            } else if let fingerprint, let first = known.fingerprint, fingerprint != first {
+            } else if fingerprintMark.contradicts(known.fingerprint) {
                 throw BrokerError(
                     .keyConflict,
                     "this idempotency key was used for another request: use a new key for a new request",
@@ -267,7 +268,7 @@ extension EngineCore {
             )
         )
         if let past { draft.changes += Past.steps(of: past, sequence: sequence, maxAttempts: maxAttempts).map { .past($0) } }
-        if let key { draft.setKey(key, in: number, sequence, fingerprint) }
+        if key != nil, let mark { draft.setKey(mark, sequence, fingerprintMark) }
         if let claim, !hasEnded { draft.setClaim(claim, in: number, sequence) }
         if !hasEnded { draft.add(to: number, bytes: box.size, hasKey: key != nil) }
         if box.message.isTransient { draft.noteTransient(on: queue.pointee.settingsChange) }

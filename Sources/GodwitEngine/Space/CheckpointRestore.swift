@@ -25,6 +25,7 @@ struct CheckpointRestore {
             case .store: try takeStore(&reader, into: &state)
             case .queues: try takeQueue(&reader, into: &state)
             case .keys: try takeKey(&reader, into: &state)
+            case .keyMarks: try takeKeyMark(&reader, into: &state)
             case .retention: try takeRetention(&reader, into: &state)
             case .endings: try takeEnding(&reader, into: &state)
             case .holders: try takeHolder(&reader, into: &state)
@@ -62,6 +63,7 @@ struct CheckpointRestore {
         )
         guard found == expected else { throw .malformed("a checkpoint that lacks some of what it is to hold") }
         state.leases.endRestore()
+        state.dropClaimsOfEnded()
         state.lineUpRestored()
     }
 
@@ -137,14 +139,35 @@ struct CheckpointRestore {
     }
 
     private mutating func takeKey(_ reader: inout RecordReader, into state: inout EngineState) throws(RecordError) {
-        let queue = try queue(&reader, state), key = Array(try reader.slice())
-        let entry = DedupWindow.Entry(sequence: try reader.sequence(), fingerprint: try reader.optional(), change: try reader.number())
-        queue.pointee.keys.insert(key, entry, at: try reader.time())
+        let number: UInt32 = try reader.get(), queue = try queue(number, state), key = Array(try reader.slice())
+        let sequence = try reader.sequence(), fingerprint: UInt64? = try reader.optional()
+        // The change that recorded it, which nothing needs.
+        _ = try reader.number()
+        let entry = KeyLine.Entry(
+            mark: KeyMark(key, in: number, state.identity),
+            fingerprint: FingerprintMark(fingerprint, state.identity),
+            sequence: sequence,
+            at: try reader.time()
+        )
+        // Development versions wrote them into checkpoints of level 1, too.
+        queue.pointee.keys.insert(entry, text: state.level >= .first ? nil : DedupWindow.Text(key: key, fingerprint: fingerprint))
+        keys += 1
+    }
+
+    private mutating func takeKeyMark(_ reader: inout RecordReader, into state: inout EngineState) throws(RecordError) {
+        let queue = try queue(try reader.get(), state)
+        let entry = KeyLine.Entry(
+            mark: KeyMark(high: try reader.get(), low: try reader.get()),
+            fingerprint: FingerprintMark(bits: try reader.get()),
+            sequence: try reader.sequence(),
+            at: try reader.time()
+        )
+        queue.pointee.keys.insert(entry)
         keys += 1
     }
 
     private func takeRetention(_ reader: inout RecordReader, into state: inout EngineState) throws(RecordError) {
-        let queue = try queue(&reader, state), kind: UInt8 = try reader.get()
+        let queue = try queue(try reader.get(), state), kind: UInt8 = try reader.get()
         let job = FinishedJob(sequence: try reader.sequence(), ended: try reader.time())
         let began = kind & 2 == 0 ? job.ended - Int64(try reader.count()) : nil
         if kind & 1 == 0 { queue.pointee.succeeded.restore(job, began: began) } else { queue.pointee.failed.restore(job, began: began) }
@@ -242,8 +265,8 @@ struct CheckpointRestore {
         state.use.add(location, size)
     }
 
-    private func queue(_ reader: inout RecordReader, _ state: borrowing EngineState) throws(RecordError) -> EngineState.Queue {
-        guard let queue = state.queues[try reader.get()] else { throw .malformed("a queue that is not there") }
+    private func queue(_ number: UInt32, _ state: borrowing EngineState) throws(RecordError) -> EngineState.Queue {
+        guard let queue = state.queues[number] else { throw .malformed("a queue that is not there") }
         return queue
     }
 }

@@ -5,7 +5,7 @@ enum CheckpointSection: UInt8, CaseIterable {
     /// What there is one of, and how many items the other parts have.
     case store = 1
     case queues
-    /// The idempotency keys of each queue, oldest first.
+    /// The idempotency keys of each queue, oldest first: of a store of level 0. Later ones have ``keyMarks``.
     case keys
     /// The finished jobs of each queue in the order in which their retention ends.
     case retention
@@ -24,6 +24,8 @@ enum CheckpointSection: UInt8, CaseIterable {
     case counters
     /// What follows ends and is not done yet.
     case owed
+    /// The idempotency keys of each queue, oldest first, as they are in memory.
+    case keyMarks
 
     /// The layout of a store of level 0. Each level has its own: so old readers refuse what they do not know.
     static let layout: UInt8 = 1

@@ -16,7 +16,8 @@ struct QueueSnapshot: Sendable {
     let cleanings: Int
     let succeeded: FinishedJobs
     let failed: FinishedJobs
-    let keys: DedupWindow
+    let keys: KeyLine
+    let keyTexts: [KeyMark: DedupWindow.Text]
 
     init(_ queue: borrowing QueueState) {
         name = queue.name
@@ -33,6 +34,7 @@ struct QueueSnapshot: Sendable {
         cleanings = queue.cleanings
         succeeded = queue.succeeded
         failed = queue.failed
-        keys = queue.keys
+        keys = queue.keys.line
+        keyTexts = queue.keys.texts
     }
 }

@@ -6,10 +6,11 @@ extension StateSnapshot {
     /// - Parameter append: is given the chunks.
     func encode(_ append: @escaping (CheckpointSection, UnsafeRawBufferPointer) throws -> Void) throws {
         var chunks = CheckpointChunks(append: append)
-        try chunks.add(.store) { encode(into: &$0) }
+        let queues = queues.all()
+        try chunks.add(.store) { encode(queues, into: &$0) }
         for queue in queues { try chunks.add(.queues) { Self.encode(queue, into: &$0) } }
-        try encodeKeys(&chunks)
-        try encodeRetention(&chunks)
+        try encodeKeys(queues, &chunks)
+        try encodeRetention(queues, &chunks)
         try endings.forEach { name, at, jobs in
             try chunks.add(.endings) { writer in
                 writer.put(name)
@@ -36,7 +37,13 @@ extension StateSnapshot {
         for page in jobs.pages { try chunks.add(.jobs) { page.encode(into: &$0) } }
         for page in finished.pages { try chunks.add(.finished) { page.encode(into: &$0) } }
         try groups.forEachItem { item in try chunks.add(.groups, item) }
-        try claims.forEachItem { item in try chunks.add(.claims, item) }
+        try claims.forEach { sequence, key in
+            try chunks.add(.claims) { writer in
+                writer.put(key.pointee.high)
+                writer.put(key.pointee.low)
+                writer.put(sequence)
+            }
+        }
         try sessions.forEachItem { item in try chunks.add(.sessions, item) }
         try counters.forEach { key, counter in
             try chunks.add(.counters) { writer in
@@ -48,7 +55,7 @@ extension StateSnapshot {
         try chunks.flush()
     }
 
-    private func encode(into writer: inout RecordWriter) {
+    private func encode(_ queues: [QueueSnapshot?], into writer: inout RecordWriter) {
         writer.put(CheckpointSection.layout + level.rawValue)
         identity.encode(into: &writer)
         writer.put(stamp)
@@ -104,22 +111,35 @@ extension StateSnapshot {
         writer.putVariable(UInt64(queue.cleanings))
     }
 
-    private func encodeKeys(_ chunks: inout CheckpointChunks) throws {
+    private func encodeKeys(_ queues: [QueueSnapshot?], _ chunks: inout CheckpointChunks) throws {
         for (number, queue) in queues.enumerated() {
-            try queue?.keys.forEach { key, entry, at in
-                try chunks.add(.keys) { writer in
-                    writer.put(UInt32(number))
-                    writer.putBytes(key)
-                    writer.put(entry.sequence)
-                    writer.put(optional: entry.fingerprint)
-                    writer.put(entry.change)
-                    writer.put(at)
+            guard let queue else { continue }
+            try queue.keys.forEach { key in
+                if level >= .first {
+                    try chunks.add(.keyMarks) { writer in
+                        writer.put(UInt32(number))
+                        writer.put(key.mark.hash)
+                        writer.put(key.mark.low)
+                        writer.put(key.fingerprint.bits)
+                        writer.put(key.sequence)
+                        writer.put(key.at)
+                    }
+                } else if let text = queue.keyTexts[key.mark] {
+                    try chunks.add(.keys) { writer in
+                        writer.put(UInt32(number))
+                        writer.putBytes(text.key)
+                        writer.put(key.sequence)
+                        writer.put(optional: text.fingerprint)
+                        writer.put(UInt64(0))
+                        writer.put(key.at)
+                    }
                 }
+                return true
             }
         }
     }
 
-    private func encodeRetention(_ chunks: inout CheckpointChunks) throws {
+    private func encodeRetention(_ queues: [QueueSnapshot?], _ chunks: inout CheckpointChunks) throws {
         for (number, queue) in queues.enumerated() {
             guard let queue else { continue }
             for (kind, finished) in [queue.succeeded, queue.failed].enumerated() {
@@ -137,8 +157,8 @@ extension StateSnapshot {
     }
 
     private func encodeLeases(_ chunks: inout CheckpointChunks) throws {
-        for (place, holder) in leases.holders.enumerated() {
-            guard let holder else { continue }
+        for place in leases.holders.indices {
+            guard let holder = leases.holders[place] else { continue }
             try chunks.add(.holders) { writer in
                 writer.put(UInt32(place))
                 writer.putText(holder.id.description)

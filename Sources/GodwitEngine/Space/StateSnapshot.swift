@@ -2,7 +2,7 @@ import GodwitCore
 import GodwitJournal
 
 /// The engine's state as it was at one moment, for another thread to write into a checkpoint while the engine goes on. Taking it copies no
-/// job: pages of tables and parts of dictionaries are copied before they change.
+/// job and no queue: pages of tables and parts of dictionaries are copied before they change, and queues are noted.
 struct StateSnapshot: Sendable {
     let identity: StoreIdentity
     let level: FormatLevel
@@ -20,15 +20,14 @@ struct StateSnapshot: Sendable {
     let finished: TableSnapshot<FinishedEntry>
     let extras: ShardedDictionary<UInt64, Extra>
     let endings: Endings
-    /// By number; nil for those of which nothing is left.
-    let queues: [QueueSnapshot?]
-    let leases: LeaseTable
+    let queues: QueueSnapshots
+    let leases: LeaseSnapshot
     /// With the milliseconds that are left.
     let cancelRequests: [UInt64: Int64]
     let records: ShardedDictionary<RecordKey, EngineState.StoredRecord>
     let cleanings: [EngineState.Cleaning]
-    let groups: GroupTable
-    let claims: ClaimTable
+    let groups: GroupSnapshot
+    let claims: TableSnapshot<ClaimTable.Key>
     let sessions: SessionTable
     let counters: ShardedDictionary<RecordKey, StoredCounter>
     let owed: OwedTable
@@ -54,12 +53,12 @@ extension EngineState {
             extras: extras,
             endings: endings,
             queues: queues.snapshot(),
-            leases: leases,
+            leases: leases.snapshot,
             cancelRequests: cancelRequests.mapValues { $0 - leaseNow },
             records: records,
             cleanings: Array(cleanings),
-            groups: groups,
-            claims: claims,
+            groups: groups.snapshot(),
+            claims: claims.snapshot(),
             sessions: sessions,
             counters: counters,
             owed: owed
@@ -68,7 +67,10 @@ extension EngineState {
 
     /// Nobody reads the snapshot any more.
     mutating func endSnapshot() {
+        queues.endSnapshot()
         jobs.endSnapshot()
         finished.endSnapshot()
+        groups.endSnapshot()
+        claims.endSnapshot()
     }
 }

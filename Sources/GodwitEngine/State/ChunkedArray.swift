@@ -16,7 +16,7 @@ struct ChunkedArray<Element> {
     }
 
     mutating func append(_ element: Element) {
-        if count % Self.chunkSize == 0 {
+        if count == chunks.count * Self.chunkSize {
             var chunk: [Element] = []
             // A short one is often all that there ever is.
             if count > 0 { chunk.reserveCapacity(Self.chunkSize) }
@@ -24,6 +24,13 @@ struct ChunkedArray<Element> {
         }
         chunks[chunks.count - 1].append(element)
         count += 1
+    }
+
+    mutating func removeLast() -> Element {
+        count -= 1
+        let last = chunks[chunks.count - 1].removeLast()
+        if count % Self.chunkSize == 0, count > 0 { chunks.removeLast() }
+        return last
     }
 }
 

@@ -1,47 +1,52 @@
 /// The idempotency keys of a queue, each with the job that it made, until its window ends. Keys outlive their jobs.
-struct DedupWindow {
-    struct Entry {
-        var sequence: UInt64
-        var fingerprint: UInt64?
-        /// The change that recorded it.
-        var change: UInt64
-    }
+struct DedupWindow: Sendable {
+    private(set) var line = KeyLine()
+    private var index = PlaceIndex()
+    /// What was said, which checkpoints of a store of level 0 have; else empty.
+    private(set) var texts: [KeyMark: Text] = [:]
 
-    private struct Remembered {
+    struct Text: Sendable {
         var key: [UInt8]
-        /// Engine time at which it was recorded.
-        var at: Int64
+        var fingerprint: UInt64?
     }
 
-    private var entries = ShardedDictionary<[UInt8], Entry>()
-    private var order = ChunkedLine<Remembered>()
-    /// How often a key stands in the order before it counts: it was recorded again though nothing had forgotten it, as happens where a
-    /// repair found records lost. Never the first of the order.
-    private var superseded: [[UInt8]: Int] = [:]
+    init() {}
 
-    var count: Int { entries.count }
+    var count: Int { line.count }
 
-    /// Whole keys are compared.
-    subscript(key: [UInt8]) -> Entry? { entries[key] }
+    subscript(mark: KeyMark) -> KeyLine.Entry? { place(of: mark).flatMap { line[$0] } }
 
-    mutating func insert(_ key: [UInt8], _ entry: Entry, at time: Int64) {
-        let before = entries.count
-        entries[key] = entry
-        order.append(Remembered(key: key, at: time))
-        guard entries.count == before else { return }
-        superseded[key, default: 0] += 1
-        dropSuperseded()
+    private func place(of mark: KeyMark) -> UInt64? { index.find(mark.hash) { line.mark(at: $0) == mark } }
+
+    /// - Parameter text: where it must be kept.
+    mutating func insert(_ entry: KeyLine.Entry, text: Text? = nil) {
+        // It is recorded again though nothing had forgotten it, as happens where a repair found records lost.
+        if let place = place(of: entry.mark) {
+            withIndex { $0.remove(entry.mark.hash, place, hashOf: $1) }
+            line.forget(place)
+        }
+        let place = line.append(entry)
+        withIndex { $0.insert(entry.mark.hash, place, hashOf: $1) }
+        if let text { texts[entry.mark] = text }
+    }
+
+    private mutating func withIndex(_ body: (inout PlaceIndex, (UInt64) -> UInt64) -> Void) {
+        // Out of its place, for the line is read meanwhile.
+        var index = PlaceIndex()
+        swap(&index, &self.index)
+        body(&index) { line.mark(at: $0)?.hash ?? 0 }
+        swap(&index, &self.index)
     }
 
     /// Engine time at which the oldest was recorded.
-    var oldest: Int64? { order.first?.at }
+    var oldest: Int64? { line.first?.at }
 
     /// How many, up to `limit`, were recorded at `time` or earlier.
     func count(upTo time: Int64, limit: Int) -> Int {
         var count = 0
         guard limit > 0 else { return count }
-        forEachRemembered { remembered in
-            guard remembered.at <= time else { return false }
+        line.forEach { entry in
+            guard entry.at <= time else { return false }
             count += 1
             return count < limit
         }
@@ -50,35 +55,16 @@ struct DedupWindow {
 
     /// Forgets the oldest.
     mutating func removeFirst() {
-        guard let first = order.first else { return }
-        entries[first.key] = nil
-        order.removeFirst()
-        dropSuperseded()
+        guard let first = line.first else { return }
+        if !texts.isEmpty { texts[first.mark] = nil }
+        let place = line.firstPlace
+        withIndex { $0.remove(first.mark.hash, place, hashOf: $1) }
+        line.removeFirst()
     }
 
-    /// Visits all, oldest first.
-    func forEach(_ body: (_ key: [UInt8], _ entry: Entry, _ at: Int64) throws -> Void) rethrows {
-        try forEachRemembered { remembered in
-            if let entry = entries[remembered.key] { try body(remembered.key, entry, remembered.at) }
-            return true
-        }
-    }
+    /// They are needed no more.
+    mutating func dropTexts() { texts = [:] }
 
-    private func forEachRemembered(_ body: (Remembered) throws -> Bool) rethrows {
-        var passed = superseded
-        try order.forEach { remembered in
-            if !passed.isEmpty, let rest = passed[remembered.key] {
-                passed[remembered.key] = rest > 1 ? rest - 1 : nil
-                return true
-            }
-            return try body(remembered)
-        }
-    }
-
-    private mutating func dropSuperseded() {
-        while !superseded.isEmpty, let first = order.first, let rest = superseded[first.key] {
-            superseded[first.key] = rest > 1 ? rest - 1 : nil
-            order.removeFirst()
-        }
-    }
+    /// The bytes that it takes.
+    var bytes: Int { line.bytes + index.bytes }
 }

@@ -13,6 +13,7 @@ extension EngineState {
             isNew = false
         case .level(let level):
             self.level = max(self.level, level)
+            if self.level >= .first { for number in queues.numbers.values { queues.at(number).pointee.keys.dropTexts() } }
         case .restored(let restoration):
             apply(restoration)
         case .opened(let opening):
@@ -193,9 +194,13 @@ extension EngineState {
         if job.onFinalBytes > 0 { entry.pointee.flags.insert(.hasFollowUps) }
         if let key = job.key {
             queue.pointee.keys.insert(
-                key,
-                DedupWindow.Entry(sequence: job.sequence, fingerprint: job.fingerprint, change: change),
-                at: stamp.engine
+                KeyLine.Entry(
+                    mark: KeyMark(key, in: job.queue, identity),
+                    fingerprint: FingerprintMark(job.fingerprint, identity),
+                    sequence: job.sequence,
+                    at: stamp.engine
+                ),
+                text: level >= .first ? nil : DedupWindow.Text(key: key, fingerprint: job.fingerprint)
             )
             noteSweep(after: queue.pointee.settings.dedupWindow, from: stamp.engine)
         }

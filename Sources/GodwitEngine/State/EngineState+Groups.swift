@@ -41,8 +41,14 @@ extension EngineState {
         if groups.head(of: group) != sequence { lineUpHead(of: group) }
     }
 
-    /// A job ended, and is in the table of unfinished ones no more.
-    mutating func leaveGroup(_ sequence: UInt64) {
+    /// A job ended: it is in the table of unfinished ones no more, in its group, or at its claim.
+    mutating func removeUnfinished(_ sequence: UInt64, _ flags: JobEntry.Flags) {
+        jobs.remove(sequence)
+        if flags.contains(.hasClaim) { claims.remove(sequence) }
+        if flags.contains(.isGrouped) { leaveGroup(sequence) }
+    }
+
+    private mutating func leaveGroup(_ sequence: UInt64) {
         guard let group = groups.group(of: sequence) else { return }
         let wasFirst = groups.head(of: group) == sequence
         groups.remove(sequence)
@@ -76,7 +82,7 @@ extension EngineState {
 
     /// The unfinished job that owns a claim.
     func owner(of claim: [UInt8], in queue: UInt32) -> UInt64? {
-        guard let owner = claims[claims.key(claim, queue, identity)], ownsClaim(owner) else { return nil }
+        guard let owner = claims[ClaimTable.Key(claim, in: queue, identity)], ownsClaim(owner) else { return nil }
         return owner
     }
 
@@ -86,9 +92,14 @@ extension EngineState {
 
     mutating func own(_ claim: [UInt8], _ sequence: UInt64, _ entry: Entry) {
         entry.pointee.flags.insert(.hasClaim)
+        claims.insert(ClaimTable.Key(claim, in: entry.pointee.queue, identity), sequence)
+    }
+
+    /// Takes away what a checkpoint of an older version has of jobs that had ended.
+    mutating func dropClaimsOfEnded() {
         var table = ClaimTable()
         swap(&table, &claims)
-        table.insert(table.key(claim, entry.pointee.queue, identity), sequence) { ownsClaim($0) }
+        table.removeAll { !ownsClaim($0) }
         swap(&table, &claims)
     }
 

@@ -33,7 +33,7 @@ extension EngineState {
     /// Ends one job that a purge met while it waited.
     mutating func endPurged(_ sequence: UInt64, _ queue: Queue) {
         guard let entry = jobs.edit(sequence) else { return }
-        let isGrouped = entry.pointee.flags.contains(.isGrouped)
+        let flags = entry.pointee.flags
         if entry.pointee.flags.contains(.hasFollowUps) { oweFollowUps(sequence, entry.pointee, .cancelled) }
         let purge = queue.pointee.purges.first { $0.change > entry.pointee.change }
         if let purge, purge.keeps {
@@ -47,8 +47,7 @@ extension EngineState {
             leave(entry)
             forget(sequence, entry.pointee)
         }
-        jobs.remove(sequence)
-        if isGrouped { leaveGroup(sequence) }
+        removeUnfinished(sequence, flags)
     }
 
     /// Removes a queue: its running jobs' leases at once, its jobs one by one as ``clean(limit:)`` comes to them.
@@ -70,12 +69,11 @@ extension EngineState {
     /// Removes an unfinished job of a deleted queue.
     mutating func drop(unfinished sequence: UInt64) {
         guard let entry = jobs.edit(sequence) else { return }
-        let isGrouped = entry.pointee.flags.contains(.isGrouped)
+        let flags = entry.pointee.flags
         if entry.pointee.flags.contains(.hasFollowUps) { oweFollowUps(sequence, entry.pointee, .cancelled) }
         leave(entry)
         forget(sequence, entry.pointee)
-        jobs.remove(sequence)
-        if isGrouped { leaveGroup(sequence) }
+        removeUnfinished(sequence, flags)
     }
 
     /// Removes a finished job of a deleted queue.

@@ -177,15 +177,14 @@ extension EngineState {
         leave(entry)
         move(entry, queue, to: state)
         touch(sequence, entry, queue)
-        let isGrouped = entry.pointee.flags.contains(.isGrouped)
+        let flags = entry.pointee.flags
         if isKept, queue.pointee.keepsFinished {
             keep(sequence, entry.pointee, queue, final, attempts, ended: stamp.engine)
         } else {
             queue.pointee.counts[state.jobState] -= 1
             forget(sequence, entry.pointee)
         }
-        jobs.remove(sequence)
-        if isGrouped { leaveGroup(sequence) }
+        removeUnfinished(sequence, flags)
         if wasQueued { tidyLine(queue) }
     }
 

@@ -115,6 +115,8 @@ struct EngineState: ~Copyable {
     mutating func tidy() {
         if jobs.needsTidying { jobs.tidy(pages: Self.pagesTidied) }
         if finished.needsTidying { finished.tidy(pages: Self.pagesTidied) }
+        groups.tidy(pages: Self.pagesTidied)
+        claims.tidy(pages: Self.pagesTidied)
     }
 
     private static let pagesTidied = 16

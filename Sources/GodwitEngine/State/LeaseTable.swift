@@ -46,6 +46,13 @@ struct Lease: BitwiseCopyable {
     var due: Int64 { min(deadline, attemptDeadline) }
 }
 
+/// What a checkpoint says of leases: not the rest, which would be copied when it changes.
+struct LeaseSnapshot: Sendable {
+    let leases: ChunkedArray<Lease>
+    let holders: ChunkedArray<LeaseTable.HolderEntry?>
+    let count: Int
+}
+
 /// All leases that are out, and who holds them.
 struct LeaseTable {
     struct HolderEntry {
@@ -60,11 +67,13 @@ struct LeaseTable {
     private var free: UInt32 = 0
     private(set) var count = 0
 
-    private(set) var holders: [HolderEntry?] = []
+    private(set) var holders = ChunkedArray<HolderEntry?>()
     private var freeHolders: [UInt32] = []
     private var holdersByID: [HolderID: UInt32] = [:]
 
     init() {}
+
+    var snapshot: LeaseSnapshot { LeaseSnapshot(leases: leases, holders: holders, count: count) }
 
     subscript(place: UInt32) -> Lease {
         get { leases[Int(place)] }

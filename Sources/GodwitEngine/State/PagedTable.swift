@@ -337,12 +337,33 @@ struct TableSnapshot<Entry: TableEntry>: Sendable {
             isDense = page.isDense
         }
 
+        /// The entry with this number.
+        fileprivate func find(_ sequence: UInt64) -> Entry? {
+            guard sequence - first < UInt64(TablePage<Entry>.size), let (entries, slots) = parts else { return nil }
+            let slot = UInt16(sequence - first)
+            var index = Int(slot)
+            if !isDense {
+                var high = count
+                index = 0
+                while index < high {
+                    let middle = (index + high) / 2
+                    if slots[middle] < slot { index = middle + 1 } else { high = middle }
+                }
+                guard index < count, slots[index] == slot else { return nil }
+            }
+            return entries[index].isFree ? nil : entries[index]
+        }
+
+        private var parts: (entries: UnsafePointer<Entry>, slots: UnsafePointer<UInt16>)? {
+            // Only pages that are there are in a snapshot.
+            guard let base = UnsafeRawPointer(bitPattern: address) else { return nil }
+            let slots = (base + capacity * MemoryLayout<Entry>.stride).assumingMemoryBound(to: UInt16.self)
+            return (base.assumingMemoryBound(to: Entry.self), slots)
+        }
+
         /// Visits its entries in order.
         func forEach(_ body: (UInt64, UnsafePointer<Entry>) throws -> Void) rethrows {
-            // Only pages that are there are in a snapshot.
-            guard let base = UnsafeRawPointer(bitPattern: address) else { return }
-            let entries = base.assumingMemoryBound(to: Entry.self)
-            let slots = (base + capacity * MemoryLayout<Entry>.stride).assumingMemoryBound(to: UInt16.self)
+            guard let (entries, slots) = parts else { return }
             for index in 0..<count where !entries[index].isFree {
                 try body(first + (isDense ? UInt64(index) : UInt64(slots[index])), entries + index)
             }
@@ -352,6 +373,16 @@ struct TableSnapshot<Entry: TableEntry>: Sendable {
     let pages: [Page]
     /// How many entries there are.
     let count: Int
+
+    /// The entry with this number.
+    func find(_ sequence: UInt64) -> Entry? {
+        var low = 0, high = pages.count
+        while low < high {
+            let middle = (low + high) / 2
+            if pages[middle].first <= sequence { low = middle + 1 } else { high = middle }
+        }
+        return low == 0 ? nil : pages[low - 1].find(sequence)
+    }
 
     /// Visits all entries in the order of their numbers.
     func forEach(_ body: (UInt64, UnsafePointer<Entry>) throws -> Void) rethrows {

@@ -44,6 +44,8 @@ struct QueueState: Sendable {
     var throughput = Throughput()
     /// Callers who wait for a job of it, in the order in which they came.
     var waiting = WaitingLine()
+    /// The latest snapshot of the table that has noted it.
+    var snapshot: UInt32 = 0
 
     init(name: QueueName, settings: QueueSettings, change: UInt64) {
         self.name = name

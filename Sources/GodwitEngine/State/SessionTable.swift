@@ -47,7 +47,7 @@ struct SessionTable: Sendable {
 
     /// What the outcomes of all take, about.
     private(set) var bytes = 0
-    private var sessions: [[UInt8]: Session] = [:]
+    private var sessions = ShardedDictionary<[UInt8], Session>()
 
     var count: Int { sessions.count }
     var isFull: Bool { sessions.count >= Limits.sessions }
@@ -67,25 +67,25 @@ struct SessionTable: Sendable {
     /// Records an outcome; the session is made by its first one.
     mutating func record(_ id: [UInt8], _ number: UInt64, acknowledged: UInt64, _ outcome: Outcome, at now: Int64) {
         let share = bytes <= Self.mostBytesOfAll ? Self.mostBytes : min(Self.mostBytesOfAll / max(sessions.count, 1), Self.mostBytes)
-        bytes += sessions[id, default: Session(lastUsed: now)].record(
-            number,
-            acknowledged: acknowledged,
-            outcome,
-            at: now,
-            keeping: share
-        )
+        bytes += sessions.change(id, from: Session(lastUsed: now)) { session in
+            session.record(number, acknowledged: acknowledged, outcome, at: now, keeping: share)
+        }
     }
 
     /// All sessions are given their full time again: after an opening, say.
     mutating func touchAll(at now: Int64) {
-        for id in sessions.keys { sessions[id]?.lastUsed = now }
+        var all: [[UInt8]] = []
+        sessions.forEach { id, _ in all.append(id) }
+        for id in all { sessions[id]?.lastUsed = now }
     }
 
     /// The sessions whose time is over, in an order that does not depend on chance.
     func ended(at now: Int64) -> [[UInt8]] {
-        sessions.filter { $0.value.lastUsed.addingClamped(Limits.sessionLife.inMilliseconds) <= now }.keys.sorted {
-            $0.lexicographicallyPrecedes($1)
+        var ended: [[UInt8]] = []
+        sessions.forEach { id, session in
+            if session.lastUsed.addingClamped(Limits.sessionLife.inMilliseconds) <= now { ended.append(id) }
         }
+        return ended.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     mutating func end(_ id: [UInt8]) {
@@ -99,7 +99,7 @@ struct SessionTable: Sendable {
 
     /// Gives what writes each session.
     func forEachItem(_ body: ((inout RecordWriter) -> Void) throws -> Void) rethrows {
-        for (id, session) in sessions {
+        try sessions.forEach { id, session in
             try body { writer in
                 writer.putBytes(id)
                 writer.put(session.floor)
