@@ -208,7 +208,7 @@ extension EngineCore {
     /// The queue that a dead letter came from, as its header says: its body is read when it goes back.
     private mutating func origin(of sequence: UInt64, _ entry: Entry) -> QueueName? {
         let message = reading(sequence) { core in
-            try core.writeIfNeeded(entry.pointee.message)
+            try core.makeReadable(entry.pointee.message)
             return try core.resolver.storedMessage(at: entry.pointee.message)
         }
         return message?.deaths.first?.queue
@@ -221,7 +221,9 @@ extension EngineCore {
             do {
                 return try body(&self)
             } catch {
-                let unanswered = (error as? BrokerError).flatMap { $0.code == .storeFailed && failure == nil ? $0 : nil }
+                // Nothing is confirmed any more: whoever asked is told so.
+                guard failure == nil else { return nil }
+                let unanswered = (error as? BrokerError).flatMap { $0.code == .storeFailed ? $0 : nil }
                 if unanswered != nil, tries < Self.readTries { continue }
                 draft.unread = unanswered
                 if unanswered == nil || postponed.tell(of: sequence) {
@@ -240,10 +242,10 @@ extension EngineCore {
     static let readTries = 3
 
     private mutating func tryToReadMessage(_ sequence: UInt64, _ entry: Entry) throws -> ViewResolver.Message {
-        try writeIfNeeded(entry.pointee.message)
+        try makeReadable(entry.pointee.message)
         var message = try resolver.message(at: entry.pointee.message)
         if let amendment = state.extra(sequence, entry.pointee)?.amendment {
-            try writeIfNeeded(amendment.location)
+            try makeReadable(amendment.location)
             message.stored.headers = try message.stored.headers.amended(by: resolver.headers(ofReleaseAt: amendment.location))
         }
         return message
@@ -252,14 +254,10 @@ extension EngineCore {
     /// Reads what the journal holds.
     var resolver: ViewResolver { ViewResolver(reader: journal.reader, identity: state.identity, logger: options.logger) }
 
-    /// Writes the group in memory if the record is in it: then it can be read.
-    private mutating func writeIfNeeded(_ location: RecordLocation) throws(JournalError) {
-        if !journal.isWritten(location) { try journal.write() }
-    }
-
-    /// The same for a decision: what fails is noted.
+    /// Writes the group in memory if the record is in it: then it can be read. What fails is noted.
     mutating func makeReadable(_ location: RecordLocation) throws(BrokerError) {
-        do throws(JournalError) { try writeIfNeeded(location) } catch {
+        guard !journal.isWritten(location) else { return }
+        do throws(JournalError) { try journal.write() } catch {
             note(error)
             throw BrokerError(error)
         }
