@@ -49,7 +49,9 @@ extension Journal {
     /// Why the chain is not there: without a checkpoint segments that were given back are missing in it, and then what keeps the checkpoint
     /// from being read is the reason, which may be over the next time.
     private static func cause(of error: any Error, _ survey: StoreSurvey) -> any Error {
-        guard case .corrupt? = error as? JournalError, survey.checkpoints.isEmpty else { return error }
+        let pairs = zip(survey.segments, survey.segments.dropFirst())
+        guard case .corrupt? = error as? JournalError, survey.checkpoints.isEmpty, pairs.contains(where: { $0.number + 1 != $1.number })
+        else { return error }
         return survey.damagedCheckpoints.first?.error ?? error
     }
 

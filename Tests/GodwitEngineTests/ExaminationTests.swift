@@ -76,8 +76,9 @@ struct ExaminationTests {
         _ = try done(.commit([.one(.release(LeaseName(sequence: job.view.sequence, fencing: job.fencing), release))], nil))
         let ended = core.state.nextSequence
         _ = try done(Core.publish(.name("brief")) { $0.onFinal = [FollowUp(enqueue("behind an end"))] })
-        core.unreadableOwed = [.job(ended)]
+        storage.failAll(.read)
         _ = try done(.commit([.one(.cancel(JobName(id: core.state.identity.jobID(ended), sequence: ended)))], nil))
+        storage.heal()
         #expect(core.state.useError() == nil)
         #expect(core.state.owed.count == 1)
         let isCovered = Core.checkpoint(&core)

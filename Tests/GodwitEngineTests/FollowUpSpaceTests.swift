@@ -65,8 +65,10 @@ struct FollowUpSpaceTests {
             core = try Core.open(storage, clock, segmentBytes: Self.segment)
         }
         // Owed, and the job of which nothing else is left: what is still to be read moves, too.
-        core.unreadableOwed = [.job(job)]
+        storage.failAll(.read)
         try turn(&core, [.commit([.one(.cancel(JobName(id: core.state.identity.jobID(job), sequence: job)))], nil)])
+        storage.heal()
+        core.owedRetry = .max
         let isForgotten = core.state.job(job) == nil
         #expect(isForgotten && core.state.owed.count == 1)
         let owed = try #require(core.state.owed[.job(job)]?.location)
@@ -135,6 +137,35 @@ struct FollowUpSpaceTests {
         #expect(count == 1 && core.state.owed.isEmpty)
     }
 
+    @Test("of much that is owed a disk that may take its time to fail is asked for a little, and all follows when it answers")
+    func unansweredMany() throws {
+        let storage = MemoryStorage()
+        var core = try Core.open(storage, clock)
+        let first = core.state.nextSequence
+        for _ in 0..<20 { try turn(&core, [Core.publish { $0.onFinal = [FollowUp(self.enqueue("then", .other))] }]) }
+        storage.failAll(.read)
+        var cancels: [PreparedTransaction] = []
+        for job in first..<first + 20 { cancels.append(.one(.cancel(JobName(id: core.state.identity.jobID(job), sequence: job)))) }
+        for _ in 0..<3 {
+            let before = storage.calls[.read] ?? 0
+            clock.leap(by: .seconds(1))
+            try turn(&core, [.commit(cancels, nil)])
+            let reads = (storage.calls[.read] ?? 0) - before
+            #expect(reads <= 12 && core.state.owed.count == 20 && !core.isOwing)
+        }
+        storage.heal()
+        // What has just ended does not wait for the others.
+        let last = core.state.nextSequence
+        try turn(&core, [Core.publish { $0.onFinal = [FollowUp(self.enqueue("at once", .other))] }])
+        try turn(&core, [.commit([.one(.cancel(JobName(id: core.state.identity.jobID(last), sequence: last)))], nil)])
+        let one = core.state.queues.numbers[.other].map { core.state.queues.at($0).pointee.counts.queued }
+        #expect(one == 1 && core.state.owed.count == 20)
+        clock.leap(by: .seconds(1))
+        try turn(&core, [])
+        let all = core.state.queues.numbers[.other].map { core.state.queues.at($0).pointee.counts.queued }
+        #expect(all == 21 && core.state.owed.isEmpty && core.nextTurn != 0)
+    }
+
     @Test("what is damaged stays owed, is told, and is tried again by the next opening; everything else goes on")
     func unreadable() throws {
         let storage = MemoryStorage()
@@ -145,7 +176,7 @@ struct FollowUpSpaceTests {
         let place = try #require(bytes.firstRange(of: Array("then".utf8))).lowerBound
         storage.flip(0x10, of: "segment-00000001", at: place)
         try turn(&core, [.commit([.one(.cancel(JobName(id: core.state.identity.jobID(job), sequence: job)))], nil)])
-        #expect(core.state.owed.count == 1 && core.unreadableOwed == [.job(job)] && !core.isOwing && core.failure == nil)
+        #expect(core.state.owed.count == 1 && !core.isOwing && core.owedRetry == nil && core.failure == nil)
         try turn(&core, [Core.publish()])
         core.close()
         storage.flip(0x10, of: "segment-00000001", at: place)

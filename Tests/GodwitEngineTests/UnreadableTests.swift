@@ -99,8 +99,8 @@ struct UnreadableTests {
             for number in 1...failures { store.storage.fail(.read, at: number) }
             let fail = GodwitCore.Operation.fail(token, Failure(message: "no"), retry: .standard)
             if failures == 3 {
-                // Asked for the third time it is believed, and the worker is told.
-                _ = await expectError(.storeFailed) { try await store.run(fail) }
+                // Asked for the third time it is believed, and the worker is told to come again.
+                _ = await expectError(.busy) { try await store.run(fail) }
                 #expect(try await store.status().counts.running == 1)
             }
             try await store.run(fail)

@@ -43,7 +43,10 @@ extension EngineCore {
             var counters = CountersAhead()
             if let error = try createQueue(for: operation, after: &counters) { return .aborted(operation: 0, error) }
             draft.begin(nextSequence: state.nextSequence)
-            do throws(BrokerError) { try decideBounded(operation) } catch { return .aborted(operation: 0, error) }
+            do throws(BrokerError) { try decideBounded(operation) } catch {
+                if draft.unread != nil { keepLeases(of: transaction) }
+                return .aborted(operation: 0, error)
+            }
         case .many(let operations):
             // Queues are created first: one that a refused transaction named stays, empty.
             var counters = CountersAhead()
@@ -53,6 +56,7 @@ extension EngineCore {
             draft.begin(nextSequence: state.nextSequence)
             for (index, operation) in operations.enumerated() {
                 do throws(BrokerError) { try decideBounded(operation) } catch {
+                    if draft.unread != nil { keepLeases(of: transaction) }
                     return .aborted(operation: index, error.code == .busy ? tooLarge(operations, for: operation) ?? error : error)
                 }
             }

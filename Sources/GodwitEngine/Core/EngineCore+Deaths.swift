@@ -115,9 +115,10 @@ extension EngineCore {
         switch operation {
         case .fail(let name, _, _), .release(let name, _): lease = name
         case .redrive(let job):
-            guard let sequence = job.sequence, let entry = state.unfinishedJob(sequence), entry.pointee.state != .running,
-                let name = origin(of: sequence, entry)
+            guard let sequence = job.sequence, let entry = state.unfinishedJob(sequence), entry.pointee.state != .running
             else { return nil }
+            draft.unread = nil
+            guard let name = origin(of: sequence, entry) else { return draft.unread }
             return try openLetterQueue(name)
         case .deadLetter(let name, _, let queue): (lease, target) = (name, queue)
         case .enqueue(let box):
@@ -215,6 +216,10 @@ extension EngineCore {
     }
 
     private mutating func reading<Found>(_ sequence: UInt64, _ body: (inout EngineCore) throws -> Found) -> Found? {
+        guard unansweredReads < Self.mostUnansweredReads else {
+            draft.unread = Self.unanswered
+            return nil
+        }
         var tries = 0
         while true {
             tries += 1
@@ -223,10 +228,12 @@ extension EngineCore {
             } catch {
                 // Nothing is confirmed any more: whoever asked is told so.
                 guard failure == nil else { return nil }
-                let unanswered = (error as? BrokerError).flatMap { $0.code == .storeFailed ? $0 : nil }
-                if unanswered != nil, tries < Self.readTries { continue }
+                let isUnanswered = (error as? BrokerError)?.code == .storeFailed
+                if isUnanswered, tries < Self.readTries { continue }
+                let unanswered = isUnanswered ? Self.unanswered : nil
+                if isUnanswered { unansweredReads += 1 }
                 draft.unread = unanswered
-                if unanswered == nil || postponed.tell(of: sequence) {
+                if unanswered == nil || postponed.tell(of: sequence, at: instant.boot) {
                     options.logger.error(
                         unanswered == nil
                             ? "a job's message cannot be read: it stays in its place"
@@ -240,6 +247,11 @@ extension EngineCore {
     }
 
     static let readTries = 3
+    static let mostUnansweredReads = 4
+    private static let unanswered = BrokerError.busy(
+        "the disk does not give back just now the message that would become a dead letter: try again later",
+        retryAfter: .milliseconds(noSpaceDelay)
+    )
 
     private mutating func tryToReadMessage(_ sequence: UInt64, _ entry: Entry) throws -> ViewResolver.Message {
         try makeReadable(entry.pointee.message)

@@ -6,14 +6,14 @@ import Logging
 ///
 /// An end, whatever brings it about, only notes that something is owed, in the very record that ends. That is paid in the same turn, right behind
 /// it, before anything else is decided and before any answer leaves; after a crash in between, by the opening. So nobody sees the one without
-/// the other, and no chain of ends makes one transaction endless.
+/// the other, unless the disk does not give back just then what follows; and no chain of ends makes one transaction endless.
 extension EngineCore {
     /// How many operations follow at a time, about; a purge may owe more.
     static let followLimit = 10_000
 
     /// Does what follows what has ended. Without room on the disk it is tried again later.
     mutating func payOwed() throws(JournalError) {
-        guard !state.owed.isEmpty else { return }
+        guard isOwing else { return }
         do { try recordOwed() } catch {
             guard error.changedNothing else { throw error }
             dueBlockedUntil = instant.boot + Self.noSpaceDelay
@@ -24,24 +24,29 @@ extension EngineCore {
         // To be verified, the record that says what follows is read whole, a message with its payload.
         takeUpUnanswered()
         var budget = Self.followLimit, bytes = Self.turnBytes
-        while let subject = state.owed.first(except: unreadableOwed) {
+        while failure == nil, let subject = state.owed.first() {
             guard budget > 0, bytes > 0 else { return hasMoreDue = true }
+            budget -= 1
+            guard unansweredReads < Self.mostUnansweredReads else {
+                setUnansweredAside()
+                continue
+            }
             bytes -= state.owed[subject]?.size.bytes ?? 0
-            try pay(subject)
-            budget -= 1 + draft.followed
+            budget -= try pay(subject)
         }
     }
 
     /// Whether something is owed that can be paid, and whether it is so much that purged jobs are left alone until it is.
-    var isOwing: Bool { state.owed.count > unreadableOwed.count }
-    var isOwingMuch: Bool { state.owed.count - unreadableOwed.count >= Self.dueLimit }
+    var isOwing: Bool { state.owed.payable > 0 }
+    var isOwingMuch: Bool { state.owed.payable >= Self.dueLimit }
 
-    private mutating func pay(_ subject: EndedSubject) throws(JournalError) {
-        guard let owed = state.owed[subject] else { return }
+    /// - Returns: how many operations followed.
+    private mutating func pay(_ subject: EndedSubject) throws(JournalError) -> Int {
+        guard let owed = state.owed[subject] else { return 0 }
         let all: [FollowUp]
         do throws(BrokerError) { all = try readFollowUps(at: owed.location) } catch {
             if failure == nil { setAside(subject, error) }
-            return
+            return 0
         }
         let operations = all.filter { owed.states.isEmpty || !$0.when.isDisjoint(with: owed.states) }.map(\.operation)
         if let error = try openQueues(for: operations, in: "on_final") {
@@ -57,18 +62,23 @@ extension EngineCore {
         (draft.onlyPublishes, draft.hasSettled) = (false, true)
         _ = follow(operations)
         draft.changes.append(.followed(FollowedEnd(subject: subject, states: owed.states)))
+        let followed = draft.followed
         try record(draft.changes, for: draft.purpose)
+        return followed
     }
 
     /// What cannot be read does not keep anything else from following: a disk that does not answer is asked again in a while, and what is
     /// damaged is tried again when the store is opened.
     private mutating func setAside(_ subject: EndedSubject, _ error: BrokerError) {
-        unreadableOwed.insert(subject)
         let isUnanswered = error.code == .storeFailed
         if isUnanswered {
-            owedRetry = instant.boot + Self.noSpaceDelay
+            unansweredReads += 1
+            setUnansweredAside()
             // Of all of them the operator is told of one.
-            guard unansweredOwed.insert(subject).inserted, unansweredOwed.count == 1 else { return }
+            guard !hasToldOfOwed else { return }
+            hasToldOfOwed = true
+        } else {
+            state.owed.setFirstAside(isDamaged: true)
         }
         options.logger.error(
             isUnanswered
@@ -78,12 +88,20 @@ extension EngineCore {
         )
     }
 
+    private mutating func setUnansweredAside() {
+        owedRetry = instant.boot + Self.noSpaceDelay
+        state.owed.setFirstAside(isDamaged: false)
+    }
+
+    /// So many at a time: where those can be read, the next ones follow at once.
     private mutating func takeUpUnanswered() {
         guard let retry = owedRetry, instant.boot >= retry else { return }
-        unreadableOwed.subtract(unansweredOwed)
-        unansweredOwed = []
-        owedRetry = nil
+        state.owed.takeUp(Self.owedTakenUp)
+        owedRetry = state.owed.hasUnanswered ? instant.boot : nil
+        if owedRetry == nil { hasToldOfOwed = false }
     }
+
+    private static let owedTakenUp = 1_000
 
     /// Decides operations that follow something: none of them is refused by a bound, and one that cannot be carried out is passed over.
     /// - Returns: the jobs that they enqueued.

@@ -1,7 +1,7 @@
 import GodwitCore
 import GodwitJournal
 
-/// What becomes of settles for which a disk that is nearly full has no room.
+/// What becomes of settles for which a disk that is nearly full has no room, or which need what it does not give back just now.
 extension EngineCore {
     /// How long one who settles with much in his hands is asked to wait: whatever else ends may have made room by then.
     private static let settleDelay: Duration = .seconds(2)
@@ -10,15 +10,20 @@ extension EngineCore {
     /// - Returns: the answer; nil when nothing is settled, or not even a settle without payload has room.
     mutating func postpone(_ transaction: PreparedTransaction, _ error: JournalError) -> BrokerError? {
         guard error == .noSpace, draft.hasSettled, draft.purpose == .settleWithPayload else { return nil }
+        keepLeases(of: transaction)
+        return .busy(
+            "the disk is nearly full, and what comes with a settle has room for \(Draft.smallPayload) bytes: its lease goes on, send it again",
+            retryAfter: Self.settleDelay
+        )
+    }
+
+    /// Lets the holders keep what a transaction settles.
+    mutating func keepLeases(of transaction: PreparedTransaction) {
         switch transaction {
         case .one(let operation): keepLease(of: operation)
         case .many(let operations): for operation in operations { keepLease(of: operation) }
         case .refused: break
         }
-        return .busy(
-            "the disk is nearly full, and what comes with a settle has room for \(Draft.smallPayload) bytes: its lease goes on, send it again",
-            retryAfter: Self.settleDelay
-        )
     }
 
     /// Gives a lease its term again, and at least the time for some more tries. The attempt is over: it cannot take too long any more.

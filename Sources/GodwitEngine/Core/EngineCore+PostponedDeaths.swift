@@ -15,16 +15,18 @@ struct PostponedDeaths {
     var retry: Int64?
     /// Whether no other large dead letter has room before then either.
     var lackRoom = false
-    /// Jobs whose messages the operator was told of that they cannot be read just now.
+    /// Jobs whose messages the operator was told of that they cannot be read just now; and until when, in time since boot.
     private var told: Set<UInt64> = []
+    private var toldUntil = Int64.min
     private static let mostTold = 1_000
+    private static let toldFor: Int64 = 600_000
 
     var isEmpty: Bool { leases.isEmpty && releases.isEmpty && expiries.isEmpty }
 
-    /// Whether the operator is to be told of a job: not every second again.
-    mutating func tell(of sequence: UInt64) -> Bool {
-        if told.count >= Self.mostTold { told = [] }
-        return told.insert(sequence).inserted
+    /// Whether the operator is to be told of a job: not every second again, and not of ever so many.
+    mutating func tell(of sequence: UInt64, at boot: Int64) -> Bool {
+        if boot >= toldUntil { (told, toldUntil) = ([], boot + Self.toldFor) }
+        return told.count < Self.mostTold && told.insert(sequence).inserted
     }
 }
 
@@ -68,8 +70,8 @@ extension EngineCore {
         tryLater()
     }
 
-    /// Those that stand aside are tried again in a while.
-    mutating func tryLater() { postponed.retry = instant.boot + Self.noSpaceDelay }
+    /// Those that stand aside are tried again in a while; who comes to them later does not put that off.
+    mutating func tryLater() { postponed.retry = postponed.retry ?? instant.boot + Self.noSpaceDelay }
 
     /// Records a death; answers whether its dead letter could be read and had room, unless nothing has any.
     mutating func recordDeath(_ changes: [Change], for purpose: Journal.Purpose) throws(JournalError) -> Bool {

@@ -82,7 +82,7 @@ struct EngineCore: ~Copyable {
     var hasMoreDue = false
     /// How many bytes of dead letters this turn may still bring for what is due.
     var letterBudget = 0
-    /// What of it waits for room on the disk for a large dead letter.
+    /// What of it waits for room on the disk for a large dead letter, or for a disk that does not give one back just now.
     var postponed = PostponedDeaths()
     var nextCancelSweep: Int64 = 0
     /// Why publishes are refused though their queue has room, and when that is looked at again, in time since boot.
@@ -90,11 +90,12 @@ struct EngineCore: ~Copyable {
     var nextWatermarkCheck: Int64 = .min
     /// Engine time at which sessions are looked at again.
     var nextSessionSweep: Int64 = 0
-    /// What is owed and could not be read; see ``OwedTable``.
-    var unreadableOwed: Set<EndedSubject> = []
-    /// Those among it that the disk may give back yet, and when it is asked again, in time since boot.
-    var unansweredOwed: Set<EndedSubject> = []
+    /// When the disk is asked again for what is owed and could not be read, in time since boot; and whether the operator was told.
     var owedRetry: Int64?
+    var hasToldOfOwed = false
+    /// Reads that the disk has not answered in this turn, however often it was asked: after a few it is not asked again before the next turn, for it may
+    /// take its time, and heartbeats wait.
+    var unansweredReads = 0
     /// Time since boot before which nothing that is due and must be recorded is tried again.
     var dueBlockedUntil: Int64 = 0
 
@@ -133,6 +134,7 @@ struct EngineCore: ~Copyable {
     /// One turn: renewals, then what is due, then everything else in the order in which it came.
     mutating func turn(_ commands: [(ticket: Ticket, command: Command)], at instant: EngineInstant) {
         readClock(instant)
+        unansweredReads = 0
         if failure == nil {
             for (ticket, command) in commands {
                 if case .renew(let renewals) = command { attempt(ticket) { core throws(JournalError) in try core.renew(ticket, renewals) } }

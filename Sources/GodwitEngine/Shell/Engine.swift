@@ -188,7 +188,7 @@ package final class Engine: Broker {
                 .release(LeaseName(sequence: job.view.sequence, fencing: job.fencing), PreparedRelease(delay: delay, isCounted: false))
             )
         }
-        // Should it fail, the leases expire.
+        // Should it fail, the leases expire, or end with their holders.
         _ = try? await ask(.commit(transactions, nil))
     }
 
