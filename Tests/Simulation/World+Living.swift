@@ -51,6 +51,7 @@ extension World {
         boot += passed
         wall += passed
         guard has(.clocks), chance(1) else { return }
+        defer { wallJumps.append((reference.engine, wall)) }
         switch roll(3) {
         case 0:
             wall += Int64(roll(3_600_000))

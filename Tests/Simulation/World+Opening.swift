@@ -265,6 +265,7 @@ extension World {
         defer {
             engineOffset = engine - boot
             wasTight = false
+            wallJumps = []
         }
         // What was refused on a full disk without anybody's seeing it, or is lost to a flip, left no time behind.
         if wasTight { return }
@@ -273,7 +274,9 @@ extension World {
             let expected = max(boot + engineOffset, candidate.engine)
             guard engine == expected else { throw Finding("engine time is \(engine) after a restart within one boot, not \(expected)") }
         } else if candidate.unit > 0 {
-            let earliest = min(candidate.wall, reference.instant.wall)
+            // What the model does not see, such as a move, says what time it was, too.
+            let jumps = wallJumps.filter { $0.engine >= candidate.engine }.map(\.wall)
+            let earliest = min(candidate.wall, reference.instant.wall, jumps.min() ?? .max)
             let most = max(candidate.engine, reference.engine) + min(max(0, wall - earliest), 7 * 86_400_000)
             guard engine <= most else { throw Finding("engine time is \(engine) after another boot, at most \(most) is believed") }
         }

@@ -25,6 +25,8 @@ final class World {
     var lastDirty: Int64 = 0
     /// The engine's time at boot 0, as the first opening of this boot had it.
     var engineOffset: Int64?
+    /// The wall clock's jumps since the last opening: what it showed then, at which of the engine's times.
+    var wallJumps: [(engine: Int64, wall: Int64)] = []
     /// How the wall clock stood to what was believed of it; nil when it never jumped while the machine was off.
     var hasDistrustedClock = false
     /// Whether an opening was cut off since the last that was not: it may have ended jobs already that the next one finds.
@@ -213,6 +215,7 @@ final class World {
         wall += passed
         boot += passed
         guard has(.clocks), chance(12) else { return }
+        defer { wallJumps.append((reference.engine, wall)) }
         let year: Int64 = 365 * 86_400_000
         switch roll(4) {
         case 0:
