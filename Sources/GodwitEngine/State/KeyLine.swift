@@ -140,7 +140,7 @@ struct KeyLine: Sendable {
         dropGone()
     }
 
-    /// One that is not the oldest counts no more.
+    /// One counts no more, wherever it stands; its place is given back when it is the oldest.
     mutating func forget(_ place: UInt64) {
         guard let (page, index) = locate(place), pages[page].keys[index].at != Stored.gone else { return }
         pages[page].keys[index].at = Stored.gone

@@ -7,6 +7,7 @@ struct PlaceIndex: Sendable {
     /// A small one is one part.
     private static let mostUndivided = 1_024
     private var parts: [Part] = []
+    private var count = 0
 
     private func index(of hash: UInt64) -> Int { parts.count == 1 ? 0 : Int(hash >> 56) }
 
@@ -22,6 +23,7 @@ struct PlaceIndex: Sendable {
         if parts.isEmpty { parts = [Part()] }
         if parts.count == 1, parts[0].count >= Self.mostUndivided { divide(hashOf) }
         parts[index(of: hash)].insert(hash, place, hashOf)
+        count += 1
     }
 
     private mutating func divide(_ hashOf: (UInt64) -> UInt64) {
@@ -35,7 +37,10 @@ struct PlaceIndex: Sendable {
 
     /// Takes a place out.
     mutating func remove(_ hash: UInt64, _ place: UInt64, hashOf: (UInt64) -> UInt64) {
-        if !parts.isEmpty { parts[index(of: hash)].remove(hash, place, hashOf) }
+        guard !parts.isEmpty, parts[index(of: hash)].remove(hash, place, hashOf) else { return }
+        count -= 1
+        // Of ever so many queues each had much to find once.
+        if count == 0 { parts = [] }
     }
 
     /// The bytes that it takes.
@@ -87,11 +92,13 @@ struct PlaceIndex: Sendable {
             count += 1
         }
 
-        mutating func remove(_ hash: UInt64, _ place: UInt64, _ hashOf: (UInt64) -> UInt64) {
-            guard let at = index(hash, where: { $0 == place }) else { return }
+        /// - Returns: whether it was there.
+        mutating func remove(_ hash: UInt64, _ place: UInt64, _ hashOf: (UInt64) -> UInt64) -> Bool {
+            guard let at = index(hash, where: { $0 == place }) else { return false }
             places[at] = Packed48(Self.gone)
             count -= 1
             if places.count >= Self.leastShrunk, count * 4 < places.count { layOut(hashOf) }
+            return true
         }
 
         /// Makes room for an eighth more than there is.
