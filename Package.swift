@@ -40,6 +40,7 @@ let package = Package(
     targets: [
         .target(name: "CCRC32C"),
         .target(name: "GodwitCore", swiftSettings: settings),
+        .target(name: "GodwitWire", dependencies: ["GodwitCore"], swiftSettings: settings),
         .target(name: "GodwitJournal", dependencies: ["CCRC32C"], swiftSettings: settings),
         .target(
             name: "GodwitEngine",
@@ -164,6 +165,7 @@ let package = Package(
         ),
         .testTarget(name: "SimulationTests", dependencies: ["GodwitSimulation", "GodwitEngine", "GodwitJournal"], swiftSettings: settings),
         .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
+        .testTarget(name: "GodwitWireTests", dependencies: ["GodwitWire", "GodwitCore"], swiftSettings: settings),
         .testTarget(
             name: "GodwitJournalTests",
             dependencies: ["GodwitJournal", "CCRC32C"],
