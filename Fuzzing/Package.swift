@@ -21,6 +21,7 @@ let package = Package(
     targets: [
         .target(name: "CCRC32C"),
         .target(name: "GodwitCore", swiftSettings: settings),
+        .target(name: "GodwitWire", dependencies: ["GodwitCore"], swiftSettings: settings),
         .target(name: "GodwitJournal", dependencies: ["CCRC32C"], swiftSettings: settings),
         .target(
             name: "GodwitEngine",
@@ -34,7 +35,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "fuzz",
-            dependencies: ["GodwitEngine", "GodwitJournal"],
+            dependencies: ["GodwitEngine", "GodwitJournal", "GodwitWire"],
             path: "Sources/Fuzz",
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]

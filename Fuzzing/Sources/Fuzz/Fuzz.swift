@@ -1,6 +1,7 @@
 import Foundation
 import GodwitEngine
 import GodwitJournal
+import GodwitWire
 
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runFuzzer(
@@ -16,7 +17,7 @@ func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// `fuzz`: libFuzzer on one decoder, which the variable GODWIT_FUZZ names: record, followups, group, checkpoint or segment.
+/// `fuzz`: libFuzzer on one decoder, which the variable GODWIT_FUZZ names: record, followups, group, checkpoint, segment or batch.
 @main
 enum Fuzz {
     static let decode: @Sendable (UnsafeRawBufferPointer) -> Void = {
@@ -26,8 +27,9 @@ enum Fuzz {
         case "group": return { JournalDecoding.group($0) }
         case "checkpoint": return { JournalDecoding.checkpoint($0) }
         case "segment": return { JournalDecoding.segment($0) }
+        case "batch": return { WireDecoding.document($0) }
         default:
-            FileHandle.standardError.write(Data("fuzz: set GODWIT_FUZZ to record, followups, group, checkpoint or segment\n".utf8))
+            FileHandle.standardError.write(Data("fuzz: set GODWIT_FUZZ to record, followups, group, checkpoint, segment or batch\n".utf8))
             exit(64)
         }
     }()

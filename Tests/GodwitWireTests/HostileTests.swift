@@ -1,0 +1,109 @@
+import GodwitCore
+import Testing
+
+@testable import GodwitWire
+
+/// Whatever bytes come, they are read or refused; nothing crashes, and nothing takes memory that the bytes do not justify.
+@Suite struct HostileTests {
+    private static func readAll(_ bytes: Bytes) {
+        _ = try? Wire.decodeCommit(bytes)
+        _ = try? Wire.decodeOutcomes(bytes)
+        _ = try? Wire.decodeLease(bytes)
+        _ = try? Wire.decodeDeliveries(bytes)
+        _ = try? Wire.decodeRenew(bytes)
+        _ = try? Wire.decodeRenewals(bytes)
+        _ = try? Wire.decodeCalls(bytes)
+        _ = try? Wire.decodeAnswers(bytes)
+        _ = try? Wire.decodeWatches(bytes)
+        _ = try? Wire.decodeError(bytes)
+        var reader = WatchStreamReader()
+        reader.add(bytes.slice)
+        while (try? reader.next()) ?? nil != nil {}
+    }
+
+    @Test("a commit that is cut anywhere but between transactions is refused", arguments: 1...20 as ClosedRange<UInt64>)
+    func cut(seed: UInt64) throws {
+        var samples = Samples(seed: seed)
+        let sample = samples.commit()
+        let whole = Wire.encode(CommitRequest(sample.transactions, in: sample.session))
+        var good: Set<Int> = [WireFormat.preambleBytes]
+        var at = WireFormat.preambleBytes
+        while at < whole.count {
+            at += WireFormat.frameHeaderBytes + (0..<4).reduce(0) { $0 | Int(whole[at + 1 + $1]) << (8 * $1) }
+            good.insert(at)
+        }
+        for count in stride(from: 0, to: whole.count, by: max(1, whole.count / 500)) where !good.contains(count) {
+            #expect(throws: WireError.self) { try Wire.decodeCommit(Bytes(whole[..<count])) }
+        }
+    }
+
+    @Test("bytes that were changed are read or refused", arguments: 1...50 as ClosedRange<UInt64>)
+    func flipped(seed: UInt64) {
+        var samples = Samples(seed: seed)
+        let sample = samples.commit()
+        let outcomes = samples.list(atMost: 3) { $0.outcome() }
+        let deliveries = samples.list(atMost: 2) { $0.delivery() }
+        for document in [
+            Wire.encode(CommitRequest(sample.transactions, in: sample.session)), Wire.encode(outcomes), Wire.encode(deliveries),
+        ] {
+            for _ in 0..<50 {
+                var bytes = document
+                for _ in 0...samples.below(3) { bytes[samples.below(bytes.count)] = UInt8(samples.below(256)) }
+                Self.readAll(Bytes(bytes))
+            }
+        }
+    }
+
+    @Test("a number of items that cannot be there reserves no memory for them")
+    func count() {
+        var writer = FrameWriter(.commit)
+        let frame = writer.begin(Kind.transaction)
+        writer.number(1 << 40)
+        writer.end(frame)
+        let error = #expect(throws: WireError.self) { try Wire.decodeCommit(Bytes(writer.bytes)) }
+        #expect(error?.reason == .damaged)
+    }
+
+    @Test("what follows inside what follows is read so deep and no deeper")
+    func depth() throws {
+        func nested(_ levels: Int) throws -> Bytes {
+            var message = NewMessage(queue: try QueueName("q"), payload: Content(Bytes()))
+            for _ in 0..<levels {
+                var outer = NewMessage(queue: try QueueName("q"), payload: Content(Bytes()))
+                outer.onFinal = [FollowUp(.enqueue(message))]
+                message = outer
+            }
+            return Bytes(Wire.encode(CommitRequest([Transaction(.enqueue(message))])))
+        }
+        _ = try Wire.decodeCommit(try nested(Limits.followUpDepth))
+        #expect(throws: WireError.self) { try Wire.decodeCommit(try nested(WireFormat.depth)) }
+    }
+
+    @Test("an unacceptable queue name is refused with what a name can be")
+    func queueName() {
+        var writer = FrameWriter(.calls)
+        let frame = writer.begin(Kind.pause)
+        writer.text(String(repeating: "x", count: 201))
+        writer.end(frame)
+        let error = #expect(throws: WireError.self) { try Wire.decodeCalls(Bytes(writer.bytes)) }
+        #expect(error?.reason == .unacceptable)
+        #expect(error?.message.contains("200") == true)
+    }
+
+    @Test("an event stream that says an event is endless is given up")
+    func endlessEvent() {
+        var reader = WatchStreamReader()
+        reader.add(WatchStreamWriter.preamble + [Kind.changed, 0xff, 0xff, 0xff, 0x7f])
+        #expect(throws: WireError.self) { try reader.next() }
+    }
+
+    @Test("numbers of more than 64 bits are refused")
+    func longNumber() {
+        for bytes in [[UInt8](repeating: 0xff, count: 11), [UInt8](repeating: 0x80, count: 9) + [2]] {
+            var reader = FrameReader(frames: bytes[...])
+            #expect(throws: WireError.self) { try reader.number() }
+        }
+        var reader = FrameReader(frames: ([UInt8](repeating: 0xff, count: 9) + [1])[...])
+        #expect((try? reader.number()) == .max)
+    }
+}

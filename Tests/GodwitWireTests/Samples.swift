@@ -1,0 +1,270 @@
+import GodwitCore
+
+/// Values of all kinds, drawn from a seed.
+struct Samples {
+    private var random: SplitMix
+
+    init(seed: UInt64) { random = SplitMix(state: seed) }
+
+    private struct SplitMix: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9e37_79b9_7f4a_7c15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+            return z ^ (z >> 31)
+        }
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &random) }
+    mutating func bool() -> Bool { Bool.random(using: &random) }
+    mutating func maybe<Value>(_ make: (inout Samples) -> Value) -> Value? { bool() ? make(&self) : nil }
+    mutating func list<Value>(atMost count: Int, _ make: (inout Samples) -> Value) -> [Value] {
+        var values: [Value] = []
+        for _ in 0..<below(count + 1) { values.append(make(&self)) }
+        return values
+    }
+
+    mutating func text() -> String { ["a", "größe", "x y", String(repeating: "long ", count: 40), "日本"][below(5)] }
+    mutating func queue() -> QueueName { try! QueueName(["mail", "größe", "a/b c", "q\(below(1_000))"][below(4)]) }
+    mutating func job() -> JobID { bool() ? JobID(random.next(), random.next()) : JobID("foreign-\(below(100))") }
+    mutating func token() -> LeaseToken {
+        bool() ? LeaseToken(random.next(), random.next(), random.next()) : LeaseToken("token-\(below(100))")
+    }
+    mutating func duration() -> Duration { .milliseconds(Int64([0, 1, 127, 128, 60_000, 315_360_000_000][below(6)])) }
+    mutating func time() -> Timestamp { Timestamp(milliseconds: Int64([0, -1, 1_764_530_000_123, 253_402_300_799_999][below(4)])) }
+    mutating func version() -> Version { Version([0, 1, 1 << 40, .max][below(4)]) }
+    mutating func bytes() -> Bytes { Bytes((0..<[0, 1, 100, 5_000][below(4)]).map { UInt8(truncatingIfNeeded: $0) }) }
+    mutating func content() -> Content {
+        Content(bytes(), type: [Content.json, Content.binary, Content.text, "image/png", ""][below(5)])
+    }
+    mutating func header() -> Header { Header(name: text(), value: text()) }
+    mutating func failure() -> Failure { Failure(message: text(), code: maybe { $0.text() }) }
+    mutating func key() -> RecordKey {
+        let homes: [RecordKey.Home] = [.own, .queue(queue()), .job(job())]
+        return RecordKey(text(), home: homes[below(3)])
+    }
+    mutating func expectation() -> Expectation {
+        let all: [Expectation] = [.anything, .absent, .version(version())]
+        return all[below(3)]
+    }
+
+    // MARK: Transactions
+
+    mutating func message(depth: Int = 0) -> NewMessage {
+        let starts: [NewMessage.Start] = [.now, .after(duration()), .at(time())]
+        let key = maybe { samples in
+            NewMessage.Deduplication(key: samples.text(), fingerprint: samples.maybe { $0.random.next() })
+        }
+        return NewMessage(
+            queue: queue(),
+            payload: content(),
+            name: maybe { $0.text() },
+            headers: list(atMost: 2) { $0.header() },
+            start: starts[below(3)],
+            priority: below(256),
+            expires: maybe { $0.duration() },
+            timeout: maybe { $0.duration() },
+            maxAttempts: maybe { $0.below(1_000) },
+            deduplication: key,
+            group: maybe { $0.text() },
+            claim: maybe { $0.text() },
+            onFinal: depth < 2
+                ? list(atMost: 2) { samples in
+                    FollowUp(
+                        samples.operation(depth: depth + 1),
+                        when: FinalStates(rawValue: UInt8(1 + samples.below(15)))
+                    )
+                } : [],
+            isTransient: bool()
+        )
+    }
+
+    mutating func operation(depth: Int = 0) -> Operation {
+        switch below(12) {
+        case 0: .enqueue(message(depth: depth))
+        case 1: .complete(token(), result: maybe { $0.content() })
+        case 2: .fail(token(), failure(), retry: [.standard, .never, .after(duration())][below(3)])
+        case 3:
+            .release(
+                token(),
+                delay: maybe { $0.duration() },
+                counted: bool(),
+                to: bool() ? .back : .original,
+                amending: list(atMost: 2) { $0.header() }
+            )
+        case 4: .deadLetter(token(), failure(), to: maybe { $0.queue() })
+        case 5: .cancel(job())
+        case 6: .retry(job())
+        case 7: .redrive(job())
+        case 8: .forget(job())
+        case 9: .put(key(), value: bytes(), expecting: expectation(), lifetime: maybe { $0.duration() })
+        case 10:
+            .add(
+                Addition(
+                    key: key(),
+                    step: text(),
+                    amount: below(10),
+                    target: 1 + below(1_000_000),
+                    then: depth < 2 ? list(atMost: 2) { $0.operation(depth: depth + 1) } : [],
+                    lifetime: maybe { $0.duration() }
+                )
+            )
+        default: .delete(key(), expecting: expectation())
+        }
+    }
+
+    mutating func commit() -> CommitSample {
+        let session = maybe { samples in
+            SessionCommit(id: samples.text(), number: 7, acknowledged: 3, isRepeat: samples.bool())
+        }
+        return CommitSample(
+            session: session,
+            transactions: list(atMost: 4) { samples in Transaction(samples.list(atMost: 4) { $0.operation() }) }
+        )
+    }
+
+    struct CommitSample {
+        var session: SessionCommit?
+        var transactions: [Transaction]
+    }
+
+    mutating func error() -> BrokerError {
+        BrokerError(.busy, text(), field: maybe { $0.text() }, retryAfter: maybe { $0.duration() })
+    }
+
+    mutating func result() -> OperationResult {
+        switch below(7) {
+        case 0:
+            .enqueued(
+                Enqueued(
+                    id: job(),
+                    state: bool() ? .queued : .scheduled,
+                    createdAt: time(),
+                    runAt: maybe { $0.time() },
+                    maxAttempts: below(1_000),
+                    version: version()
+                )
+            )
+        case 1: .duplicate(job())
+        case 2: .state(JobState.allCases[below(JobState.allCases.count)])
+        case 3: .forgotten
+        case 4: .put(version())
+        case 5:
+            .added(
+                Added(
+                    counter: CounterValue(count: below(100), target: 100),
+                    isCounted: bool(),
+                    completes: bool(),
+                    enqueued: list(atMost: 3) { $0.job() },
+                    version: version()
+                )
+            )
+        default: .deleted
+        }
+    }
+
+    mutating func outcome() -> TransactionOutcome {
+        bool() ? .committed(list(atMost: 4) { $0.result() }) : .aborted(operation: below(1_000), error())
+    }
+
+    // MARK: Jobs and leases
+
+    mutating func snapshot() -> JobSnapshot {
+        JobSnapshot(
+            id: job(),
+            queue: queue(),
+            name: maybe { $0.text() },
+            state: JobState.allCases[below(JobState.allCases.count)],
+            attempt: below(20),
+            maxAttempts: below(1_000),
+            priority: below(256),
+            progress: maybe { $0.progress() },
+            createdAt: time(),
+            runAt: maybe { $0.time() },
+            startedAt: maybe { $0.time() },
+            finishedAt: maybe { $0.time() },
+            errors: list(atMost: 3) { samples in
+                AttemptFailure(message: samples.text(), code: samples.maybe { $0.text() }, attempt: samples.below(9), at: samples.time())
+            },
+            group: maybe { $0.text() },
+            isTransient: bool(),
+            deliveries: below(1_000),
+            reason: maybe { $0.reason() },
+            deaths: list(atMost: 2) { samples in
+                Death(
+                    queue: samples.queue(),
+                    reason: samples.reason(),
+                    count: samples.below(9),
+                    firstAt: samples.time(),
+                    lastAt: samples.time(),
+                    job: samples.job(),
+                    attempt: samples.below(9),
+                    deliveries: samples.below(9)
+                )
+            },
+            version: version()
+        )
+    }
+
+    mutating func reason() -> DeathReason { DeathReason.allCases[below(DeathReason.allCases.count)] }
+    mutating func progress() -> JobProgress { JobProgress(fraction: Double(below(1_001)) / 1_000, note: maybe { $0.text() }) }
+    mutating func lookup() -> JobLookup {
+        let all: [JobLookup] = [.found(snapshot()), .unknown, .forgotten]
+        return all[below(3)]
+    }
+    mutating func record() -> Record {
+        Record(value: bytes(), counter: maybe { CounterValue(count: $0.below(9), target: 9) }, version: version())
+    }
+
+    mutating func delivery() -> Delivery {
+        Delivery(
+            token: token(),
+            job: snapshot(),
+            payload: content(),
+            headers: list(atMost: 3) { $0.header() },
+            timeout: maybe { $0.duration() },
+            remaining: duration(),
+            deliveries: below(1_000),
+            fencingNumber: maybe { $0.random.next() }
+        )
+    }
+
+    mutating func settings() -> QueueSettings {
+        var settings = QueueSettings()
+        settings.maxJobs = below(1_000_000)
+        settings.maxBytes = below(1 << 40)
+        settings.maxWait = maybe { $0.duration() }
+        settings.overflow = bool() ? .reject : .dropOldest
+        settings.ttl = maybe { $0.duration() }
+        settings.maxAttempts = below(1_000)
+        settings.maxDeliveries = maybe { $0.below(1_000) }
+        settings.deadLetterQueue = maybe { $0.text() }
+        settings.lease = duration()
+        settings.retention = bool() ? .none : .keep(succeeded: duration(), failed: duration(), count: below(9_999))
+        settings.dedupWindow = duration()
+        settings.dedupMax = below(9_999)
+        return settings
+    }
+
+    mutating func status() -> QueueStatus {
+        var counts = QueueStatus.Counts()
+        for state in JobState.allCases { counts[state] = below(1_000) }
+        var totals = QueueStatus.Totals()
+        (totals.published, totals.refused, totals.duplicates) = (below(99), below(99), below(99))
+        (totals.delivered, totals.succeeded, totals.failedAttempts) = (below(99), below(99), below(99))
+        (totals.leasesExpired, totals.dropped, totals.deadLettered) = (below(99), below(99), below(99))
+        return QueueStatus(
+            name: queue(),
+            settings: settings(),
+            settingsVersion: version(),
+            isPaused: bool(),
+            counts: counts,
+            bytes: below(1 << 40),
+            keys: below(99),
+            totals: totals,
+            oldestQueued: maybe { $0.time() }
+        )
+    }
+}
