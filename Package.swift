@@ -74,7 +74,7 @@ let package = Package(
         .target(
             name: "GodwitHTTP",
             dependencies: [
-                "Godwit", "GodwitCore",
+                "Godwit", "GodwitCore", "GodwitWire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
@@ -201,7 +201,7 @@ let package = Package(
         .testTarget(
             name: "GodwitHTTPTests",
             dependencies: [
-                "GodwitHTTP", "Godwit", "GodwitCore", "GodwitJournal", "HTTPTestSupport",
+                "GodwitHTTP", "Godwit", "GodwitCore", "GodwitWire", "GodwitJournal", "HTTPTestSupport",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),

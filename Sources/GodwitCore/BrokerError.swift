@@ -48,6 +48,8 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         public static let outcomeUnknown = Code(rawValue: "outcome_unknown")
         /// The transaction needs more than one home, and this broker cannot do that atomically.
         public static let crossHome = Code(rawValue: "cross_home")
+        /// Whoever runs the server does not let this client do that.
+        public static let forbidden = Code(rawValue: "forbidden")
         /// The URL's scheme is unknown, or its trait is off.
         public static let unsupportedURL = Code(rawValue: "unsupported_url")
     }

@@ -8,16 +8,25 @@ struct Exchange: Sendable {
     let query: QueryItems
     /// What stands before the routes' own paths: `/v1`, or wherever a program mounted them.
     let prefix: String
+    /// What the client may do, as far as it was asked.
+    let permissions: Permissions
     private let items: [String: String]
     /// Lives as long as the request, and its body's bytes count as long, unless ``bodyIsDone()`` says otherwise.
     private let share: BodyBudget.Share
     private let environment: RouteEnvironment
 
     /// - Throws: ``Problem`` when a path item is not properly encoded, or the query is not what the route takes.
-    init(_ request: Request, route: Route, parameter: (String) -> String?, environment: RouteEnvironment) throws(Problem) {
+    init(
+        _ request: Request,
+        route: Route,
+        parameter: (String) -> String?,
+        environment: RouteEnvironment,
+        permissions: Permissions
+    ) throws(Problem) {
         self.request = request
+        self.permissions = permissions
         self.environment = environment
-        share = environment.budget.share(isWork: route.action == .work)
+        share = environment.budget.share(isWork: route.actions == [.work])
         query = try QueryItems(request.uri.query, known: route.options, repeatable: route.repeatable)
         var items: [String: String] = [:]
         for name in route.pathItems {
@@ -71,6 +80,8 @@ struct RouteEnvironment: Sendable {
     let draining: Latch?
     /// Who holds the leases of those who name no holder: one for all of them, under a name that nobody can guess.
     let sharedHolder: HolderID
+    /// The event streams of Godwit's own clients.
+    let watches: WatchHub
     let now: @Sendable () -> Timestamp
 
     /// What ends a wait before its time.

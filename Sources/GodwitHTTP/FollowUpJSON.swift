@@ -114,6 +114,8 @@ struct FollowUpJSON {
                 try await checkQueues(of: message.onFinal, field: "\(field)[\(index)].enqueue.on_final", at: broker)
             case .add(let addition):
                 try await checkQueues(of: addition.then, field: "\(field)[\(index)].add.then", at: broker)
+            case .deadLetter(_, _, let queue?):
+                _ = try await QueueNames.creatable(queue, at: broker, field: "\(field)[\(index)].dead_letter.to")
             default: break
             }
         }

@@ -45,35 +45,37 @@ struct JSONMessage {
         return content
     }
 
-    static func content(_ object: inout ObjectReader) throws(Problem) -> Content {
+    /// - Parameter name: of the member with the content, beside which one in base64 and `content_type` may stand.
+    static func content(_ object: inout ObjectReader, named name: String = "payload") throws(Problem) -> Content {
+        let base64 = name + "_base64"
         let type = try object.text("content_type", limit: Limits.contentType)
-        let value = object.raw("payload")
-        let encoded = object.value("payload_base64")
+        let value = object.raw(name)
+        let encoded = object.value(base64)
         switch (value, encoded) {
         case (let value?, nil):
             guard let type, !MediaType.isJSON(type) else {
                 if !object.isImported {
                     do throws(JSONError) { try value.checkPayloadDepth() } catch {
-                        throw .invalidJSON(error, field: object.path + "payload")
+                        throw .invalidJSON(error, field: object.path + name)
                     }
                 }
                 return Content(value.bytes, type: type ?? Content.json)
             }
             guard let text = value.string else {
-                throw .invalid(object.path + "payload", "payload must be a string when content_type is \(type)")
+                throw .invalid(object.path + name, "\(name) must be a string when content_type is \(type)")
             }
             return Content(Bytes(text), type: type)
         case (nil, let encoded?):
             guard let bytes = encoded.base64 else {
-                throw .invalid(object.path + "payload_base64", "payload_base64 must be a string in padded base64")
+                throw .invalid(object.path + base64, "\(base64) must be a string in padded base64")
             }
             let content = Content(Bytes(bytes), type: type ?? Content.binary)
             if !object.isImported, MediaType.isJSON(content.type), !JSONValue.isValid(content.bytes) {
-                throw .invalid(object.path + "payload_base64", "the payload is not the JSON that content_type says, or nested too deep")
+                throw .invalid(object.path + base64, "the \(name) is not the JSON that content_type says, or nested too deep")
             }
             return content
-        case (nil, nil): throw .invalid(object.path + "payload", "say the job's payload, any JSON value")
-        case (_?, _?): throw .invalid(object.path + "payload_base64", "say payload or payload_base64, not both")
+        case (nil, nil): throw .invalid(object.path + name, "say the job's \(name), any JSON value")
+        case (_?, _?): throw .invalid(object.path + base64, "say \(name) or \(base64), not both")
         }
     }
 }

@@ -49,7 +49,8 @@ public struct JobRoutes: Sendable {
         public init() {}
     }
 
-    /// Whether a request may do what it wants; called once per request, before its body is read.
+    /// Whether a request may do what it wants; called once per request and action, before the body is read. A commit of many operations
+    /// (`POST commit`) may need several actions: those that its body asks for are asked for when it was read.
     public typealias Authorize = @Sendable (_ request: Request, _ action: Action) async throws -> Bool
 
     package let actions: Set<Action>
@@ -98,6 +99,7 @@ public struct JobRoutes: Sendable {
             budget: BodyBudget(limit: limits.allBodiesBytes),
             draining: draining,
             sharedHolder: holder,
+            watches: WatchHub(),
             now: now
         )
     }
@@ -110,7 +112,9 @@ public struct JobRoutes: Sendable {
             + QueueController(environment: environment).routes + BackupController(environment: environment).routes
             + ExportController(environment: environment).routes + CounterController(environment: environment).routes
             + ImportController(environment: environment).routes + InspectController(environment: environment).routes
-        return all.filter { actions.contains($0.action) }
+            + CommitController(environment: environment).routes + RenewController(environment: environment).routes
+            + CallController(environment: environment).routes + WatchController(environment: environment).routes
+        return all.filter { !actions.isDisjoint(with: $0.actions) }
     }
 
     /// Adds the routes to a router or a group of it, behind its middleware. `Location` headers carry the path that the group is mounted at.
@@ -141,26 +145,37 @@ public struct JobRoutes: Sendable {
 
     private func respond(to request: Request, route: Route, parameter: (String) -> String?) async throws -> Response {
         do {
-            if let authorize, try await !authorize(request, route.action) {
-                throw Problem(.forbidden, "forbidden", "you may not do this here: ask whoever runs this server")
-            }
-            let exchange = try Exchange(request, route: route, parameter: parameter, environment: environment)
+            var ask: (@Sendable (Action) async throws -> Bool)?
+            if let authorize { ask = { action in try await authorize(request, action) } }
+            var permissions = Permissions(served: actions, authorize: ask)
+            guard try await permissions.ask(forAnyOf: route.actions) else { throw Problem.forbidden }
+            let exchange = try Exchange(
+                request,
+                route: route,
+                parameter: parameter,
+                environment: environment,
+                permissions: permissions
+            )
             defer { withExtendedLifetime(exchange) {} }
             return try await route.handler(exchange)
         } catch let problem as Problem {
-            return problem.response
+            return problem.response(to: request)
         } catch let error as BrokerError {
-            return Problem(error).response
+            return Problem(error).response(to: request)
         } catch is CancellationError {
-            return Problem.draining.response
+            return Problem.draining.response(to: request)
         } catch let error as any HTTPResponseError {
             throw error
         } catch {
             guard !ConnectionErrors.isOne(error) else { throw error }
             logger.error("A request failed unexpectedly", metadata: ["path": "\(route.path)", "error": "\(error)"])
-            return Problem(.internalServerError, "internal", "the server failed: its log says why").response
+            return Problem(.internalServerError, "internal", "the server failed: its log says why").response(to: request)
         }
     }
+}
+
+extension Problem {
+    fileprivate func response(to request: Request) -> Response { BodyForm.acceptsBatch(request.headers) ? batchResponse : response }
 }
 
 extension RouterMethods {

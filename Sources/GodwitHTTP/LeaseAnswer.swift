@@ -29,8 +29,8 @@ final class LeaseAnswer: Sendable {
     }
 
     /// The answer whose delivery decides.
-    func response(_ buffer: ByteBuffer) -> Response {
-        let headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
+    func response(_ buffer: ByteBuffer, type: String) -> Response {
+        let headers: HTTPFields = [.contentType: type, .cacheControl: "no-store"]
         guard !tokens.isEmpty else { return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: buffer)) }
         return Response(
             status: .ok,

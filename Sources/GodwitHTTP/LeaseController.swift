@@ -1,6 +1,8 @@
 import GodwitCore
+import GodwitWire
 import HTTPTypes
 import Hummingbird
+import NIOCore
 
 /// Gives jobs to workers in any language.
 struct LeaseController: Sendable {
@@ -10,6 +12,8 @@ struct LeaseController: Sendable {
     init(environment: RouteEnvironment) { self.environment = environment }
 
     private static let options = ["max", "wait", "lease", "holder"]
+    /// Bytes of a request for leases: as many queues as it may name.
+    private static let requestBytes = 512 << 10
 
     var routes: [Route] {
         [
@@ -17,7 +21,8 @@ struct LeaseController: Sendable {
                 try await lease(exchange, from: [exchange.queue()], field: "queue")
             },
             Route(.post, "leases", .work, options: ["queue"] + Self.options, repeatable: ["queue"]) { exchange in
-                try await lease(exchange, from: exchange.query.all("queue").map { try QueueNames.parse($0) }, field: "queue")
+                guard !BodyForm.isBatch(exchange.headers) else { return try await leaseByFrames(exchange) }
+                return try await lease(exchange, from: exchange.query.all("queue").map { try QueueNames.parse($0) }, field: "queue")
             },
             Route(.delete, "holders/:holder", .work, handler: closeHolder),
         ]
@@ -36,12 +41,45 @@ struct LeaseController: Sendable {
         let holderID = try query.text("holder", limit: Limits.holderName).map { HolderID($0) } ?? environment.sharedHolder
         var queues: [QueueName] = []
         for name in names { queues.append(try await QueueNames.creatable(name, at: broker, field: field)) }
-        let holder = try await broker.open(HolderOptions(id: holderID, queues: queues, capacity: count, isEmbedded: false))
+        let holder = HolderOptions(id: holderID, queues: queues, capacity: count, isEmbedded: false)
+        return try await answer(LeaseRequest(holder: holder, max: count, term: term, wait: wait), .json, exchange)
+    }
+
+    /// As Godwit's own clients ask: the body says it all.
+    private func leaseByFrames(_ exchange: Exchange) async throws -> Response {
+        try environment.refuseWhileDraining()
+        guard exchange.query.isEmpty else { throw Problem.invalid("query", "a batch says everything in its body: leave the query out") }
+        let body = try await exchange.body(limit: Self.requestBytes)
+        var request: LeaseRequest
+        do throws(WireError) { request = try Wire.decodeLease(body) } catch { throw Problem(error) }
+        exchange.bodyIsDone()
+        guard request.term != .holderLife else {
+            throw Problem.invalid("lease", "a lease by HTTP lasts for a time, and is renewed: nobody here sees when its holder is gone")
+        }
+        for queue in request.holder.queues where !exchange.permissions.allows(Need(action: .work, queue: queue)) {
+            throw Problem.forbidden
+        }
+        request.wait = min(request.wait, exchange.limits.wait)
+        return try await answer(request, .batch, exchange)
+    }
+
+    /// - Parameter form: in which the request came.
+    private func answer(_ request: LeaseRequest, _ form: BodyForm, _ exchange: Exchange) async throws -> Response {
+        let holder = try await broker.open(request.holder)
         let deliveries =
-            wait == .zero
-            ? try await holder.lease(max: count, term: term, wait: wait)
-            : try await interruptible(by: environment.interruptions) { try await holder.lease(max: count, term: term, wait: wait) }
+            request.wait <= .zero
+            ? try await holder.lease(max: request.max, term: request.term, wait: .zero)
+            : try await interruptible(by: environment.interruptions) {
+                try await holder.lease(max: request.max, term: request.term, wait: request.wait)
+            }
         let answer = LeaseAnswer(deliveries, broker: broker)
+        switch form.answer(to: exchange.headers) {
+        case .batch: return answer.response(ByteBuffer(bytes: Wire.encode(deliveries)), type: WireFormat.mediaType)
+        case .json: return answer.response(json(deliveries), type: "application/json")
+        }
+    }
+
+    private func json(_ deliveries: [Delivery]) -> ByteBuffer {
         var json = JSONWriter(capacity: 256 + deliveries.reduce(0) { $0 + $1.payload.bytes.count + 1_024 })
         let now = environment.now()
         json.object { json in
@@ -50,7 +88,7 @@ struct LeaseController: Sendable {
                 for delivery in deliveries { json.delivery(delivery, now: now) }
             }
         }
-        return answer.response(json.buffer)
+        return json.buffer
     }
 
     @Sendable private func closeHolder(_ exchange: Exchange) async throws -> Response {

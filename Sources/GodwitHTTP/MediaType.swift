@@ -40,7 +40,8 @@ enum MediaType {
         return Content(bytes, type: type)
     }
 
-    private static func essence(_ type: String) -> String {
+    /// The type without its parameters, in lower case.
+    static func essence(_ type: String) -> String {
         let end = type.firstIndex(of: ";") ?? type.endIndex
         var essence = type[..<end].lowercased()[...]
         while let last = essence.last, last == " " || last == "\t" { essence.removeLast() }

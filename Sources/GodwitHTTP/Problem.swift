@@ -53,6 +53,7 @@ package struct Problem: Error, Sendable {
         switch code {
         case .invalidArgument, .crossHome, .unsupportedURL: .badRequest
         case .tooLarge: .contentTooLarge
+        case .forbidden: .forbidden
         case .jobNotFound, .queueNotFound: .notFound
         case .jobForgotten: .gone
         case .wrongState, .staleLease, .versionConflict, .queueNotEmpty, .storeOutdated: .conflict
@@ -93,6 +94,8 @@ extension Problem {
             field: field
         )
     }
+
+    static let forbidden = Problem(BrokerError.forbidden)
 
     package static let notFound = Problem(.notFound, "not_found", "nothing is at this path: see /openapi.json for what is", field: "path")
 

@@ -32,6 +32,7 @@ package struct QueryItems: Sendable {
         }
     }
 
+    package var isEmpty: Bool { items.isEmpty }
     package subscript(name: String) -> String? { items.first { $0.name == name }?.value }
     package func all(_ name: String) -> [String] { items.filter { $0.name == name }.map(\.value) }
 

@@ -8,7 +8,8 @@ package struct Route: Sendable {
     package let method: HTTPRequest.Method
     /// As the router writes it, relative to the mount: `jobs/:job/events`.
     package let path: String
-    package let action: JobRoutes.Action
+    /// One of these lets somebody in; what the body asks for may need others.
+    package let actions: [JobRoutes.Action]
     /// The query items that the route takes.
     package let options: [String]
     /// Those of them that may stand several times.
@@ -22,19 +23,30 @@ package struct Route: Sendable {
     init(
         _ method: HTTPRequest.Method,
         _ path: String,
-        _ action: JobRoutes.Action,
+        anyOf actions: [JobRoutes.Action],
         options: [String] = [],
         repeatable: Set<String> = [],
         handler: @escaping @Sendable (Exchange) async throws -> Response
     ) {
         self.method = method
         self.path = path
-        self.action = action
+        self.actions = actions
         self.options = options
         self.repeatable = repeatable
         self.handler = handler
         let parts = path.split(separator: "/")
         pathItems = parts.filter { $0.hasPrefix(":") }.map { String($0.dropFirst()) }
         depth = parts.count
+    }
+
+    init(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ action: JobRoutes.Action,
+        options: [String] = [],
+        repeatable: Set<String> = [],
+        handler: @escaping @Sendable (Exchange) async throws -> Response
+    ) {
+        self.init(method, path, anyOf: [action], options: options, repeatable: repeatable, handler: handler)
     }
 }

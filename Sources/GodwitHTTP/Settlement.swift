@@ -10,28 +10,36 @@ extension Settlement {
     /// `{"error": text or {message, code}, "retry"?: bool, "delay"?: "10s"}`
     static func failure(of lease: LeaseToken, _ value: JSONValue, path: String = "") throws(Problem) -> Settlement {
         var object = try ObjectReader(value, path: path)
+        return .settle(Transaction(try failure(of: lease, &object)))
+    }
+
+    /// The rest of an object, to its end.
+    static func failure(of lease: LeaseToken, _ object: inout ObjectReader) throws(Problem) -> GodwitCore.Operation {
         let failure = try error(&object)
         let retries = try object.bool("retry")
         let delay = try object.duration("delay")
         try object.finish()
-        let decision: RetryDecision
         switch (retries, delay) {
-        case (false, nil): decision = .never
-        case (false, _?): throw .invalid(path + "delay", "a delay is for a retry: leave it out, or set retry to true")
-        case (_, let delay?): decision = .after(delay)
-        case (_, nil): decision = .standard
+        case (false, nil): return .fail(lease, failure, retry: .never)
+        case (false, _?): throw .invalid(object.path + "delay", "a delay is for a retry: leave it out, or set retry to true")
+        case (_, let delay?): return .fail(lease, failure, retry: .after(delay))
+        case (_, nil): return .fail(lease, failure, retry: .standard)
         }
-        return .settle(Transaction(.fail(lease, failure, retry: decision)))
     }
 
     /// `{"error": text or {message, code}, "to"?: queue}`
     static func deadLetter(of lease: LeaseToken, _ value: JSONValue, path: String = "") throws(Problem) -> Settlement {
         var object = try ObjectReader(value, path: path)
+        return .settle(Transaction(try deadLetter(of: lease, &object)))
+    }
+
+    /// The rest of an object, to its end.
+    static func deadLetter(of lease: LeaseToken, _ object: inout ObjectReader) throws(Problem) -> GodwitCore.Operation {
         let failure = try error(&object)
         var queue: QueueName?
-        if let name = try object.text("to", limit: Limits.queueName) { queue = try QueueNames.parse(name, field: path + "to") }
+        if let name = try object.text("to", limit: Limits.queueName) { queue = try QueueNames.parse(name, field: object.path + "to") }
         try object.finish()
-        return .settle(Transaction(.deadLetter(lease, failure, to: queue)))
+        return .deadLetter(lease, failure, to: queue)
     }
 
     private static func error(_ object: inout ObjectReader) throws(Problem) -> Failure {
@@ -52,12 +60,16 @@ extension Settlement {
     /// `{"fraction": 0 to 1, "note"?: text}`
     static func progress(of lease: LeaseToken, _ value: JSONValue, path: String = "") throws(Problem) -> Settlement {
         var object = try ObjectReader(value, path: path)
-        guard let fraction = object.value("fraction")?.double, (0...1).contains(fraction) else {
-            throw .invalid(path + "fraction", "fraction must be a number from 0 to 1")
-        }
-        let note = try object.lines("note", limit: Limits.progressNote)
+        let progress = try progress(&object)
         try object.finish()
-        return .renew(Renewal(lease, progress: JobProgress(fraction: fraction, note: note)))
+        return .renew(Renewal(lease, progress: progress))
+    }
+
+    static func progress(_ object: inout ObjectReader) throws(Problem) -> JobProgress {
+        guard let fraction = object.value("fraction")?.double, (0...1).contains(fraction) else {
+            throw .invalid(object.path + "fraction", "fraction must be a number from 0 to 1")
+        }
+        return JobProgress(fraction: fraction, note: try object.lines("note", limit: Limits.progressNote))
     }
 
     static func complete(_ lease: LeaseToken, result: Content?, enqueueing messages: [NewMessage] = []) -> Settlement {
@@ -68,17 +80,22 @@ extension Settlement {
     static func release(of lease: LeaseToken, _ value: JSONValue?, path: String = "") throws(Problem) -> Settlement {
         guard let value else { return .settle(Transaction(.release(lease, delay: nil, counted: false))) }
         var object = try ObjectReader(value, path: path)
+        return .settle(Transaction(try release(of: lease, &object)))
+    }
+
+    /// The rest of an object, to its end.
+    static func release(of lease: LeaseToken, _ object: inout ObjectReader) throws(Problem) -> GodwitCore.Operation {
         let place: ReleasePlace
         switch try object.text("to", limit: 20) {
         case nil, "original": place = .original
         case "back": place = .back
-        default: throw .invalid(path + "to", "to must be \"original\" or \"back\"")
+        default: throw .invalid(object.path + "to", "to must be \"original\" or \"back\"")
         }
         let delay = try object.duration("delay", in: .zero...Limits.longestDuration)
         let isCounted = try object.bool("counted") ?? false
         let headers = try JobHeaders.read(&object)
         try object.finish()
-        return .settle(Transaction(.release(lease, delay: delay, counted: isCounted, to: place, amending: headers)))
+        return .release(lease, delay: delay, counted: isCounted, to: place, amending: headers)
     }
 
     static let leaseRange: ClosedRange<Duration> = Limits.shortestLease...Limits.longestLease

@@ -73,7 +73,7 @@ struct OpenAPITests {
                 var methods = Set(document["paths"][path].names.map { $0.uppercased() })
                 if methods.contains("GET") { methods.insert("HEAD") }
                 let real = path.replacing("{queue}", with: "q").replacing("{job}", with: "j").replacing("{lease}", with: "l")
-                    .replacing("{holder}", with: "h").replacing("{counter}", with: "c")
+                    .replacing("{holder}", with: "h").replacing("{counter}", with: "c").replacing("{stream}", with: "s")
                 for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "UNSUBSCRIBE"] {
                     let reply = try await server.send(method, real)
                     #expect((reply.status != 405) == methods.contains(method), "\(method) \(path): \(reply.status)")

@@ -1,0 +1,134 @@
+import GodwitCore
+import GodwitWire
+
+/// Answers the calls of one request, one after the other, in an answer of bounded size.
+struct CallRun {
+    /// Jobs or records that one call may ask for, and how many are read at a time.
+    static let mostItems = 10_000
+    private static let jobsAtATime = 1_000, recordsAtATime = 16
+
+    let broker: any Broker
+    let permissions: Permissions
+    /// Bytes that the answer may still take, about: the one that goes over is the last.
+    private var room = Limits.leaseBytes
+
+    init(broker: any Broker, permissions: Permissions) {
+        self.broker = broker
+        self.permissions = permissions
+    }
+
+    mutating func answer(_ call: Call) async -> CallAnswer {
+        guard call.needs.allSatisfy({ permissions.allows($0) }) else { return .refused(.forbidden) }
+        guard room > 0 else { return .refused(Self.full) }
+        do throws(BrokerError) {
+            let answer = try await carryOut(call)
+            room -= answer.size
+            return answer
+        } catch {
+            return .refused(error)
+        }
+    }
+
+    private static let full = BrokerError.busy(
+        "what was asked for before this fills the answer: ask for this again",
+        retryAfter: .milliseconds(1)
+    )
+
+    private func carryOut(_ call: Call) async throws(BrokerError) -> CallAnswer {
+        switch call {
+        case .jobs(let ids): return .jobs(try await read(ids))
+        case .records(let keys): return .records(try await read(keys))
+        case .payload(let id): return .content(try await broker.payload(of: id))
+        case .result(let id): return .content(try await broker.result(of: id))
+        case .browse(let query): return .browsed(try await broker.browse(query))
+        case .list(let query): return .listed(try await broker.list(query))
+        case .queues: return .queues(try await broker.queues())
+        case .queue(let name): return .queue(try await broker.queue(name))
+        case .configure(let name, let settings, let expecting, let startsPaused):
+            return .queue(try await broker.configure(name, settings, expecting: expecting, startsPaused: startsPaused))
+        case .pause(let name): try await broker.pause(name)
+        case .resume(let name): try await broker.resume(name)
+        case .purge(let name): return .purged(try await broker.purge(name))
+        case .delete(let name, let purging): try await broker.delete(name, purging: purging)
+        case .check: try await broker.check()
+        }
+        return .done
+    }
+
+    private func read(_ ids: [JobID]) async throws(BrokerError) -> [JobLookup] {
+        try Self.check(ids.count)
+        var lookups: [JobLookup] = []
+        lookups.reserveCapacity(ids.count)
+        var bytes = 0
+        for start in stride(from: 0, to: ids.count, by: Self.jobsAtATime) {
+            let part = try await broker.read(Array(ids[start..<min(start + Self.jobsAtATime, ids.count)]))
+            lookups += part
+            bytes += part.reduce(0) { $0 + $1.size }
+            try Self.check(bytes: bytes)
+        }
+        return lookups
+    }
+
+    private func read(_ keys: [RecordKey]) async throws(BrokerError) -> [Record?] {
+        try Self.check(keys.count)
+        var records: [Record?] = []
+        records.reserveCapacity(keys.count)
+        var bytes = 0
+        for start in stride(from: 0, to: keys.count, by: Self.recordsAtATime) {
+            let part = try await broker.read(Array(keys[start..<min(start + Self.recordsAtATime, keys.count)]))
+            records += part
+            bytes += part.reduce(0) { $0 + ($1?.value.count ?? 0) }
+            try Self.check(bytes: bytes)
+        }
+        return records
+    }
+
+    private static func check(_ count: Int) throws(BrokerError) {
+        guard count <= mostItems else {
+            throw BrokerError(.tooLarge, "one call asks for at most \(mostItems) jobs or records, this one for \(count): split it")
+        }
+    }
+
+    private static func check(bytes: Int) throws(BrokerError) {
+        // One that fills an answer by itself still gets through.
+        guard bytes <= 2 * Limits.leaseBytes else {
+            throw BrokerError(.tooLarge, "what this call asks for has more than \(2 * Limits.leaseBytes) bytes: ask for fewer at a time")
+        }
+    }
+}
+
+// MARK: Sizes, about
+
+extension JobSnapshot {
+    /// What it takes in an answer, about.
+    var size: Int {
+        var size = 300 + queue.description.utf8.count + (name?.utf8.count ?? 0) + (group?.utf8.count ?? 0) + deaths.count * 300
+        size += progress?.note?.utf8.count ?? 0
+        for error in errors { size += 50 + error.message.utf8.count }
+        return size
+    }
+}
+
+extension JobLookup {
+    var size: Int { snapshot?.size ?? 8 }
+}
+
+extension CallAnswer {
+    fileprivate var size: Int {
+        switch self {
+        case .jobs(let lookups): lookups.reduce(0) { $0 + $1.size }
+        case .records(let records): records.reduce(0) { $0 + 32 + ($1?.value.count ?? 0) }
+        case .content(let content): content?.bytes.count ?? 0
+        case .browsed(let page):
+            page.jobs.reduce(0) { size, browsed in
+                let headers = browsed.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+                return size + browsed.job.size + (browsed.payload?.bytes.count ?? 0) + headers
+            }
+        case .listed(let page): page.jobs.reduce(0) { $0 + $1.size }
+        case .queues(let queues): queues.count * 400
+        case .queue: 400
+        case .purged, .done: 8
+        case .refused(let error): 64 + error.message.utf8.count
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import GodwitCore
+import GodwitWire
+import HTTPTypes
+import Hummingbird
+
+/// Commits transactions of any operations: for Godwit's own clients in batch frames, for every language in JSON.
+struct CommitController: Sendable {
+    /// Transactions of one request.
+    static let limit = 1_000
+
+    let environment: RouteEnvironment
+    private var broker: any Broker { environment.broker }
+
+    init(environment: RouteEnvironment) { self.environment = environment }
+
+    var routes: [Route] { [Route(.post, "commit", anyOf: [.work, .publish, .admin], handler: commit)] }
+
+    static func check(_ count: Int) throws(Problem) {
+        guard (1...limit).contains(count) else {
+            throw .invalid("transactions", "these are \(count) transactions: send 1 to \(limit) at a time")
+        }
+    }
+
+    @Sendable private func commit(_ exchange: Exchange) async throws -> Response {
+        let form = try BodyForm(ofBody: exchange.headers)
+        guard exchange.headers[.idempotencyKey] == nil else {
+            throw Problem.invalid(IdempotencyKey.field, "a commit takes a key for each of its jobs: say it as the member key")
+        }
+        let request = form == .batch ? try await frames(exchange) : try await json(exchange)
+        let outcomes = try await carryOut(request, try await admission(of: request, exchange))
+        exchange.bodyIsDone()
+        switch form.answer(to: exchange.headers) {
+        case .batch: return .batch(Wire.encode(outcomes))
+        case .json: return .json { $0.outcomes(outcomes, of: request.transactions) }
+        }
+    }
+
+    // MARK: Reading
+
+    private func frames(_ exchange: Exchange) async throws -> CommitRequest {
+        guard exchange.headers[.godwitSession] == nil else {
+            throw Problem.invalid(SessionHeader.field, "a batch says its session itself: leave the header out")
+        }
+        let body = try await exchange.body(limit: exchange.limits.batchBytes)
+        let request: CommitRequest
+        do throws(WireError) { request = try Wire.decodeCommit(body) } catch { throw Problem(error) }
+        try Self.check(request.transactions.count)
+        return request
+    }
+
+    private func json(_ exchange: Exchange) async throws -> CommitRequest {
+        let session = try SessionHeader.of(exchange.headers)
+        guard let value = try await exchange.json(limit: exchange.limits.batchBytes) else {
+            throw Problem.invalid("transactions", "send a JSON object with the member transactions")
+        }
+        let transactions = try CommitJSON(limits: exchange.limits).transactions(value)
+        for (index, transaction) in transactions.enumerated() {
+            try await FollowUpJSON.checkQueues(of: transaction.operations, field: "transactions[\(index)].operations", at: broker)
+        }
+        return CommitRequest(transactions, in: session)
+    }
+
+    // MARK: Carrying out
+
+    private func admission(of request: CommitRequest, _ exchange: Exchange) async throws -> Admission {
+        var permissions = exchange.permissions
+        if !permissions.isUnlimited {
+            var actions: Set<JobRoutes.Action> = []
+            for transaction in request.transactions { transaction.visitNeeds { actions.insert($1.action) } }
+            try await permissions.ask(for: actions)
+        }
+        return Admission(
+            permissions: permissions,
+            isDraining: environment.draining?.isSet == true,
+            jobBytes: exchange.limits.jobBytes
+        )
+    }
+
+    private func carryOut(_ request: CommitRequest, _ admission: Admission) async throws -> [TransactionOutcome] {
+        var refusals: [Int: TransactionOutcome] = [:]
+        for (index, transaction) in request.transactions.enumerated() {
+            if let refusal = admission.refusal(of: transaction) { refusals[index] = refusal }
+        }
+        guard !refusals.isEmpty else { return try await broker.commit(request.transactions, in: request.session) }
+        // Who may do nothing of it is told so as everywhere.
+        if refusals.count == request.transactions.count, refusals.values.allSatisfy({ $0.error?.code == .forbidden }) {
+            throw Problem.forbidden
+        }
+        guard let session = request.session else {
+            let admitted = request.transactions.enumerated().filter { refusals[$0.offset] == nil }.map(\.element)
+            var outcomes = try await broker.commit(admitted)[...]
+            return request.transactions.indices.compactMap { refusals[$0] ?? outcomes.popFirst() }
+        }
+        // Every transaction keeps its number: in the place of a refused one stands one that changes nothing. What the session knows of that
+        // number, since it is asked for again, is the answer all the same.
+        let transactions = request.transactions.enumerated().map { refusals[$0.offset] == nil ? $0.element : Self.nothing }
+        let outcomes = try await broker.commit(transactions, in: session)
+        return outcomes.enumerated().map { index, outcome in
+            guard let refusal = refusals[index], let error = outcome.error, error.code != .outcomeUnknown else { return outcome }
+            return refusal
+        }
+    }
+
+    /// A transaction that every broker refuses: no job has this id.
+    private static let nothing = Transaction(.forget(JobID("")))
+}
+
+extension TransactionOutcome {
+    fileprivate var error: BrokerError? { if case .aborted(_, let error) = self { error } else { nil } }
+}
