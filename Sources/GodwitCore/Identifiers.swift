@@ -78,12 +78,31 @@ extension String {
     package func hasSameBytes(as other: String) -> Bool {
         guard utf8.count == other.utf8.count else { return false }
         var one = self, two = other
-        return one.withUTF8 { one in two.withUTF8 { two in one.elementsEqual(two) } }
+        return one.withUTF8 { one in two.withUTF8 { two in UnsafeRawBufferPointer(one).hasSameBytes(as: UnsafeRawBufferPointer(two)) } }
     }
 
     package func hashBytes(into hasher: inout Hasher) {
         var text = self
         text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
         hasher.combine(0xff as UInt8)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Compares word by word: names are compared all the time.
+    fileprivate func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count, let one = baseAddress, let two = other.baseAddress else { return count == other.count }
+        var at = 0
+        while at + 8 <= count {
+            guard one.loadUnaligned(fromByteOffset: at, as: UInt64.self) == two.loadUnaligned(fromByteOffset: at, as: UInt64.self) else {
+                return false
+            }
+            at += 8
+        }
+        while at < count {
+            guard one.load(fromByteOffset: at, as: UInt8.self) == two.load(fromByteOffset: at, as: UInt8.self) else { return false }
+            at += 1
+        }
+        return true
     }
 }

@@ -26,10 +26,18 @@ package enum FileName {
 
     /// What a name says; nil for all others.
     package static func parse(_ name: String) -> Kind? {
-        guard let dash = name.firstIndex(of: "-") else { return nil }
-        let digits = name[name.index(after: dash)...]
-        guard digits.utf8.count == 8, let number = UInt32(digits, radix: 16), number <= lastNumber, digits == hexadecimal(number)
-        else { return nil }
+        guard let dash = name.utf8.firstIndex(of: UInt8(ascii: "-")) else { return nil }
+        let digits = name.utf8[name.utf8.index(after: dash)...]
+        guard digits.count == 8 else { return nil }
+        var number: UInt32 = 0
+        for digit in digits {
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt32(digit - UInt8(ascii: "0"))
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | UInt32(digit - UInt8(ascii: "a") + 10)
+            default: return nil
+            }
+        }
+        guard number <= lastNumber else { return nil }
         switch name[..<dash] {
         case "segment": return .segment(number)
         case "spare": return .spare(number)

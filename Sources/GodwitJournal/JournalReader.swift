@@ -27,7 +27,7 @@ package struct JournalReader: Sendable {
         try record(at: location, part: .whole)
     }
 
-    /// The records at `locations`, verified. Records that lie close together, in the order given, are read in one call.
+    /// The records at `locations`, verified, in the order given. Records that lie close together are read in one call.
     ///
     /// - Throws: as ``body(at:)``, at the first record that cannot be read.
     package func records(at locations: [RecordLocation]) throws(JournalError) -> [Record] {
@@ -60,6 +60,18 @@ package struct JournalReader: Sendable {
     }
 
     private func records(at locations: [RecordLocation], part: Part) throws(JournalError) -> [Record] {
+        // Jobs are mostly listed newest first: in the order in which they were written more of them lie together.
+        guard zip(locations, locations.dropFirst()).allSatisfy({ $0 <= $1 }) else {
+            let order = locations.indices.sorted { locations[$0] < locations[$1] }
+            let records = try records(sorted: order.map { locations[$0] }, part: part)
+            var places = order
+            for (place, index) in order.enumerated() { places[index] = place }
+            return places.map { records[$0] }
+        }
+        return try records(sorted: locations, part: part)
+    }
+
+    private func records(sorted locations: [RecordLocation], part: Part) throws(JournalError) -> [Record] {
         var records: [Record] = []
         records.reserveCapacity(locations.count)
         do {
@@ -85,7 +97,7 @@ package struct JournalReader: Sendable {
 
     static func endOfRun(_ locations: [RecordLocation], from start: Int) -> Int {
         var end = start + 1
-        while end < locations.count, locations[end].segment == locations[start].segment, locations[end] > locations[end - 1],
+        while end < locations.count, locations[end].segment == locations[start].segment, locations[end] >= locations[end - 1],
             Int(locations[end].offset - locations[end - 1].offset) <= nearby,
             Int(locations[end].offset - locations[start].offset) <= largestRun
         {

@@ -11,11 +11,14 @@ final class SegmentTable: Sendable {
     private let storage: any Storage
     private let openFiles: Int
 
-    private struct Entry {
-        var header: SegmentHeader
+    /// Shared by nobody but the table, under its lock: a record's reader changes it in place.
+    private final class Entry {
+        let header: SegmentHeader
         var file: (any StorageFile)?
         /// When it was last asked for, counted in questions.
         var used: UInt64 = 0
+
+        init(_ header: SegmentHeader) { self.header = header }
     }
 
     private struct State {
@@ -34,7 +37,7 @@ final class SegmentTable: Sendable {
 
     func add(_ header: SegmentHeader, file: (any StorageFile)? = nil) {
         let closing = state.withLock { state in
-            if state.entries.updateValue(Entry(header: header, file: nil), forKey: header.number)?.file != nil { state.open -= 1 }
+            if state.entries.updateValue(Entry(header), forKey: header.number)?.file != nil { state.open -= 1 }
             return file.map { Self.keep($0, of: header.number, in: &state, atMost: openFiles) } ?? []
         }
         _ = closing
@@ -57,7 +60,7 @@ final class SegmentTable: Sendable {
         let (found, file) = state.withLock { state -> (SegmentHeader?, (any StorageFile)?) in
             guard let entry = state.entries[number] else { return (nil, nil) }
             state.clock += 1
-            state.entries[number]?.used = state.clock
+            entry.used = state.clock
             return (entry.header, entry.file)
         }
         guard let header = found else { return nil }
@@ -81,12 +84,12 @@ final class SegmentTable: Sendable {
         while state.open >= limit {
             guard let oldest = state.entries.filter({ $0.value.file != nil }).min(by: { $0.value.used < $1.value.used }) else { break }
             if let file = oldest.value.file { closing.append(file) }
-            state.entries[oldest.key]?.file = nil
+            oldest.value.file = nil
             state.open -= 1
         }
         state.clock += 1
-        state.entries[number]?.file = file
-        state.entries[number]?.used = state.clock
+        entry.file = file
+        entry.used = state.clock
         state.open += 1
         return closing
     }
@@ -95,7 +98,7 @@ final class SegmentTable: Sendable {
     func closeAll() {
         let closing = state.withLock { state in
             let files = state.entries.values.compactMap(\.file)
-            for number in state.entries.keys { state.entries[number]?.file = nil }
+            for entry in state.entries.values { entry.file = nil }
             state.open = 0
             return files
         }

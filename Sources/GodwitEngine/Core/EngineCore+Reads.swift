@@ -91,12 +91,10 @@ extension EngineCore {
         // What the page leaves out may rest on the newest change, too.
         let until = state.change
         var views: [JobView] = [], looked = 0
-        func next() -> UInt64? {
-            guard query.isOldestFirst else { return state.lastJob(before: at) }
-            return state.firstJob(from: at + 1).flatMap { $0 < end ? $0 : nil }
-        }
+        var walk = JobWalk(state, from: query.isOldestFirst ? at + 1 : at, isUp: query.isOldestFirst)
+        func isOver() -> Bool { walk.next.map { query.isOldestFirst && $0 >= end } ?? true }
         while views.count < query.limit, looked < Limits.pageScan {
-            guard let sequence = next() else {
+            guard !isOver(), let sequence = walk.take(state) else {
                 return hold(ticket, .page(views, next: nil, end: newest), until: until)
             }
             at = sequence
@@ -106,7 +104,7 @@ extension EngineCore {
             if let state = query.state, job.state.jobState != state { continue }
             views.append(view(sequence, job))
         }
-        hold(ticket, .page(views, next: next() == nil ? nil : Base32.text(at), end: newest), until: until)
+        hold(ticket, .page(views, next: isOver() ? nil : Base32.text(at), end: newest), until: until)
     }
 
     static let badCursor = BrokerError.invalidArgument("cursor", "this cursor is not one that a page gave: start without one")

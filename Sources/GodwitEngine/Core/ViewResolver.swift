@@ -13,12 +13,30 @@ struct ViewResolver: Sendable {
         let messages = read(views.map(\.message), reader.headers(at:), reader.header(at:))
         // A failure's message is in the record's body; a result, however large, is not shown.
         var ends = read(views.filter { $0.state != .failed }.compactMap(\.finalRecord), reader.headers(at:), reader.header(at:))[...]
-        var failures = read(views.filter { $0.state == .failed }.compactMap(\.finalRecord), reader.records(at:), reader.record(at:))[...]
-        return zip(views, messages).map { view, record in
+        var failed = read(views.filter { $0.state == .failed }.compactMap(\.finalRecord), reader.records(at:), reader.record(at:))[...]
+        var failures = failures(of: views)
+        var snapshots: [JobSnapshot] = []
+        snapshots.reserveCapacity(views.count)
+        for (view, record) in zip(views, messages) {
             var end: ReadRecord?
-            if view.finalRecord != nil { end = view.state == .failed ? failures.removeFirst() : ends.removeFirst() }
-            return snapshot(view, recordedMessage(record, of: view), end)
+            if view.finalRecord != nil { end = view.state == .failed ? failed.removeFirst() : ends.removeFirst() }
+            snapshots.append(snapshot(view, recordedMessage(record, of: view), end, takeFailures(of: view, from: &failures)))
         }
+        return snapshots
+    }
+
+    /// The records of the failed attempts of several jobs, one job's behind the other's.
+    func failures(of views: some Sequence<JobView>) -> ArraySlice<ReadRecord> {
+        var locations: [RecordLocation] = []
+        for view in views { if let extra = view.extra { locations += extra.failures.map(\.location) } }
+        return read(locations, reader.records(at:), reader.record(at:))[...]
+    }
+
+    func takeFailures(of view: JobView, from failures: inout ArraySlice<ReadRecord>) -> ArraySlice<ReadRecord> {
+        let count = view.extra?.failures.count ?? 0
+        if count == 0 { return [] }
+        defer { failures.removeFirst(count) }
+        return failures.prefix(count)
     }
 
     func lookup(_ view: LookupView) -> JobLookup {
@@ -34,9 +52,11 @@ struct ViewResolver: Sendable {
         let records = read(jobs.map(\.view.message), reader.records(at:), reader.record(at:))
         var readable: [Delivery] = [], unreadable: [(job: LeasedJob, error: BrokerError)] = []
         readable.reserveCapacity(jobs.count)
+        var failures = failures(of: jobs.lazy.map(\.view))
         for (job, record) in zip(jobs, records) {
+            let failures = takeFailures(of: job.view, from: &failures)
             do throws(BrokerError) {
-                readable.append(delivery(job, try message(record, at: job.view.message)))
+                readable.append(delivery(job, try message(record, at: job.view.message), failures))
             } catch {
                 logger.error(
                     "a job's message cannot be read: the job is set aside as failed",
@@ -48,10 +68,10 @@ struct ViewResolver: Sendable {
         return (readable, unreadable)
     }
 
-    private func delivery(_ job: LeasedJob, _ message: Message) -> Delivery {
+    private func delivery(_ job: LeasedJob, _ message: Message, _ failures: ArraySlice<ReadRecord>) -> Delivery {
         Delivery(
             token: identity.token(sequence: job.view.sequence, fencing: job.fencing),
-            job: snapshot(job.view, message, nil),
+            job: snapshot(job.view, message, nil, failures),
             payload: message.payload,
             headers: headers(of: job.view, message),
             timeout: message.job.timeout.map { .milliseconds($0) },
@@ -84,10 +104,11 @@ struct ViewResolver: Sendable {
 
     /// Jobs that wait, with their payloads.
     func browsed(_ views: [JobView]) -> [BrowsedJob] {
-        zip(views, read(views.map(\.message), reader.records(at:), reader.record(at:))).map { view, record in
+        var failures = failures(of: views)
+        return zip(views, read(views.map(\.message), reader.records(at:), reader.record(at:))).map { view, record in
             let message = recordedMessage(record, of: view)
             return BrowsedJob(
-                job: snapshot(view, message, nil),
+                job: snapshot(view, message, nil, takeFailures(of: view, from: &failures)),
                 payload: message?.payload,
                 headers: message.map { headers(of: view, $0) } ?? []
             )
@@ -244,11 +265,12 @@ struct ViewResolver: Sendable {
     /// - Parameters:
     ///   - message: nil when it cannot be read.
     ///   - record: the record that ended it, if one did.
-    func snapshot(_ view: JobView, _ message: Message?, _ record: ReadRecord?) -> JobSnapshot {
+    ///   - failures: the records of its failed attempts, in their order.
+    func snapshot(_ view: JobView, _ message: Message?, _ record: ReadRecord?, _ failures: ArraySlice<ReadRecord>) -> JobSnapshot {
         var errors: [AttemptFailure] = []
         let created = message.map { $0.job.created ?? $0.stamp.wall } ?? view.attempts?.started ?? 0
-        for failure in view.extra?.failures ?? [] {
-            do throws(BrokerError) { errors.append(try self.failure(failure.location)) } catch {
+        for (failure, record) in zip(view.extra?.failures ?? [], failures) {
+            do throws(BrokerError) { errors.append(try self.failure(record, at: failure.location)) } catch {
                 errors.append(Self.unreadable(error, at: created))
             }
         }
@@ -310,8 +332,8 @@ struct ViewResolver: Sendable {
         return AttemptFailure(message: message, code: FailureCode.unreadable, attempt: 0, at: Timestamp(milliseconds: time))
     }
 
-    private func failure(_ location: RecordLocation) throws(BrokerError) -> AttemptFailure {
-        let record = try read(location)
+    private func failure(_ record: ReadRecord, at location: RecordLocation) throws(BrokerError) -> AttemptFailure {
+        let record = try found(record)
         switch try change(record, at: location) {
         case (let stamp, .failed(let attempt))?: return failure(record, stamp.wall, attempt.attempts, attempt.failure)
         case (_, .past(let past))?:

@@ -34,12 +34,13 @@ extension ViewResolver {
     func exported(_ exports: [ExportView]) throws(BrokerError) -> [ExportedJob] {
         let messages = read(exports.map(\.view.message), reader.records(at:), reader.record(at:))
         var ends = read(exports.compactMap(\.view.finalRecord), reader.records(at:), reader.record(at:))[...]
-        var jobs: [ExportedJob] = []
+        var jobs: [ExportedJob] = [], failures = failures(of: exports.lazy.map(\.view))
         jobs.reserveCapacity(exports.count)
         for (export, record) in zip(exports, messages) {
             let end = export.view.finalRecord == nil ? nil : ends.removeFirst()
+            let failures = takeFailures(of: export.view, from: &failures)
             let message: Result<NewMessage, BrokerError>
-            do throws(BrokerError) { message = .success(try exported(export, record, end)) } catch {
+            do throws(BrokerError) { message = .success(try exported(export, record, end, failures)) } catch {
                 guard error.code == .storeCorrupt else { throw error }
                 message = .failure(error)
             }
@@ -51,12 +52,17 @@ extension ViewResolver {
         return jobs
     }
 
-    private func exported(_ export: ExportView, _ record: ReadRecord, _ end: ReadRecord?) throws(BrokerError) -> NewMessage {
+    private func exported(
+        _ export: ExportView,
+        _ record: ReadRecord,
+        _ end: ReadRecord?,
+        _ failures: ArraySlice<ReadRecord>
+    ) throws(BrokerError) -> NewMessage {
         let view = export.view
         let stored = try message(record, at: view.message)
         // An end that cannot be read must not pass for one without a result.
         if let end { _ = try found(end) }
-        let job = snapshot(view, stored, end)
+        let job = snapshot(view, stored, end, failures)
         var message = NewMessage(
             queue: view.queue,
             payload: stored.payload,

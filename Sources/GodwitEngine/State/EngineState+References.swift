@@ -22,9 +22,8 @@ struct JournalReference {
 extension EngineState {
     /// Visits everything that points into the journal, for who must know all of it. A record that several things need comes once for each.
     borrowing func forEachReference(_ body: (JournalReference) -> Void) {
-        var at: UInt64 = 0
-        while let sequence = firstJob(from: at) {
-            at = sequence + 1
+        var walk = JobWalk(self, from: 0, isUp: true)
+        while let sequence = walk.take(self) {
             if let entry = jobs.find(sequence) {
                 let owner = JournalReference.Owner.message(sequence, queue: entry.pointee.queue)
                 body(JournalReference(owner: owner, location: entry.pointee.message, size: entry.pointee.messageClass))

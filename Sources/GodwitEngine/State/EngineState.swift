@@ -234,13 +234,6 @@ struct EngineState: ~Copyable {
         jobs.find(sequence)?.pointee.queue ?? finished.find(sequence)?.pointee.queue
     }
 
-    /// The highest number of a job, finished or not, below this one.
-    func lastJob(before sequence: UInt64) -> UInt64? {
-        guard let one = jobs.last(before: sequence) else { return finished.last(before: sequence) }
-        guard let other = finished.last(before: sequence) else { return one }
-        return max(one, other)
-    }
-
     /// The lowest number of a job, finished or not, from this one on.
     func firstJob(from sequence: UInt64) -> UInt64? {
         guard let one = jobs.first(from: sequence) else { return finished.first(from: sequence) }
