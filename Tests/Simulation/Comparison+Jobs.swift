@@ -30,8 +30,10 @@ extension Comparison {
         } else if snapshot.finishedAt != nil {
             return say("finished", snapshot.finishedAt, nil)
         }
-        let errors = snapshot.errors.map { ModelJob.Attempt(code: $0.code, attempt: $0.attempt) }
-        guard errors == job.errors else { return say("the list of errors", errors, job.errors) }
+        let errors = job.errors
+        guard snapshot.errors.elementsEqual(errors, by: { $0.code == $1.code && $0.attempt == $1.attempt }) else {
+            return say("the list of errors", snapshot.errors.map { ModelJob.Attempt(code: $0.code, attempt: $0.attempt) }, errors)
+        }
         let runAt: Int64? =
             switch job.due {
             case .engine(let time)?: time.addingClamped(wallOffset)
@@ -59,25 +61,28 @@ extension Comparison {
         var difference: String?
         /// Which of those that may be gone are.
         var gone: Set<Int> = []
-        var found: [(JobSnapshot, ModelJob)] = []
+        /// The others, with their places in the list.
+        var found: [(place: Int, job: ModelJob)] = []
     }
 
     /// Compares a list of all jobs.
     static func jobs(_ snapshots: [JobSnapshot], _ expected: ExpectedJobs, _ wallOffset: Int64, _ knowledge: Knowledge) -> Jobs {
-        var rest = snapshots[...], jobs = Jobs()
+        var place = 0, jobs = Jobs()
+        jobs.found.reserveCapacity(snapshots.count)
         for job in expected.jobs {
-            if let first = rest.first, isMeant(first, job, expected, wallOffset, knowledge) {
-                if let what = difference(first, job, wallOffset, knowledge) { return Jobs(difference: what) }
-                jobs.found.append((first, job))
-                rest.removeFirst()
+            if place < snapshots.count, isMeant(snapshots[place], job, expected, wallOffset, knowledge) {
+                if let what = difference(snapshots[place], job, wallOffset, knowledge) { return Jobs(difference: what) }
+                jobs.found.append((place, job))
+                place += 1
             } else if expected.lapsed.contains(job.number) {
                 jobs.gone.insert(job.number)
             } else {
-                let place = rest.first.map { "\($0.name ?? "a message") (\($0.id))" } ?? "nothing"
-                return Jobs(difference: "\(job.title) is not there (\(job.state)); in its place is \(place)")
+                let other = place < snapshots.count ? "\(snapshots[place].name ?? "a message") (\(snapshots[place].id))" : "nothing"
+                return Jobs(difference: "\(job.title) is not there (\(job.state.rawValue)); in its place is \(other)")
             }
         }
-        if let first = rest.first {
+        if place < snapshots.count {
+            let first = snapshots[place]
             return Jobs(difference: "\(first.name ?? "a message") (\(first.id)) is there (\(first.state)), and should not be")
         }
         return jobs

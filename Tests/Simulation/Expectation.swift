@@ -13,7 +13,7 @@ enum Expected {
     case payload(Int, Content)
     case result(Int, Content?)
     case records([ExpectedRecord])
-    case queues([QueueName: ExpectedQueue])
+    case queues(QueueMap<ExpectedQueue>)
     case jobs(ExpectedJobs)
     case settings(QueueName, QueueSettings)
     case count(Int)

@@ -32,7 +32,7 @@ struct Knowledge {
     /// What ids are of whose job is gone though another one has its name, and the units in which those others were made.
     private static let retired = -1
     private var retirements: [JobID: Int] = [:]
-    private(set) var tokens: [Int: LeaseToken] = [:]
+    private(set) var tokens = NumberTable<LeaseToken>()
     /// The job and the lease that a token is for.
     private(set) var leases: [LeaseToken: (number: Int, serial: Int)] = [:]
     private var units: [JobVersion: Int] = [:]
@@ -66,8 +66,10 @@ struct Knowledge {
             retirements[id] = nil
         }
         latest = NumberTable()
-        units = units.filter { $0.value < first }
-        usedRecordVersions = usedRecordVersions.filter { $0.value.unit < first }
+        if units.values.contains(where: { $0 >= first }) { units = units.filter { $0.value < first } }
+        if usedRecordVersions.values.contains(where: { $0.unit >= first }) {
+            usedRecordVersions = usedRecordVersions.filter { $0.value.unit < first }
+        }
     }
 
     /// The job of this number is gone, and another one takes its name: what the store named it by is never given out again.

@@ -5,7 +5,7 @@ import GodwitCore
 /// It is a plain value, changed by ``apply(_:)`` alone, so that what a crash may have left is told by applying fewer units.
 struct Model {
     private var jobs = JobTable()
-    private(set) var queues: [QueueName: ModelQueue] = [:]
+    private(set) var queues = QueueMap<ModelQueue>()
     private(set) var records: [RecordKey: ModelRecord] = [:]
     private(set) var counters: [RecordKey: ModelCounter] = [:]
     /// What is to follow ends, in their order.
@@ -16,7 +16,7 @@ struct Model {
     private var groups: [ModelGroup: [Int]] = [:]
     private(set) var sessions: [String: ModelSession] = [:]
     /// Of this life of the store.
-    private(set) var paces: [QueueName: ModelPace] = [:]
+    private(set) var paces = QueueMap<ModelPace>()
     /// Queues that somebody waits for.
     var awaited: Set<QueueName> = []
     /// How long queues keep ended jobs, which is asked for each of them all the time.
@@ -36,14 +36,16 @@ struct Model {
 
     /// The ready jobs of a queue, in order.
     func ready(_ queue: QueueName, most: Int) -> [ModelJob] {
-        var found = allJobs.filter { $0.state == .queued && $0.queue == queue && isItsTurn($0) }
+        let word = queue.word
+        var found = jobs.all.filter { $0.state == .queued && $0.queueWord == word && isItsTurn($0) }
         found.sort { ($1.message.priority, $0.order) < ($0.message.priority, $1.order) }
         return Array(found.prefix(most))
     }
 
     /// All jobs of a queue that have not ended, by their places.
     func unfinishedInOrder(_ queue: QueueName) -> [ModelJob] {
-        allJobs.filter { !$0.state.isFinal && $0.queue == queue }.sorted { $0.order < $1.order }
+        let word = queue.word
+        return jobs.all.filter { $0.queueWord == word && !$0.state.isFinal }.sorted { $0.order < $1.order }
     }
 
     /// Whether it is first in its group, if it belongs to one.
@@ -51,20 +53,37 @@ struct Model {
 
     /// The unfinished job that owns a claim.
     func owner(of claim: String, in queue: QueueName) -> ModelJob? {
-        allJobs.first { $0.message.claim == claim && $0.queue == queue && !$0.state.isFinal }
+        let word = queue.word
+        return jobs.all.first { $0.queueWord == word && !$0.state.isFinal && $0.message.claim == claim }
     }
 
     func unfinished(_ queue: QueueName) -> (jobs: Int, bytes: Int) {
-        var jobs = 0, bytes = 0
-        for job in allJobs where !job.state.isFinal && job.queue == queue {
-            jobs += 1
+        let word = queue.word
+        var count = 0, bytes = 0
+        for job in jobs.all where job.queueWord == word && !job.state.isFinal {
+            count += 1
             bytes += job.size
         }
-        return (jobs, bytes)
+        return (count, bytes)
     }
 
     /// Jobs that a newcomer waits behind.
-    func ahead(_ queue: QueueName) -> Int { allJobs.count { $0.queue == queue && ($0.state == .queued || $0.state == .running) } }
+    func ahead(_ queue: QueueName) -> Int {
+        let word = queue.word
+        return jobs.all.count { $0.queueWord == word && ($0.state == .queued || $0.state == .running) }
+    }
+
+    /// Jobs of a queue that wait for a time or for a holder.
+    func waiting(_ queue: QueueName) -> Int {
+        let word = queue.word
+        return jobs.all.count { $0.queueWord == word && $0.isWaiting }
+    }
+
+    /// Jobs of a queue that have ended.
+    func ended(_ queue: QueueName) -> [ModelJob] {
+        let word = queue.word
+        return jobs.all.filter { $0.queueWord == word && $0.state.isFinal }
+    }
 
     /// Whether a newcomer would wait for longer than its queue allows; nil where that is the engine's to choose.
     func isSlow(_ name: QueueName, adding added: Int) -> Bool? {
@@ -74,14 +93,20 @@ struct Model {
 
     /// Whether ready jobs wait, and somebody could work on them.
     private func isBusy(_ name: QueueName) -> Bool {
-        guard queues[name]?.isPaused == false, allJobs.contains(where: { $0.state == .queued && $0.queue == name }) else { return false }
-        return awaited.contains(name) || allJobs.contains { $0.state == .running && $0.queue == name }
+        guard queues[name]?.isPaused == false else { return false }
+        let word = name.word
+        var isAnyReady = false, isAnybodyThere = false
+        for job in jobs.all where job.queueWord == word {
+            if job.state == .queued { isAnyReady = true } else if job.state == .running { isAnybodyThere = true }
+            if isAnyReady, isAnybodyThere { return true }
+        }
+        return isAnyReady && awaited.contains(name)
     }
 
     /// Whether the time of an ended job is over, so that it may be dropped at any moment.
     /// - Parameter slack: since how many milliseconds, so that it must have been dropped; nil when it is enough that it is over.
     func isLapsed(_ job: ModelJob, at now: Int64, slack: Int64? = nil) -> Bool {
-        guard job.state.isFinal, let kept = retentions.first(where: { $0.queue == job.queue }) else { return false }
+        guard job.state.isFinal, let kept = retentions.first(where: { $0.queueWord == job.queueWord }) else { return false }
         guard let retention = kept.time(of: job.state) else { return true }
         let end = job.ended.addingClamped(retention)
         return slack.map { end.addingClamped($0).addingClamped(job.leeway) } ?? end <= now
@@ -158,7 +183,7 @@ struct Model {
         if isBusy(name) { paces[name, default: ModelPace()].end(count) }
     }
 
-    mutating func forgetPaces() { paces = [:] }
+    mutating func forgetPaces() { paces = QueueMap() }
 
     private func attemptDeadline(_ job: ModelJob, term: Int64, at leaseNow: Int64) -> Int64 {
         guard let timeout = job.message.timeout?.inMilliseconds else { return .max }
@@ -178,13 +203,13 @@ struct Model {
         case .opened: for job in allJobs where job.message.isTransient { jobs[job.number] = nil }
         case .noted: break
         case .queue(let name, let settings):
-            retentions.removeAll { $0.queue == name }
+            retentions.removeAll { $0.queueWord == name.word }
             retentions.append(ModelRetention(queue: name, settings.retention))
             if queues[name] != nil {
                 queues[name]?.settings = settings
                 queues[name]?.settingsUnit = unit.number
                 queues[name]?.unit = unit.number
-                for job in allJobs where job.queue == name && job.state.isFinal {
+                for job in ended(name) {
                     let copy = job.copy()
                     copy.leeway = max(copy.leeway, queues[name]?.leeway(of: job.state, in: name) ?? 0)
                     jobs[job.number] = copy
@@ -196,20 +221,20 @@ struct Model {
             queues[name]?.isPaused = isPaused
             queues[name]?.unit = unit.number
         case .purged(let name):
-            notePace(name, allJobs.count { $0.queue == name && $0.isWaiting })
-            for job in allJobs.filter({ $0.queue == name && $0.isWaiting }).sorted(by: { $0.birth < $1.birth }) {
+            notePace(name, waiting(name))
+            for job in allJobs.filter({ $0.queueWord == name.word && $0.isWaiting }).sorted(by: { $0.birth < $1.birth }) {
                 end(job.number, .cancelled, unit, byPurge: true)
                 // a copy that nobody else has yet
                 jobs[job.number]?.isPurged = true
             }
             queues[name]?.unit = unit.number
         case .queueDeleted(let name):
-            for job in allJobs.filter({ $0.queue == name }).sorted(by: { $0.birth < $1.birth }) {
+            for job in allJobs.filter({ $0.queueWord == name.word }).sorted(by: { $0.birth < $1.birth }) {
                 if !job.state.isFinal { Self.owe(job, .cancelled, &unmet) }
                 jobs[job.number] = nil
             }
             for group in groups.keys where group.queue == name { groups[group] = nil }
-            retentions.removeAll { $0.queue == name }
+            retentions.removeAll { $0.queueWord == name.word }
             queues[name] = nil
             paces[name] = nil
         case .published(let message, let number, let due, let expires):

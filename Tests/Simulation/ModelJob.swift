@@ -33,12 +33,21 @@ final class ModelJob {
         var attempt: Int
     }
 
+    private final class Published {
+        let message: NewMessage
+        init(_ message: NewMessage) { self.message = message }
+    }
+
     /// Counts publications, dead letters among them: what the model calls the job by.
     let number: Int
     /// Grows with every job in the order in which the store made them.
     let birth: Int
-    let message: NewMessage
+    /// What was published, one for all copies.
+    private let published: Published
+    var message: NewMessage { _read { yield published.message } }
     let size: Int
+    /// Its queue's name as a number.
+    let queueWord: UInt64
     var state = JobState.queued
     var attempt = 0
     var maxAttempts: Int
@@ -74,8 +83,9 @@ final class ModelJob {
 
     init(_ number: Int, _ message: NewMessage, maxAttempts: Int, order: Int, created: Int64, unit: Int) {
         self.number = number
-        self.message = message
+        published = Published(message)
         size = message.size
+        queueWord = message.queue.word
         self.maxAttempts = maxAttempts
         birth = order
         self.order = order
@@ -87,8 +97,9 @@ final class ModelJob {
     private init(_ job: ModelJob) {
         number = job.number
         birth = job.birth
-        message = job.message
+        published = job.published
         size = job.size
+        queueWord = job.queueWord
         state = job.state
         attempt = job.attempt
         maxAttempts = job.maxAttempts
@@ -198,12 +209,12 @@ struct ModelQueue {
 
 /// How long a queue keeps ended jobs, in milliseconds; nil when it keeps none.
 struct ModelRetention {
-    let queue: QueueName
+    let queueWord: UInt64
     private var succeeded: Int64?
     private var failed: Int64?
 
     init(queue: QueueName, _ retention: QueueSettings.Retention) {
-        self.queue = queue
+        queueWord = queue.word
         guard case .keep(let succeeded, let failed, _) = retention else { return }
         self.succeeded = succeeded.inMilliseconds
         self.failed = failed.inMilliseconds

@@ -253,7 +253,8 @@ extension Reference {
     /// The oldest of the lowest priority of those that were queued when a transaction began, in their group's turn or not, and that it has
     /// not changed.
     func oldest(of queue: QueueName, _ start: Model, _ dropped: [ModelJob]) -> ModelJob? {
-        start.allJobs.filter { $0.state == .queued && $0.queue == queue }
+        let word = queue.word
+        return start.allJobs.filter { $0.state == .queued && $0.queueWord == word }
             .filter { job in !isTouched(job) && !dropped.contains { $0.number == job.number } }
             .min { ($0.message.priority, $0.order) < ($1.message.priority, $1.order) }
     }

@@ -97,10 +97,10 @@ extension Reference {
                 guard let queue = expected[status.name] else { continue }
                 dropKeys(queue.keys + queue.lapsedKeys.count - status.keys, of: queue.lapsedKeys, in: status.name)
             }
-        case (.jobs, .page):
+        case (.jobs, .page(let page)):
             guard let comparison = jobs else { return }
             drop(comparison.gone.filter { live.job($0)?.state.isFinal == true })
-            for (snapshot, job) in comparison.found { try learn(snapshot, job) }
+            for (place, job) in comparison.found { try learn(page.jobs[place], job) }
         default: break
         }
     }

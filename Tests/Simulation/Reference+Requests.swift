@@ -83,7 +83,7 @@ extension Reference {
             expect(ticket, .done)
         case .purge(let name):
             guard live.queues[name] != nil else { return expect(ticket, .refused(.queueNotFound)) }
-            let count = live.allJobs.count { $0.queue == name && $0.isWaiting }
+            let count = live.waiting(name)
             if count > 0 { record([.purged(name)]) }
             expect(ticket, .count(count))
         case .delete(let name, let purging):
@@ -268,10 +268,12 @@ extension Reference {
     /// All jobs, newest first.
     var jobs: ExpectedJobs {
         let all = live.allJobs.sorted { $0.birth > $1.birth }
-        return ExpectedJobs(jobs: all, lapsed: Set(all.filter(isUnsure).map(\.number)))
+        var lapsed: Set<Int> = []
+        for job in all where isUnsure(job) { lapsed.insert(job.number) }
+        return ExpectedJobs(jobs: all, lapsed: lapsed)
     }
 
-    var queues: [QueueName: ExpectedQueue] {
+    var queues: QueueMap<ExpectedQueue> {
         var queues = live.queues.mapValues { queue in
             var expected = ExpectedQueue(settings: queue.settings, isPaused: queue.isPaused)
             for (key, entry) in queue.keys.sorted(by: { ($0.value.at, $0.value.number) < ($1.value.at, $1.value.number) }) {
@@ -281,9 +283,9 @@ extension Reference {
         }
         // Few queues: going through the jobs for each is quicker than finding each job's queue.
         let jobs = live.allJobs
-        for name in Array(queues.keys) {
-            guard var queue = queues[name] else { continue }
-            for job in jobs where job.queue == name {
+        for (name, var queue) in queues {
+            let word = name.word
+            for job in jobs where job.queueWord == word {
                 if isUnsure(job) {
                     queue.lapsed[job.state] += 1
                 } else {

@@ -64,7 +64,7 @@ extension Reference {
             }
         }
         return live.queues.contains { name, queue in
-            queue.keptCount < ended && live.allJobs.count { $0.state.isFinal && $0.queue == name } > queue.keptCount
+            queue.keptCount < ended && live.ended(name).count > queue.keptCount
         }
     }
 
@@ -166,8 +166,8 @@ extension Reference {
     /// The oldest ended jobs beyond the number that is kept go. Which of two is older is certain only when they ended further apart than
     /// by a thousandth of the time for which they are kept, or when they are kept in one line.
     private mutating func dropOverfull() -> Bool {
-        for (name, queue) in live.queues.sorted(by: { $0.key < $1.key }) {
-            let ended = live.allJobs.filter { $0.state.isFinal && $0.queue == name }
+        for (name, queue) in live.queues {
+            let ended = live.ended(name)
             let surplus = ended.count - queue.keptCount
             guard surplus > ties[name]?.gone ?? 0 else { continue }
             var certain: [Int] = [], members: Set<Int> = []

@@ -87,7 +87,7 @@ struct Reference {
     /// Cancelled leases, and the lease time until which their holders are certainly told so.
     var cancelled: [Int: Int64] = [:]
     /// Jobs that ended at the same time, of which a queue dropped some: it is free to choose which.
-    var ties: [QueueName: Tie] = [:]
+    var ties = QueueMap<Tie>()
 
     /// What an opening may meet.
     enum Hindrance {
@@ -213,7 +213,7 @@ struct Reference {
         turns = [:]
         // Their holders may be told after a restart, too.
         for serial in cancelled.keys { cancelled[serial] = .min }
-        ties = [:]
+        ties = QueueMap()
         isTakingUp = true
         leaseNow = 0
         mustSweep = true
@@ -247,8 +247,9 @@ struct Reference {
     /// Where a queue kept more ended jobs than it shall, it may have dropped the oldest for transient ones, which are gone now themselves:
     /// then it keeps fewer than it could.
     private mutating func noteTiesWithTransients() {
+        guard live.allJobs.contains(where: { $0.state.isFinal && $0.message.isTransient }) else { return }
         for (name, queue) in live.queues {
-            let ended = live.allJobs.filter { $0.state.isFinal && $0.queue == name }
+            let ended = live.ended(name)
             let surplus = ended.count - queue.keptCount
             guard surplus > 0, ended.contains(where: { $0.message.isTransient }) else { continue }
             let others = ended.filter { job in

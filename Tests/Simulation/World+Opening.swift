@@ -293,13 +293,13 @@ extension World {
 
     /// How that which no answer tells differs from the model's, so that states which answer alike are told apart; nil where it does not.
     func difference(_ reference: Reference) -> String? {
-        (engine?.lines()).flatMap { Comparison.difference($0, reference) } ?? paceDifference(reference)
+        (engine?.lines()).flatMap { Comparison.difference($0, reference) } ?? paceDifference(reference.live.paces)
     }
 
     /// How the jobs that ended in busy time differ from the model's.
-    func paceDifference(_ reference: Reference) -> String? {
+    func paceDifference(_ paces: QueueMap<ModelPace>) -> String? {
         for (name, found) in engine?.paces() ?? [:] {
-            let pace = reference.live.paces[name] ?? ModelPace()
+            let pace = paces[name] ?? ModelPace()
             guard pace.isWhole, found != (pace.busy, pace.ended) else { continue }
             return "\(found.ended) jobs ended in \(found.busy) ms for which the queue \(name) was busy, not \(pace.ended) in \(pace.busy)"
         }
@@ -328,7 +328,7 @@ extension World {
     /// Those that are there when they are asked for: what follows an end may have ended others, and one of them is dropped first.
     var jobsToRead: [ModelJob] {
         let reference = reference, overfull = overfull
-        return reference.live.allJobs.filter { !reference.isUnsure($0) && !($0.state.isFinal && overfull.contains($0.queue)) }
+        return reference.live.allJobs.filter { !reference.isUnsure($0) && !($0.state.isFinal && overfull.contains($0.queueWord)) }
     }
 
     /// Every payload and result.

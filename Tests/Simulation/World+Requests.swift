@@ -148,9 +148,8 @@ extension World {
 
     /// Whether it is certain if a newcomer would have to wait for too long, whatever else comes and ends in the same turn.
     func isWaitCertain(of name: QueueName) -> Bool {
-        let live = reference.live
-        guard let most = live.queues[name]?.settings.maxWait, let pace = live.paces[name], !pace.isWhole else { return true }
-        let ahead = live.ahead(name)
+        guard let most = reference.live.queues[name]?.settings.maxWait, let pace = reference.live.paces[name], !pace.isWhole else { return true }
+        let ahead = reference.live.ahead(name)
         let verdicts = [max(0, ahead - 20), ahead + 20].map { pace.isSlow($0, most.inMilliseconds, others: 20) }
         return verdicts[0] != nil && verdicts[0] == verdicts[1]
     }
@@ -160,7 +159,7 @@ extension World {
         let name = queue, reference = reference
         if let queue = reference.live.queues[name] {
             guard !queue.keys.values.contains(where: { reference.isUnsure($0, in: queue) }),
-                !reference.live.allJobs.contains(where: { $0.queue == name && reference.isUnsure($0) }), !overfull.contains(name)
+                !reference.live.allJobs.contains(where: { $0.queue == name && reference.isUnsure($0) }), !overfull.contains(name.word)
             else { return nil }
         }
         return .configure(name, settings(of: name), chance(80) ? .anything : .absent)
@@ -218,7 +217,7 @@ extension World {
         let tokens = reference.knowledge.tokens
         let known = reference.live.allJobs.compactMap { job in job.lease.flatMap { tokens[$0.serial] } }
         if let live = pick(known), chance(92) { return live }
-        return pick(reference.knowledge.tokens.keys.sorted().suffix(40)).flatMap { reference.knowledge.tokens[$0] }
+        return pick(tokens.keys.suffix(40)).flatMap { tokens[$0] }
     }
 
     private func settle() -> SteppedEngine.Request? { settlement().map { .commit([Transaction($0)]) } }
@@ -263,21 +262,24 @@ extension World {
         let overfull = overfull, reference = reference
         let jobs = reference.live.allJobs.filter {
             isMeant($0) && !reference.isUnsure($0)
-                && !(($0.state.isFinal || $0.lease != nil || $0.expires != nil) && overfull.contains($0.queue))
+                && !(($0.state.isFinal || $0.lease != nil || $0.expires != nil) && overfull.contains($0.queueWord))
         }.map(\.number)
         return pick(jobs).flatMap { reference.knowledge.ids[$0] }
     }
 
     /// Queues that may drop ended jobs at the next turn: time may end some more before, and what follows ends any.
-    var overfull: Set<QueueName> {
+    /// By their names as numbers.
+    var overfull: [UInt64] {
         let jobs = reference.live.allJobs
-        let count = jobs.count { usesFollowUps || $0.state.isFinal || $0.lease != nil || $0.expires != nil }
-        guard reference.live.queues.values.contains(where: { $0.keptCount < count }) else { return [] }
-        var ended: [QueueName: Int] = [:]
-        for job in jobs where usesFollowUps || job.state.isFinal || job.lease != nil || job.expires != nil {
-            ended[job.queue, default: 0] += 1
+        var words: [UInt64] = []
+        for (name, queue) in reference.live.queues where queue.keptCount < jobs.count {
+            let word = name.word
+            let count = jobs.count { job in
+                job.queueWord == word && (usesFollowUps || job.state.isFinal || job.lease != nil || job.expires != nil)
+            }
+            if count > queue.keptCount { words.append(word) }
         }
-        return Set(ended.filter { $0.value > reference.live.queues[$0.key]?.keptCount ?? 0 }.keys)
+        return words
     }
 
     private func change() -> SteppedEngine.Request? {
