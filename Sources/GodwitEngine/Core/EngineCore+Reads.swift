@@ -3,27 +3,31 @@ import GodwitJournal
 
 extension EngineCore {
     func view(_ sequence: UInt64, _ job: EngineState.Job) -> JobView {
-        var view = JobView(
+        var attempts: Attempts?, runAt: Int64?, end: JobView.End?, extra: Extra?
+        switch job {
+        case .unfinished(let entry):
+            extra = state.extra(sequence, entry.pointee)
+            attempts = state.attempts(entry.pointee, extra)
+            if entry.pointee.state.isTimed {
+                runAt = entry.pointee.flags.contains(.dueIsWall) ? entry.pointee.time : entry.pointee.time.addingClamped(wallOffset)
+            }
+        case .finished(let entry):
+            if entry.pointee.hasExtra { extra = state.extras[sequence] }
+            attempts = extra?.attempts
+            end = state.endings.time(of: entry.pointee.final).map(JobView.End.purge) ?? .record(entry.pointee.final)
+        }
+        return JobView(
             sequence: sequence,
             queue: state.queues.at(job.queue).pointee.name,
             state: job.state,
             change: job.change,
             message: job.message,
+            attempts: attempts,
+            runAt: runAt,
+            end: end,
+            extra: extra,
             pin: pin
         )
-        switch job {
-        case .unfinished(let entry):
-            view.extra = state.extra(sequence, entry.pointee)
-            view.attempts = state.attempts(sequence, entry.pointee)
-            if entry.pointee.state.isTimed {
-                view.runAt = entry.pointee.flags.contains(.dueIsWall) ? entry.pointee.time : entry.pointee.time.addingClamped(wallOffset)
-            }
-        case .finished(let entry):
-            if entry.pointee.hasExtra { view.extra = state.extras[sequence] }
-            view.attempts = view.extra?.attempts
-            view.end = state.endings.time(of: entry.pointee.final).map(JobView.End.purge) ?? .record(entry.pointee.final)
-        }
-        return view
     }
 
     /// What is known of an id, and the change that must be durable before it is shown.

@@ -17,10 +17,11 @@ struct ViewResolver: Sendable {
         var failures = failures(of: views)
         var snapshots: [JobSnapshot] = []
         snapshots.reserveCapacity(views.count)
-        for (view, record) in zip(views, messages) {
+        for index in views.indices {
             var end: ReadRecord?
-            if view.finalRecord != nil { end = view.state == .failed ? failed.removeFirst() : ends.removeFirst() }
-            snapshots.append(snapshot(view, recordedMessage(record, of: view), end, takeFailures(of: view, from: &failures)))
+            if views[index].finalRecord != nil { end = views[index].state == .failed ? failed.removeFirst() : ends.removeFirst() }
+            let failures = takeFailures(of: views[index], from: &failures)
+            snapshots.append(snapshot(views[index], recordedMessage(messages[index], of: views[index]), end, failures))
         }
         return snapshots
     }
@@ -37,6 +38,18 @@ struct ViewResolver: Sendable {
         if count == 0 { return [] }
         defer { failures.removeFirst(count) }
         return failures.prefix(count)
+    }
+
+    func lookups(_ views: [LookupView]) -> [JobLookup] {
+        // What is read together takes fewer calls.
+        var found = snapshots(views.compactMap { if case .found(let view) = $0 { view } else { nil } })[...]
+        return views.map { view in
+            switch view {
+            case .found: .found(found.removeFirst())
+            case .unknown: .unknown
+            case .forgotten: .forgotten
+            }
+        }
     }
 
     func lookup(_ view: LookupView) -> JobLookup {

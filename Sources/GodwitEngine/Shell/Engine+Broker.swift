@@ -45,7 +45,7 @@ extension Engine {
 
     package func read(_ jobs: [JobID]) async throws(BrokerError) -> [JobLookup] {
         guard case .lookups(let views) = try await ask(.read(jobs)) else { throw Self.mixedUp }
-        return views.map(resolver.lookup)
+        return resolver.lookups(views)
     }
 
     package func payload(of job: JobID) async throws(BrokerError) -> Content {

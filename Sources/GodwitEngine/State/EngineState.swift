@@ -160,7 +160,12 @@ struct EngineState: ~Copyable {
 
     /// How far an unfinished job has come.
     func attempts(_ sequence: UInt64, _ entry: JobEntry) -> Attempts {
-        let started = entry.lease != 0 ? leases[entry.lease - 1].started : extra(sequence, entry)?.started
+        attempts(entry, entry.lease == 0 ? extra(sequence, entry) : nil)
+    }
+
+    /// - Parameter extra: the job's, if it has any; not needed of one that is leased.
+    func attempts(_ entry: JobEntry, _ extra: Extra?) -> Attempts {
+        let started = entry.lease != 0 ? leases[entry.lease - 1].started : extra?.started
         return Attempts(attempt: entry.attempt, maxAttempts: entry.maxAttempts, deliveries: entry.deliveries, started: started)
     }
 
