@@ -49,8 +49,10 @@ enum Comparison {
                     ? nil : "the record \(expected.key.name) is \(text(record?.value)), not \(text(expected.record?.value))"
             }.first
         case (.queues(let expected), .statuses(let statuses)):
-            let names = Set(statuses.map(\.name))
-            guard names == Set(expected.keys) else { return "the queues are \(names.sorted()), not \(expected.keys.sorted())" }
+            // Both are in the order of their names.
+            guard statuses.lazy.map(\.name).elementsEqual(expected.keys) else {
+                return "the queues are \(statuses.map(\.name)), not \(expected.keys)"
+            }
             return statuses.lazy.compactMap { status in expected[status.name].flatMap { difference(status, $0) } }.first
         case (.jobs(let expected), .page(let page)):
             return jobs(page.jobs, expected, open.wallOffset, knowledge).difference
@@ -63,7 +65,33 @@ enum Comparison {
         case (.refused(let code), .refused(let error)):
             return error.code == code ? nil : "refused as \(error), not as \(code)"
         default:
-            return "answered \(String(describing: reply).prefix(400)), expected \(String(describing: open.expected).prefix(400))"
+            return "answered \(brief(reply)), expected \(brief(open.expected))"
+        }
+    }
+
+    /// The kind of a reply, and the error if it is one. Most differences are those of states that are tried in vain: printing all that is in
+    /// them would take longer than finding them.
+    private static func brief(_ reply: Reply) -> String {
+        if case .refused(let error) = reply { return "\(error)" }
+        return Mirror(reflecting: reply).children.first?.label ?? "\(reply)"
+    }
+
+    private static func brief(_ expected: Expected) -> String {
+        if case .refused(let code) = expected { return "\(code.rawValue)" }
+        return Mirror(reflecting: expected).children.first?.label ?? "\(expected)"
+    }
+
+    private static func brief(_ outcome: TransactionOutcome) -> String {
+        switch outcome {
+        case .committed(let results): "\(results.count) results"
+        case .aborted(let operation, let error): "\(error) at operation \(operation)"
+        }
+    }
+
+    private static func brief(_ expected: ExpectedOutcome) -> String {
+        switch expected {
+        case .committed(let results): "\(results.count) results"
+        case .aborted(let operation, let codes): "\(codes.map(\.rawValue).sorted().joined(separator: " or ")) at operation \(operation)"
         }
     }
 
@@ -78,7 +106,7 @@ enum Comparison {
         case (.committed(let expected), .committed(let results)):
             guard expected.count == results.count else { return "\(results.count) results of \(expected.count) operations" }
             return zip(expected, results).lazy.compactMap { difference($1, $0, knowledge) }.first
-        default: return "a transaction came to \(outcome), not to \(expected)"
+        default: return "a transaction came to \(brief(outcome)), not to \(brief(expected))"
         }
     }
 

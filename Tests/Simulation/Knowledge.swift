@@ -6,23 +6,13 @@ struct Knowledge {
         var what: String
     }
 
-    struct JobVersion: Hashable {
-        var number: Int
-        var version: Version
-    }
-
-    struct JobChange: Hashable {
-        var number: Int
-        var unit: Int
-    }
-
     struct RecordChange: Hashable {
         var key: RecordKey
         var unit: Int
     }
 
-    /// What was told of a job last: mostly it is told again.
-    private struct Latest {
+    /// The version that a job had after a unit that changed it.
+    private struct JobChange {
         var unit: Int
         var version: Version
     }
@@ -35,9 +25,8 @@ struct Knowledge {
     private(set) var tokens = NumberTable<LeaseToken>()
     /// The job and the lease that a token is for.
     private(set) var leases: [LeaseToken: (number: Int, serial: Int)] = [:]
-    private var units: [JobVersion: Int] = [:]
-    private var versions: [JobChange: Version] = [:]
-    private var latest = NumberTable<Latest>()
+    /// Of each job, in the order in which they were told: mostly the latest is told again.
+    private var changes = NumberTable<[JobChange]>()
     private(set) var recordVersions: [RecordChange: Version] = [:]
     private var usedRecordVersions: [Version: RecordChange] = [:]
     /// Fencing numbers: the highest one, and the highest one of earlier openings.
@@ -65,8 +54,9 @@ struct Knowledge {
             numbers[id] = nil
             retirements[id] = nil
         }
-        latest = NumberTable()
-        if units.values.contains(where: { $0 >= first }) { units = units.filter { $0.value < first } }
+        for number in changes.keys where changes[number]?.contains(where: { $0.unit >= first }) == true {
+            changes[number]?.removeAll { $0.unit >= first }
+        }
         if usedRecordVersions.values.contains(where: { $0.unit >= first }) {
             usedRecordVersions = usedRecordVersions.filter { $0.value.unit < first }
         }
@@ -78,9 +68,7 @@ struct Knowledge {
         ids[number] = nil
         numbers[id] = Self.retired
         retirements[id] = unit
-        latest[number] = nil
-        units = units.filter { $0.key.number != number }
-        versions = versions.filter { $0.key.number != number }
+        changes[number] = nil
     }
 
     mutating func learn(id: JobID, of number: Int) throws {
@@ -107,17 +95,16 @@ struct Knowledge {
     }
 
     mutating func learn(version: Version, of number: Int, unit: Int) throws {
-        if let latest = latest[number], latest.unit == unit, latest.version == version { return }
-        let seen = JobVersion(number: number, version: version), change = JobChange(number: number, unit: unit)
-        if let other = units[seen], other != unit {
-            throw Finding(what: "\(ModelJob.name(of: number)) has a version again that it had before it changed")
+        for known in (changes[number] ?? []).reversed() where known.unit == unit || known.version == version {
+            guard known.unit == unit else {
+                throw Finding(what: "\(ModelJob.name(of: number)) has a version again that it had before it changed")
+            }
+            guard known.version == version else {
+                throw Finding(what: "\(ModelJob.name(of: number)) has another version though nothing changed it")
+            }
+            return
         }
-        if let known = versions[change], known != version {
-            throw Finding(what: "\(ModelJob.name(of: number)) has another version though nothing changed it")
-        }
-        units[seen] = unit
-        versions[change] = version
-        latest[number] = Latest(unit: unit, version: version)
+        changes[number, default: []].append(JobChange(unit: unit, version: version))
     }
 
     mutating func learn(version: Version, of key: RecordKey, unit: Int) throws {
@@ -142,6 +129,16 @@ struct NumberTable<Element> {
         set {
             while slots.count <= number { slots.append(nil) }
             slots[number] = newValue
+        }
+    }
+
+    subscript(number: Int, default fallback: @autoclosure () -> Element) -> Element {
+        get { self[number] ?? fallback() }
+        _modify {
+            while slots.count <= number { slots.append(nil) }
+            var element = slots[number].take() ?? fallback()
+            defer { slots[number] = element }
+            yield &element
         }
     }
 

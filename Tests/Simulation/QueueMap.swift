@@ -20,6 +20,14 @@ struct QueueMap<Value>: Sequence {
     /// Those of the keys; nil only while one is being changed.
     private var slots: [Value?] = []
 
+    init() {}
+
+    private init(keys: [QueueName], words: [UInt64], slots: [Value?]) {
+        self.keys = keys
+        self.words = words
+        self.slots = slots
+    }
+
     var isEmpty: Bool { keys.isEmpty }
     var values: [Value] { slots.compactMap { $0 } }
 
@@ -68,9 +76,7 @@ struct QueueMap<Value>: Sequence {
     }
 
     func mapValues<Other>(_ body: (Value) throws -> Other) rethrows -> QueueMap<Other> {
-        var other = QueueMap<Other>()
-        for (name, value) in self { other[name] = try body(value) }
-        return other
+        try QueueMap<Other>(keys: keys, words: words, slots: slots.map { try $0.map(body) })
     }
 
     func makeIterator() -> Iterator { Iterator(map: self) }

@@ -100,7 +100,10 @@ extension Reference {
         case (.jobs, .page(let page)):
             guard let comparison = jobs else { return }
             drop(comparison.gone.filter { live.job($0)?.state.isFinal == true })
-            for (place, job) in comparison.found { try learn(page.jobs[place], job) }
+            let jobs = page.jobs
+            for (place, job) in comparison.found {
+                try learn(jobs[place].id, jobs[place].version, finished: jobs[place].finishedAt?.milliseconds, job)
+            }
         default: break
         }
     }
@@ -119,9 +122,13 @@ extension Reference {
     }
 
     private mutating func learn(_ snapshot: JobSnapshot, _ job: ModelJob) throws {
-        try knowledge.learn(id: snapshot.id, of: job.number)
-        try knowledge.learn(version: snapshot.version, of: job.number, unit: job.unit)
-        if job.state.isFinal, job.finished == nil { learn(finished: snapshot.finishedAt?.milliseconds, of: job.number) }
+        try learn(snapshot.id, snapshot.version, finished: snapshot.finishedAt?.milliseconds, job)
+    }
+
+    private mutating func learn(_ id: JobID, _ version: Version, finished: Int64?, _ job: ModelJob) throws {
+        try knowledge.learn(id: id, of: job.number)
+        try knowledge.learn(version: version, of: job.number, unit: job.unit)
+        if job.state.isFinal, job.finished == nil { learn(finished: finished, of: job.number) }
     }
 }
 

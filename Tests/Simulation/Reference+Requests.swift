@@ -274,26 +274,23 @@ extension Reference {
     }
 
     var queues: QueueMap<ExpectedQueue> {
-        var queues = live.queues.mapValues { queue in
+        var queues = QueueMap<ExpectedQueue>()
+        for (name, queue) in live.queues {
             var expected = ExpectedQueue(settings: queue.settings, isPaused: queue.isPaused)
             for (key, entry) in queue.keys.sorted(by: { ($0.value.at, $0.value.number) < ($1.value.at, $1.value.number) }) {
                 if isUnsure(entry, in: queue) { expected.lapsedKeys.append((key, entry.number)) } else { expected.keys += 1 }
             }
-            return expected
-        }
-        // Few queues: going through the jobs for each is quicker than finding each job's queue.
-        let jobs = live.allJobs
-        for (name, var queue) in queues {
+            // Few queues: going through the jobs for each is quicker than finding each job's queue.
             let word = name.word
-            for job in jobs where job.queueWord == word {
+            for job in live.allJobs where job.queueWord == word {
                 if isUnsure(job) {
-                    queue.lapsed[job.state] += 1
+                    expected.lapsed[job.state] += 1
                 } else {
-                    queue.counts[job.state] += 1
+                    expected.counts[job.state] += 1
                 }
-                if !job.state.isFinal { queue.bytes += job.size }
+                if !job.state.isFinal { expected.bytes += job.size }
             }
-            queues[name] = queue
+            queues[name] = expected
         }
         return queues
     }

@@ -286,11 +286,11 @@ extension World {
         storage.phase = .append
         engine?.turn(requests + looks, at: instant)
         if engine?.isSynced == false { lastDirty = boot }
-        var replies = engine?.takeReplies() ?? []
+        var replies = engine?.takeLooks() ?? []
         while let sync = engine?.beginSync() {
             do throws(JournalError) { try sync.run() } catch { throw Finding("a sync fails for no reason: \(error)") }
             engine?.endSync(sync, failure: nil)
-            replies += engine?.takeReplies() ?? []
+            replies += engine?.takeLooks() ?? []
         }
         if let failure = engine?.failure { throw Finding("the store fails on a full disk: \(failure)") }
         reference = try explained(requests + looks, replies, requests.map(\.ticket))

@@ -148,7 +148,9 @@ extension World {
 
     /// Whether it is certain if a newcomer would have to wait for too long, whatever else comes and ends in the same turn.
     func isWaitCertain(of name: QueueName) -> Bool {
-        guard let most = reference.live.queues[name]?.settings.maxWait, let pace = reference.live.paces[name], !pace.isWhole else { return true }
+        guard let most = reference.live.queues[name]?.settings.maxWait, let pace = reference.live.paces[name], !pace.isWhole else {
+            return true
+        }
         let ahead = reference.live.ahead(name)
         let verdicts = [max(0, ahead - 20), ahead + 20].map { pace.isSlow($0, most.inMilliseconds, others: 20) }
         return verdicts[0] != nil && verdicts[0] == verdicts[1]

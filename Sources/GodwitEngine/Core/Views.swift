@@ -4,7 +4,7 @@ import GodwitJournal
 /// A job as the core shows it: what is in memory, and where the rest is. What it looks like to callers is worked out on their threads.
 struct JobView: Sendable {
     /// When, and by what, a job ended.
-    enum End: Sendable {
+    enum End: Sendable, Equatable {
         case record(RecordLocation)
         /// Its queue was purged at this wall time.
         case purge(Int64)

@@ -76,6 +76,7 @@ package struct SteppedEngine: ~Copyable {
 
     private var core: EngineCore
     private let resolver: ViewResolver
+    private var shown = ShownJobs()
 
     private init(_ core: consuming EngineCore, _ resolver: ViewResolver) {
         self.core = core
@@ -134,6 +135,20 @@ package struct SteppedEngine: ~Copyable {
         takePending().map { ($0, reply($1)) }
     }
 
+    /// As ``takeReplies()``, for who lists all jobs again and again: of those that are in memory as they were when this method showed them,
+    /// the records are not read again.
+    package mutating func takeLooks() -> [(ticket: UInt64, reply: Reply)] {
+        var replies: [(ticket: UInt64, reply: Reply)] = []
+        for (ticket, pending) in takePending() {
+            if case .page(let views, let next, let end) = pending.answer {
+                replies.append((ticket, .page(JobPage(jobs: shown.snapshots(views, resolver), next: next, end: end))))
+            } else {
+                replies.append((ticket, reply(pending)))
+            }
+        }
+        return replies
+    }
+
     /// The answers that may leave, each once, as callers get them.
     package mutating func takePending() -> [(ticket: UInt64, pending: Pending)] {
         core.takeAnswers().map { ($0, Pending(answer: $1)) }
@@ -164,7 +179,7 @@ package struct SteppedEngine: ~Copyable {
         case .batch(let batch): return .batch(batch, batch.items.map { resolver.identity.jobID($0.sequence) })
         case .backup(let moment): return .backup(moment)
         case .renewals(let outcomes): return .renewals(outcomes)
-        case .lookups(let views): return .lookups(views.map(resolver.lookup))
+        case .lookups(let views): return .lookups(resolver.lookups(views))
         case .content(let content):
             return .content(try content.flatMap { content throws(BrokerError) in try resolver.content(content) })
         case .page(let views, let next, let end): return .page(JobPage(jobs: resolver.snapshots(views), next: next, end: end))
