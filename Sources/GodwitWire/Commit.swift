@@ -80,7 +80,7 @@ extension FrameReader {
 
     /// A number of operations, then so many.
     mutating func operations() throws(WireError) -> [GodwitCore.Operation] {
-        let count = try count(least: WireFormat.frameHeaderBytes)
+        let count = try count(least: WireFormat.frameHeaderBytes, weight: WireFormat.itemsOfOperation)
         var operations: [GodwitCore.Operation] = []
         operations.reserveCapacity(count)
         for _ in 0..<count { operations.append(try operation()) }

@@ -7,6 +7,8 @@ struct FrameReader {
     /// Where the innermost open frame ends.
     private var end: Int
     private var depth = 0
+    /// Items that may still come.
+    private var items = WireFormat.items
 
     /// - Throws: ``WireError`` when it is no such document, or of another major version.
     init(_ document: Bytes, _ expected: Document) throws(WireError) {
@@ -124,10 +126,14 @@ struct FrameReader {
     }
 
     /// How many items follow.
-    /// - Parameter least: the fewest bytes that each takes, so that nobody makes us reserve room for what cannot be there.
-    mutating func count(least: Int = 1) throws(WireError) -> Int {
+    /// - Parameters:
+    ///   - least: the fewest bytes that each takes, so that nobody makes us reserve room for what cannot be there.
+    ///   - weight: how much of a document's items each is.
+    mutating func count(least: Int = 1, weight: Int = 1) throws(WireError) -> Int {
         let count = try integer()
         guard count <= (end - at) / least else { throw damaged("more items are said to follow than there is room for") }
+        guard count <= items / weight else { throw unacceptable("its lists have too many items in all: send fewer at a time") }
+        items -= count * weight
         return count
     }
 

@@ -98,7 +98,7 @@ extension FrameReader {
     }
 
     private mutating func followUps() throws(WireError) -> [FollowUp] {
-        let count = try count(least: WireFormat.frameHeaderBytes)
+        let count = try count(least: WireFormat.frameHeaderBytes, weight: WireFormat.itemsOfOperation)
         var followUps: [FollowUp] = []
         followUps.reserveCapacity(count)
         for _ in 0..<count {

@@ -54,6 +54,17 @@ import Testing
         }
     }
 
+    @Test("small operations are no more than can be held: a document of too many is refused")
+    func items() throws {
+        func document(transactions: Int, of operations: Int) -> Bytes {
+            let transaction = Transaction(Array(repeating: .forget(JobID("x")), count: operations))
+            return Bytes(Wire.encode(CommitRequest(Array(repeating: transaction, count: transactions))))
+        }
+        #expect(try Wire.decodeCommit(document(transactions: 262, of: 1_000)).transactions.count == 262)
+        let error = #expect(throws: WireError.self) { try Wire.decodeCommit(document(transactions: 263, of: 1_000)) }
+        #expect(error?.reason == .unacceptable)
+    }
+
     @Test("a number of items that cannot be there reserves no memory for them")
     func count() {
         var writer = FrameWriter(.commit)
