@@ -4,7 +4,7 @@ import GodwitCore
 ///
 /// It is a plain value, changed by ``apply(_:)`` alone, so that what a crash may have left is told by applying fewer units.
 struct Model {
-    private var jobs = JobTable()
+    private(set) var jobs = JobTable()
     private(set) var queues = QueueMap<ModelQueue>()
     private(set) var records: [RecordKey: ModelRecord] = [:]
     private(set) var counters: [RecordKey: ModelCounter] = [:]
@@ -13,14 +13,14 @@ struct Model {
     /// The same for ends by purges and deletions of queues, whose jobs are met one by one in the next turn.
     private var unmet: [ModelOwed] = []
     /// The members of each ordered group in their order.
-    private var groups: [ModelGroup: [Int]] = [:]
+    private(set) var groups: [ModelGroup: [Int]] = [:]
     private(set) var sessions: [String: ModelSession] = [:]
     /// Of this life of the store.
     private(set) var paces = QueueMap<ModelPace>()
     /// Queues that somebody waits for.
     var awaited: Set<QueueName> = []
     /// How long queues keep ended jobs, which is asked for each of them all the time.
-    private var retentions: [ModelRetention] = []
+    private(set) var retentions: [ModelRetention] = []
     private var nextOrder = 0
 
     /// The newest unit, and its time.
@@ -28,95 +28,10 @@ struct Model {
     private(set) var engine: Int64 = 0
     private(set) var wall: Int64 = 0
 
-    // MARK: Looking
-
-    func job(_ number: Int) -> ModelJob? { jobs[number] }
-    /// In the order of their numbers.
-    var allJobs: [ModelJob] { jobs.all }
-
-    /// The ready jobs of a queue, in order.
-    func ready(_ queue: QueueName, most: Int) -> [ModelJob] {
-        let word = queue.word
-        var found = jobs.all.filter { $0.state == .queued && $0.queueWord == word && isItsTurn($0) }
-        found.sort { ($1.message.priority, $0.order) < ($0.message.priority, $1.order) }
-        return Array(found.prefix(most))
-    }
-
-    /// All jobs of a queue that have not ended, by their places.
-    func unfinishedInOrder(_ queue: QueueName) -> [ModelJob] {
-        let word = queue.word
-        return jobs.all.filter { $0.queueWord == word && !$0.state.isFinal }.sorted { $0.order < $1.order }
-    }
-
-    /// Whether it is first in its group, if it belongs to one.
-    private func isItsTurn(_ job: ModelJob) -> Bool { job.group.map { groups[$0]?.first == job.number } ?? true }
-
-    /// The unfinished job that owns a claim.
-    func owner(of claim: String, in queue: QueueName) -> ModelJob? {
-        let word = queue.word
-        return jobs.all.first { $0.queueWord == word && !$0.state.isFinal && $0.message.claim == claim }
-    }
-
-    func unfinished(_ queue: QueueName) -> (jobs: Int, bytes: Int) {
-        let word = queue.word
-        var count = 0, bytes = 0
-        for job in jobs.all where job.queueWord == word && !job.state.isFinal {
-            count += 1
-            bytes += job.size
-        }
-        return (count, bytes)
-    }
-
-    /// Jobs that a newcomer waits behind.
-    func ahead(_ queue: QueueName) -> Int {
-        let word = queue.word
-        return jobs.all.count { $0.queueWord == word && ($0.state == .queued || $0.state == .running) }
-    }
-
-    /// Jobs of a queue that wait for a time or for a holder.
-    func waiting(_ queue: QueueName) -> Int {
-        let word = queue.word
-        return jobs.all.count { $0.queueWord == word && $0.isWaiting }
-    }
-
-    /// Jobs of a queue that have ended.
-    func ended(_ queue: QueueName) -> [ModelJob] {
-        let word = queue.word
-        return jobs.all.filter { $0.queueWord == word && $0.state.isFinal }
-    }
-
-    /// Whether a newcomer would wait for longer than its queue allows; nil where that is the engine's to choose.
-    func isSlow(_ name: QueueName, adding added: Int) -> Bool? {
-        guard let most = queues[name]?.settings.maxWait, let pace = paces[name] else { return false }
-        return pace.isSlow(ahead(name) + added, most.inMilliseconds)
-    }
-
-    /// Whether ready jobs wait, and somebody could work on them.
-    private func isBusy(_ name: QueueName) -> Bool {
-        guard queues[name]?.isPaused == false else { return false }
-        let word = name.word
-        var isAnyReady = false, isAnybodyThere = false
-        for job in jobs.all where job.queueWord == word {
-            if job.state == .queued { isAnyReady = true } else if job.state == .running { isAnybodyThere = true }
-            if isAnyReady, isAnybodyThere { return true }
-        }
-        return isAnyReady && awaited.contains(name)
-    }
-
-    /// Whether the time of an ended job is over, so that it may be dropped at any moment.
-    /// - Parameter slack: since how many milliseconds, so that it must have been dropped; nil when it is enough that it is over.
-    func isLapsed(_ job: ModelJob, at now: Int64, slack: Int64? = nil) -> Bool {
-        guard job.state.isFinal, let kept = retentions.first(where: { $0.queueWord == job.queueWord }) else { return false }
-        guard let retention = kept.time(of: job.state) else { return true }
-        let end = job.ended.addingClamped(retention)
-        return slack.map { end.addingClamped($0).addingClamped(job.leeway) } ?? end <= now
-    }
-
-    func isLapsed(_ key: ModelQueue.Key, in queue: ModelQueue, at now: Int64, slack: Int64 = 0) -> Bool {
-        key.at.addingClamped(queue.settings.dedupWindow.inMilliseconds).addingClamped(slack) <= now
-    }
-
     // MARK: Changing
+
+    /// A job that is changed by what is no event: a copy that nobody else has.
+    mutating func put(_ job: ModelJob) { jobs[job.number] = job }
 
     mutating func learn(finished: Int64?, of number: Int) {
         guard let job = jobs[number]?.copy() else { return }
@@ -126,43 +41,6 @@ struct Model {
 
     /// The engine says what time it is.
     mutating func learn(engine: Int64) { self.engine = min(self.engine, engine) }
-
-    /// Leases have their full time again when the store is opened.
-    mutating func restartLease(of number: Int) {
-        guard let job = jobs[number]?.copy(), var lease = job.lease else { return }
-        lease.term = lease.recordedTerm
-        lease.deadline = lease.term == 0 ? .max : lease.term
-        lease.attemptDeadline = attemptDeadline(job, term: lease.term, at: 0)
-        job.lease = lease
-        jobs[number] = job
-    }
-
-    /// A lease is over, though its job could not be ended.
-    mutating func endLease(of number: Int, at leaseNow: Int64) {
-        guard let job = jobs[number]?.copy(), var lease = job.lease else { return }
-        (lease.deadline, lease.attemptDeadline) = (leaseNow, .max)
-        job.lease = lease
-        jobs[number] = job
-    }
-
-    mutating func renew(_ number: Int, term: Int64?, at leaseNow: Int64) -> Int64 {
-        guard let job = jobs[number]?.copy(), var lease = job.lease else { return 0 }
-        if let term { lease.term = term }
-        lease.deadline = lease.term == 0 ? .max : leaseNow + lease.term
-        job.lease = lease
-        jobs[number] = job
-        return lease.term
-    }
-
-    /// A lease goes on though its job could not be settled, and the attempt takes as long as it does.
-    mutating func keepLease(of number: Int, for least: Int64, at leaseNow: Int64) {
-        guard let job = jobs[number]?.copy(), var lease = job.lease else { return }
-        let end = leaseNow + max(lease.term, least)
-        lease.deadline = max(lease.deadline, end)
-        lease.attemptDeadline = max(lease.attemptDeadline, end)
-        job.lease = lease
-        jobs[number] = job
-    }
 
     /// A request of a session came in; with nil of all of them, for nobody could ask while the store was closed.
     mutating func touch(_ session: String?, at now: Int64) {
@@ -184,12 +62,6 @@ struct Model {
     }
 
     mutating func forgetPaces() { paces = QueueMap() }
-
-    private func attemptDeadline(_ job: ModelJob, term: Int64, at leaseNow: Int64) -> Int64 {
-        guard let timeout = job.message.timeout?.inMilliseconds else { return .max }
-        let grace = term == 0 ? queues[job.queue]?.settings.lease.inMilliseconds ?? 0 : term
-        return leaseNow + timeout + grace
-    }
 
     mutating func apply(_ unit: ModelUnit) {
         for event in unit.events { apply(event, unit) }
@@ -230,7 +102,7 @@ struct Model {
             queues[name]?.unit = unit.number
         case .queueDeleted(let name):
             for job in allJobs.filter({ $0.queueWord == name.word }).sorted(by: { $0.birth < $1.birth }) {
-                if !job.state.isFinal { Self.owe(job, .cancelled, &unmet) }
+                if !job.state.isFinal { unmet.owe(job, .cancelled) }
                 jobs[job.number] = nil
             }
             for group in groups.keys where group.queue == name { groups[group] = nil }
@@ -336,8 +208,8 @@ struct Model {
         case .added(let key, let step, let amount, let target, let expires, let then):
             count(step, amount, key, target, expires, then, unit)
         case .followed(let subject, let states):
-            Self.settle(subject, states, &unmet)
-            Self.settle(subject, states, &owed)
+            unmet.settle(subject, states)
+            owed.settle(subject, states)
         case .dropped(let numbers): for number in numbers { jobs[number] = nil }
         case .keyDropped(let key, let name): queues[name]?.keys[key] = nil
         case .outcome(let session, let number, let acknowledged, let results):
@@ -394,28 +266,9 @@ struct Model {
         counters[key] = counter
     }
 
-    private static func owe(_ job: ModelJob, _ state: JobState, _ owed: inout [ModelOwed]) {
-        guard !job.message.onFinal.isEmpty else { return }
-        add(ModelOwed(subject: .job(job.number), followUps: job.message.onFinal, states: FinalStates(state)), &owed)
-    }
-
-    private static func add(_ new: ModelOwed, _ owed: inout [ModelOwed]) {
-        if let index = owed.firstIndex(where: { $0.subject == new.subject }) {
-            owed[index].states.formUnion(new.states)
-        } else {
-            owed.append(new)
-        }
-    }
-
-    private static func settle(_ subject: ModelOwed.Subject, _ states: FinalStates, _ owed: inout [ModelOwed]) {
-        guard let index = owed.firstIndex(where: { $0.subject == subject }) else { return }
-        owed[index].states.subtract(states)
-        if owed[index].states.isEmpty { owed.remove(at: index) }
-    }
-
     /// Jobs that a purge or a deletion ended are met: what follows their ends is owed from now on.
     mutating func meetEnded() {
-        for item in unmet { Self.add(item, &owed) }
+        for item in unmet { owed.add(item) }
         unmet = []
     }
 
@@ -443,10 +296,10 @@ struct Model {
     private mutating func end(_ number: Int, _ state: JobState, _ unit: ModelUnit, byPurge: Bool = false) {
         guard let job = jobs[number]?.copy() else { return }
         if byPurge {
-            Self.owe(job, state, &unmet)
+            unmet.owe(job, state)
         } else {
             notePace(job.queue)
-            Self.owe(job, state, &owed)
+            owed.owe(job, state)
         }
         leaveGroup(number)
         guard queues[job.queue]?.keepsFinished == true else {

@@ -33,3 +33,27 @@ struct ModelOwed {
     /// How a job has ended, more than once if it was retried; nothing for a counter.
     var states: FinalStates
 }
+
+/// What is owed, in the order of the ends.
+extension [ModelOwed] {
+    /// A job ended, or ends again.
+    mutating func owe(_ job: ModelJob, _ state: JobState) {
+        guard !job.message.onFinal.isEmpty else { return }
+        add(ModelOwed(subject: .job(job.number), followUps: job.message.onFinal, states: FinalStates(state)))
+    }
+
+    mutating func add(_ new: ModelOwed) {
+        if let index = firstIndex(where: { $0.subject == new.subject }) {
+            self[index].states.formUnion(new.states)
+        } else {
+            append(new)
+        }
+    }
+
+    /// What follows some ways to end is done.
+    mutating func settle(_ subject: ModelOwed.Subject, _ states: FinalStates) {
+        guard let index = firstIndex(where: { $0.subject == subject }) else { return }
+        self[index].states.subtract(states)
+        if self[index].states.isEmpty { remove(at: index) }
+    }
+}
