@@ -38,8 +38,8 @@ struct TimelineApp {
         var logger = Logger(label: "timeline") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .warning
 
-        // The job store first: it lets only one process into the folder.
-        let jobs = try await JobClient.open("embedded:\(options.data)/jobs", logger: logger)
+        // The job store first: an embedded one lets only one process into the folder.
+        let jobs = try await JobClient.open(options.broker ?? "embedded:\(options.data)/jobs", logger: logger)
         try await jobs.configure(queue: Delivery.queue) { $0.maxJobs = bound }
         let graph = FollowerGraph()
         let changes = Changes()

@@ -12,7 +12,7 @@ struct CallController: Sendable {
 
     init(environment: RouteEnvironment) { self.environment = environment }
 
-    var routes: [Route] { [Route(.post, "calls", anyOf: [.publish, .work, .admin], handler: calls)] }
+    var routes: [Route] { [Route(.post, "calls", anyOf: [.publish, .work, .admin], reach: .known, handler: calls)] }
 
     @Sendable private func calls(_ exchange: Exchange) async throws -> Response {
         guard BodyForm.isBatch(exchange.headers) else {
@@ -30,7 +30,7 @@ struct CallController: Sendable {
         }
         var permissions = exchange.permissions
         try await permissions.ask(for: Set(calls.flatMap(\.needs).map(\.action)))
-        var run = CallRun(broker: environment.broker, permissions: permissions)
+        var run = CallRun(broker: environment.broker, permissions: permissions, audit: exchange.audit)
         var answers: [CallAnswer] = []
         answers.reserveCapacity(calls.count)
         for call in calls { answers.append(await run.answer(call)) }
@@ -44,17 +44,14 @@ extension Call {
         switch self {
         case .check: []
         case .jobs, .result: [Need(action: .watch)]
-        case .records(let keys): Array(Set(keys.map(\.readNeed)))
-        case .payload, .queues: [Need(action: .admin)]
+        case .records(let keys): Array(Set(keys.map(\.need)))
+        case .payload: [Need(action: .admin, isOfStore: true)]
+        // Those who may use some alone see those alone.
+        case .queues: [Need(action: .admin)]
         case .browse(let query): [Need(action: .admin, queue: query.queue)]
-        case .list(let query): [Need(action: .admin, queue: query.queue)]
+        case .list(let query): [Need(action: .admin, queue: query.queue, isOfStore: query.queue == nil)]
         case .queue(let name), .pause(let name), .resume(let name), .purge(let name), .delete(let name, _), .configure(let name, _, _, _):
             [Need(action: .admin, queue: name)]
         }
     }
-}
-
-extension RecordKey {
-    /// What reading it needs leave for: a counter whoever counts may read, all else is Godwit's own.
-    var readNeed: Need { Need(action: counterName == nil ? .admin : .publish) }
 }

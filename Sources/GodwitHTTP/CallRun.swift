@@ -9,12 +9,14 @@ struct CallRun {
 
     let broker: any Broker
     let permissions: Permissions
+    let audit: RequestAudit
     /// Bytes that the answer may still take, about: the one that goes over is the last.
     private var room = Limits.leaseBytes
 
-    init(broker: any Broker, permissions: Permissions) {
+    init(broker: any Broker, permissions: Permissions, audit: RequestAudit) {
         self.broker = broker
         self.permissions = permissions
+        self.audit = audit
     }
 
     mutating func answer(_ call: Call) async -> CallAnswer {
@@ -22,6 +24,7 @@ struct CallRun {
         guard room > 0 else { return .refused(Self.full) }
         do throws(BrokerError) {
             let answer = try await carryOut(call)
+            audit.note(call)
             room -= answer.size
             return answer
         } catch {
@@ -42,9 +45,10 @@ struct CallRun {
         case .result(let id): return .content(try await broker.result(of: id))
         case .browse(let query): return .browsed(try await broker.browse(query))
         case .list(let query): return .listed(try await broker.list(query))
-        case .queues: return .queues(try await broker.queues())
+        case .queues: return .queues(try await broker.queues().filter { permissions.allows($0.name) })
         case .queue(let name): return .queue(try await broker.queue(name))
         case .configure(let name, let settings, let expecting, let startsPaused):
+            if let target = settings.deadLetterQueue, !permissions.allows(try QueueName(target)) { throw .forbidden }
             return .queue(try await broker.configure(name, settings, expecting: expecting, startsPaused: startsPaused))
         case .pause(let name): try await broker.pause(name)
         case .resume(let name): try await broker.resume(name)
@@ -93,6 +97,20 @@ struct CallRun {
         // One that fills an answer by itself still gets through.
         guard bytes <= 2 * Limits.leaseBytes else {
             throw BrokerError(.tooLarge, "what this call asks for has more than \(2 * Limits.leaseBytes) bytes: ask for fewer at a time")
+        }
+    }
+}
+
+extension RequestAudit {
+    /// Acts of administration that were done.
+    fileprivate func note(_ call: Call) {
+        switch call {
+        case .configure(let name, _, _, _): note("configure", ["queue": name.description])
+        case .pause(let name): note("pause", ["queue": name.description])
+        case .resume(let name): note("resume", ["queue": name.description])
+        case .purge(let name): note("purge", ["queue": name.description])
+        case .delete(let name, _): note("delete", ["queue": name.description])
+        case .jobs, .records, .payload, .result, .browse, .list, .queues, .queue, .check: break
         }
     }
 }

@@ -13,7 +13,7 @@ struct CommitController: Sendable {
 
     init(environment: RouteEnvironment) { self.environment = environment }
 
-    var routes: [Route] { [Route(.post, "commit", anyOf: [.work, .publish, .admin], handler: commit)] }
+    var routes: [Route] { [Route(.post, "commit", anyOf: [.work, .publish, .admin], reach: .known, handler: commit)] }
 
     static func check(_ count: Int) throws(Problem) {
         guard (1...limit).contains(count) else {
@@ -28,6 +28,9 @@ struct CommitController: Sendable {
         }
         let request = form == .batch ? try await frames(exchange) : try await json(exchange)
         let outcomes = try await carryOut(request, try await admission(of: request, exchange))
+        for (transaction, outcome) in zip(request.transactions, outcomes) {
+            if case .committed = outcome { exchange.audit.note(transaction) }
+        }
         exchange.bodyIsDone()
         switch form.answer(to: exchange.headers) {
         case .batch: return .batch(Wire.encode(outcomes))
@@ -68,6 +71,7 @@ struct CommitController: Sendable {
             var actions: Set<JobRoutes.Action> = []
             for transaction in request.transactions { transaction.visitNeeds { actions.insert($1.action) } }
             try await permissions.ask(for: actions)
+            try await permissions.lookUp(request.transactions.flatMap(\.jobs), at: broker)
         }
         return Admission(
             permissions: permissions,

@@ -11,6 +11,8 @@ package final class Connection: Sendable {
         var hasEnded = false
         /// Requests that came, and answers that went to the network or failed to: both are counted in one order.
         var requests = 0
+        /// Who made the current request.
+        var access: Access?
         /// Who waits for an answer's fate, by the request's number. There is more than one only while requests are pipelined.
         var whenWritten: [Int: @Sendable (Bool) -> Void] = [:]
         var `continue`: (@Sendable () -> Void)?
@@ -20,10 +22,22 @@ package final class Connection: Sendable {
     package let closed = Latch()
     private let state = Mutex(State())
 
-    package init() {}
+    /// The peer's address, without its port; nil where it has none.
+    package let address: String?
+
+    package init(address: String? = nil) { self.address = address }
 
     /// A request is about to be handled. They are handled one after the other.
-    package func requestBegan() { state.withLock { $0.requests += 1 } }
+    /// - Parameter access: who makes it, where the server knows.
+    package func requestBegan(by access: Access?) {
+        state.withLock { state in
+            state.requests += 1
+            state.access = access
+        }
+    }
+
+    /// Who made the request that is being handled; nil where nobody is asked.
+    package var access: Access? { state.withLock { $0.access } }
 
     /// The connection is gone: no answer that is not written yet will be.
     package func end() {

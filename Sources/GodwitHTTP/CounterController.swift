@@ -11,8 +11,8 @@ struct CounterController: Sendable {
 
     var routes: [Route] {
         [
-            Route(.post, "counters/:counter", .publish, handler: add),
-            Route(.get, "counters/:counter", .publish, handler: show),
+            Route(.post, "counters/:counter", .publish, reach: .known, handler: add),
+            Route(.get, "counters/:counter", .publish, reach: .known, handler: show),
             Route(.delete, "counters/:counter", .admin, handler: delete),
         ]
     }
@@ -24,6 +24,7 @@ struct CounterController: Sendable {
             throw Problem.invalid("step", "say what is counted: send a JSON object with the members step and at")
         }
         let addition = try FollowUpJSON(limits: exchange.limits).addition(value, key: name, path: "")
+        try exchange.permissions.check([.add(addition)], making: .publish)
         try await FollowUpJSON.checkQueues(of: addition.then, field: "then", at: broker)
         let session = try SessionHeader.of(exchange.headers)
         let result = try await broker.commit([Transaction(.add(addition))], in: session).first?.get().first

@@ -48,6 +48,9 @@ struct Exchange: Sendable {
     var job: JobID { JobID(item("job")) }
     var lease: LeaseToken { LeaseToken(item("lease")) }
 
+    /// Writes down what was done.
+    var audit: RequestAudit { RequestAudit(audit: environment.audit, access: permissions.access) }
+
     /// The queue that the path names, which need not exist.
     func queue() throws(Problem) -> QueueName { try QueueNames.parse(item("queue")) }
 
@@ -82,6 +85,12 @@ struct RouteEnvironment: Sendable {
     let sharedHolder: HolderID
     /// The event streams of Godwit's own clients.
     let watches: WatchHub
+    /// Who makes the request that is being handled; nil where that is not known here.
+    let access: @Sendable () -> Access?
+    /// Nil where nothing is written down.
+    let audit: Audit?
+    /// What signs tickets for watching; nil where there are none.
+    let watchKeys: WatchKeys?
     let now: @Sendable () -> Timestamp
 
     /// What ends a wait before its time.

@@ -11,15 +11,23 @@ struct JobController: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "jobs/:job", .watch, handler: show),
-            Route(.get, "jobs/:job/result", .watch, handler: result),
-            Route(.get, "jobs/:job/events", .watch, handler: events),
-            Route(.get, "jobs/:job/payload", .admin, handler: payload),
-            Route(.get, "jobs", .admin, options: ["queue", "state", "name", "reason", "oldest", "limit", "cursor"], handler: list),
-            Route(.post, "jobs/:job/cancel", .admin, handler: cancel),
-            Route(.post, "jobs/:job/retry", .admin, handler: retry),
-            Route(.post, "jobs/:job/redrive", .admin, handler: redrive),
-            Route(.delete, "jobs/:job", .admin, handler: forget),
+            // Whoever knows its id may follow a job. A ticket is looked at before anybody gets here.
+            Route(.get, "jobs/:job", .watch, options: [WatchTicketController.item], reach: .known, handler: show),
+            Route(.get, "jobs/:job/result", .watch, options: [WatchTicketController.item], reach: .known, handler: result),
+            Route(.get, "jobs/:job/events", .watch, options: [WatchTicketController.item], reach: .known, handler: events),
+            Route(.get, "jobs/:job/payload", .admin, reach: .job, handler: payload),
+            Route(
+                .get,
+                "jobs",
+                .admin,
+                options: ["queue", "state", "name", "reason", "oldest", "limit", "cursor"],
+                reach: .known,
+                handler: list
+            ),
+            Route(.post, "jobs/:job/cancel", .admin, reach: .job, handler: cancel),
+            Route(.post, "jobs/:job/retry", .admin, reach: .job, handler: retry),
+            Route(.post, "jobs/:job/redrive", .admin, reach: .job, handler: redrive),
+            Route(.delete, "jobs/:job", .admin, reach: .job, handler: forget),
         ]
     }
 
@@ -58,6 +66,7 @@ struct JobController: Sendable {
     @Sendable private func list(_ exchange: Exchange) async throws -> Response {
         var query = JobQuery()
         if let name = exchange.query["queue"] { query.queue = try QueueNames.parse(name) }
+        guard query.queue.map({ exchange.permissions.allows($0) }) ?? exchange.permissions.hasAllQueues else { throw Problem.forbidden }
         if let text = exchange.query["state"] {
             guard let state = JobState(rawValue: text) else {
                 throw Problem.invalid("state", "state must be one of \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -92,11 +101,13 @@ struct JobController: Sendable {
     /// Answers the job that lives on: itself, or the new one in the queue that it came from.
     @Sendable private func redrive(_ exchange: Exchange) async throws -> Response {
         let job = try await read(try await broker.commit(.redrive(exchange.job)).jobID ?? exchange.job)
+        exchange.audit.note("redrive", ["job": exchange.job.description])
         return .json(headers: [.location: exchange.location(of: job.id)]) { $0.job(job) }
     }
 
     @Sendable private func forget(_ exchange: Exchange) async throws -> Response {
         _ = try await broker.commit(.forget(exchange.job))
+        exchange.audit.note("forget", ["job": exchange.job.description])
         return Response(status: .noContent)
     }
 

@@ -84,6 +84,9 @@ public struct JobRoutes: Sendable {
         limits: Limits = Limits(),
         draining: Latch? = nil,
         authorize: Authorize? = nil,
+        access: @escaping @Sendable () -> Access? = { nil },
+        audit: Audit? = nil,
+        watchKeys: WatchKeys? = nil,
         logger: Logger = Logger(label: "godwit.http"),
         now: @escaping @Sendable () -> Timestamp = WallClock.now
     ) {
@@ -100,6 +103,9 @@ public struct JobRoutes: Sendable {
             draining: draining,
             sharedHolder: holder,
             watches: WatchHub(),
+            access: access,
+            audit: audit,
+            watchKeys: watchKeys,
             now: now
         )
     }
@@ -114,6 +120,7 @@ public struct JobRoutes: Sendable {
             + ImportController(environment: environment).routes + InspectController(environment: environment).routes
             + CommitController(environment: environment).routes + RenewController(environment: environment).routes
             + CallController(environment: environment).routes + WatchController(environment: environment).routes
+            + WatchTicketController(environment: environment).routes
         return all.filter { !actions.isDisjoint(with: $0.actions) }
     }
 
@@ -143,11 +150,25 @@ public struct JobRoutes: Sendable {
         }
     }
 
+    /// Keeps those who may use some queues alone to them, whatever the route's handler does.
+    private func checkReach(of route: Route, _ exchange: Exchange) async throws {
+        if exchange.permissions.hasAllQueues { return }
+        switch route.reach {
+        case .known: return
+        case .store: throw Problem.forbidden
+        case .queue: guard exchange.permissions.allows(try exchange.queue()) else { throw Problem.forbidden }
+        case .job:
+            // One that is not there is said to be so by the handler.
+            guard case .found(let job)? = try await environment.broker.read([exchange.job]).first else { return }
+            guard exchange.permissions.allows(job.queue) else { throw Problem.forbidden }
+        }
+    }
+
     private func respond(to request: Request, route: Route, parameter: (String) -> String?) async throws -> Response {
         do {
             var ask: (@Sendable (Action) async throws -> Bool)?
             if let authorize { ask = { action in try await authorize(request, action) } }
-            var permissions = Permissions(served: actions, authorize: ask)
+            var permissions = Permissions(served: actions, access: environment.access(), authorize: ask)
             guard try await permissions.ask(forAnyOf: route.actions) else { throw Problem.forbidden }
             let exchange = try Exchange(
                 request,
@@ -157,6 +178,7 @@ public struct JobRoutes: Sendable {
                 permissions: permissions
             )
             defer { withExtendedLifetime(exchange) {} }
+            try await checkReach(of: route, exchange)
             return try await route.handler(exchange)
         } catch let problem as Problem {
             return problem.response(to: request)

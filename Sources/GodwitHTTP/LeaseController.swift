@@ -20,11 +20,11 @@ struct LeaseController: Sendable {
             Route(.post, "queues/:queue/leases", .work, options: Self.options) { exchange in
                 try await lease(exchange, from: [exchange.queue()], field: "queue")
             },
-            Route(.post, "leases", .work, options: ["queue"] + Self.options, repeatable: ["queue"]) { exchange in
+            Route(.post, "leases", .work, options: ["queue"] + Self.options, repeatable: ["queue"], reach: .known) { exchange in
                 guard !BodyForm.isBatch(exchange.headers) else { return try await leaseByFrames(exchange) }
                 return try await lease(exchange, from: exchange.query.all("queue").map { try QueueNames.parse($0) }, field: "queue")
             },
-            Route(.delete, "holders/:holder", .work, handler: closeHolder),
+            Route(.delete, "holders/:holder", .work, reach: .known, handler: closeHolder),
         ]
     }
 
@@ -56,15 +56,13 @@ struct LeaseController: Sendable {
         guard request.term != .holderLife else {
             throw Problem.invalid("lease", "a lease by HTTP lasts for a time, and is renewed: nobody here sees when its holder is gone")
         }
-        for queue in request.holder.queues where !exchange.permissions.allows(Need(action: .work, queue: queue)) {
-            throw Problem.forbidden
-        }
         request.wait = min(request.wait, exchange.limits.wait)
         return try await answer(request, .batch, exchange)
     }
 
     /// - Parameter form: in which the request came.
     private func answer(_ request: LeaseRequest, _ form: BodyForm, _ exchange: Exchange) async throws -> Response {
+        guard request.holder.queues.allSatisfy({ exchange.permissions.allows($0) }) else { throw Problem.forbidden }
         let holder = try await broker.open(request.holder)
         let deliveries =
             request.wait <= .zero

@@ -1,10 +1,10 @@
-import GodwitCore
+package import GodwitCore
 import HTTPTypes
 
 /// A JSON object read strictly: what is taken is remembered, and what is left over at the end is refused by name.
 ///
 /// A member that is null counts as not given.
-struct ObjectReader {
+package struct ObjectReader {
     private let members: [(name: String, value: JSONValue)]
     private var taken: [String] = []
     /// What stands before a member's name in a refusal, such as `[3].`.
@@ -13,7 +13,7 @@ struct ObjectReader {
     let isImported: Bool
 
     /// - Throws: ``Problem`` when the value is no object, or has a member twice.
-    init(_ value: JSONValue, path: String = "", isImported: Bool = false) throws(Problem) {
+    package init(_ value: JSONValue, path: String = "", isImported: Bool = false) throws(Problem) {
         let field = path.isEmpty ? "body" : String(path.dropLast())
         do {
             guard let members = try value.members() else { throw Problem.invalid(field, "\(field) must be a JSON object") }
@@ -38,11 +38,11 @@ struct ObjectReader {
         return members.first { $0.name == name }?.value
     }
 
-    mutating func value(_ name: String) -> JSONValue? {
+    package mutating func value(_ name: String) -> JSONValue? {
         raw(name).flatMap { $0.isNull ? nil : $0 }
     }
 
-    mutating func text(_ name: String, limit: Int) throws(Problem) -> String? {
+    package mutating func text(_ name: String, limit: Int) throws(Problem) -> String? {
         guard let value = value(name) else { return nil }
         guard let text = value.string else { throw .invalid(path + name, "\(name) must be a string") }
         guard !isImported else { return try OptionText.lines(path + name, text, limit: limit) }
@@ -61,7 +61,7 @@ struct ObjectReader {
         return try OptionText.duration(path + name, value.string ?? "", in: range)
     }
 
-    mutating func time(_ name: String) throws(Problem) -> Timestamp? {
+    package mutating func time(_ name: String) throws(Problem) -> Timestamp? {
         guard let value = value(name) else { return nil }
         return try OptionText.time(path + name, value.string ?? "")
     }
@@ -79,7 +79,7 @@ struct ObjectReader {
     }
 
     /// - Throws: ``Problem`` with the given code when there is a member that nobody took.
-    func finish(refusing code: String = "unknown_option") throws(Problem) {
+    package func finish(refusing code: String = "unknown_option") throws(Problem) {
         guard let extra = members.first(where: { !taken.contains($0.name) }) else { return }
         let kind = code == "unknown_setting" ? "setting" : "option"
         throw Problem(

@@ -30,6 +30,7 @@ struct PublishController: Sendable {
         let body = try await exchange.body(limit: exchange.limits.jobBytes)
         let payload = try MediaType.content(body, type: exchange.headers[.contentType])
         let message = options.message(to: queue, payload: payload, headers: headers, key: key)
+        try exchange.permissions.check([.enqueue(message)], making: .publish)
         let result = try await commit(message, in: session)
         guard let id = result.jobID else { throw Self.unknownOutcome }
         exchange.bodyIsDone()
@@ -93,6 +94,7 @@ struct PublishController: Sendable {
         for (index, message) in messages.enumerated() {
             try await FollowUpJSON.checkQueues(of: message.onFinal, field: "[\(index)].on_final", at: broker)
         }
+        try exchange.permissions.check(messages.map { .enqueue($0) }, making: .publish)
         let session = try SessionHeader.of(exchange.headers)
         guard let outcome = try await broker.commit([Transaction(messages.map { .enqueue($0) })], in: session).first else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the batch: send it again with keys")

@@ -14,7 +14,7 @@ struct QueueController: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "queues", .admin, handler: list),
+            Route(.get, "queues", .admin, reach: .known, handler: list),
             Route(.get, "queues/:queue", .admin, handler: show),
             Route(.put, "queues/:queue", .admin, handler: replace),
             Route(.patch, "queues/:queue", .admin, handler: merge),
@@ -28,7 +28,7 @@ struct QueueController: Sendable {
     }
 
     @Sendable private func list(_ exchange: Exchange) async throws -> Response {
-        let queues = try await broker.queues()
+        let queues = try await broker.queues().filter { exchange.permissions.allows($0.name) }
         return .json { json in
             json.object { json in
                 json.key("queues")
@@ -47,9 +47,10 @@ struct QueueController: Sendable {
     @Sendable private func replace(_ exchange: Exchange) async throws -> Response {
         let name = try await QueueNames.creatable(try exchange.queue(), at: broker)
         let settings = try QueueSettings().merging(try await object(exchange))
-        try await checkTarget(of: settings)
+        try await checkTarget(of: settings, exchange)
         let isNew = try await broker.queue(name) == nil
         let queue = try await broker.configure(name, settings, expecting: .anything)
+        exchange.audit.note("configure", ["queue": name.description])
         return .json(isNew ? .created : .ok) { $0.queue(queue) }
     }
 
@@ -58,9 +59,10 @@ struct QueueController: Sendable {
         while true {
             let current = try await read(exchange)
             let settings = try current.settings.merging(patch)
-            try await checkTarget(of: settings)
+            try await checkTarget(of: settings, exchange)
             do throws(BrokerError) {
                 let queue = try await broker.configure(current.name, settings, expecting: .version(current.settingsVersion))
+                exchange.audit.note("configure", ["queue": current.name.description])
                 return .json { $0.queue(queue) }
             } catch {
                 // Somebody else changed the settings in between: merge into theirs. One of the two always gets on.
@@ -81,6 +83,7 @@ struct QueueController: Sendable {
                 "the queue has unfinished jobs: wait for them, or delete it and them with ?purge=true (--purge)"
             )
         }
+        exchange.audit.note("delete", ["queue": name.description])
         return Response(status: .noContent)
     }
 
@@ -107,6 +110,7 @@ struct QueueController: Sendable {
         query.limit = try exchange.query.integer("limit", in: 1...Limits.operations) ?? Limits.operations
         query.cursor = try exchange.query.text("cursor", limit: 1_024)
         let page = try await broker.redrive(query)
+        exchange.audit.note("redrive", ["queue": query.queue.description, "jobs": String(page.redriven)])
         return .json { json in
             json.object { json in
                 json.member("redriven", page.redriven)
@@ -117,24 +121,31 @@ struct QueueController: Sendable {
     }
 
     @Sendable private func purge(_ exchange: Exchange) async throws -> Response {
-        let count = try await broker.purge(try exchange.queue())
+        let name = try exchange.queue()
+        let count = try await broker.purge(name)
+        exchange.audit.note("purge", ["queue": name.description, "jobs": String(count)])
         return .json { json in json.object { $0.member("purged", count) } }
     }
 
     @Sendable private func pause(_ exchange: Exchange) async throws -> Response {
-        try await broker.pause(try exchange.queue())
+        let name = try exchange.queue()
+        try await broker.pause(name)
+        exchange.audit.note("pause", ["queue": name.description])
         return try await show(exchange)
     }
 
     @Sendable private func resume(_ exchange: Exchange) async throws -> Response {
-        try await broker.resume(try exchange.queue())
+        let name = try exchange.queue()
+        try await broker.resume(name)
+        exchange.audit.note("resume", ["queue": name.description])
         return try await show(exchange)
     }
 
     /// A queue for dead letters that comes into being by HTTP has a name that HTTP can say.
-    private func checkTarget(of settings: QueueSettings) async throws {
+    private func checkTarget(of settings: QueueSettings, _ exchange: Exchange) async throws {
         guard let name = settings.deadLetterQueue else { return }
-        _ = try await QueueNames.creatable(QueueName(name), at: broker, field: "dead_letter_queue")
+        let target = try await QueueNames.creatable(QueueName(name), at: broker, field: "dead_letter_queue")
+        guard exchange.permissions.allows(target) else { throw Problem.forbidden }
     }
 
     private func read(_ exchange: Exchange) async throws -> QueueStatus {

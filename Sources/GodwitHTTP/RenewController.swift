@@ -14,7 +14,7 @@ struct RenewController: Sendable {
 
     init(environment: RouteEnvironment) { self.environment = environment }
 
-    var routes: [Route] { [Route(.post, "leases/renew", .work, handler: renew)] }
+    var routes: [Route] { [Route(.post, "leases/renew", .work, reach: .known, handler: renew)] }
 
     @Sendable private func renew(_ exchange: Exchange) async throws -> Response {
         let form = try BodyForm(ofBody: exchange.headers)

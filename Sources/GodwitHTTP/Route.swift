@@ -15,6 +15,20 @@ package struct Route: Sendable {
     /// Those of them that may stand several times.
     let repeatable: Set<String>
     let handler: @Sendable (Exchange) async throws -> Response
+    /// What it touches, so that those who may use some queues alone are kept to them.
+    let reach: Reach
+
+    /// What a route touches.
+    enum Reach: Sendable {
+        /// The whole store: for those alone who may use all queues.
+        case store
+        /// The queue that the path names.
+        case queue
+        /// The job that the path names: its queue is looked up.
+        case job
+        /// What nobody knows who was not told (a lease, a job that he made); or its handler looks itself.
+        case known
+    }
 
     let pathItems: [String]
     /// How many items the path has.
@@ -26,6 +40,7 @@ package struct Route: Sendable {
         anyOf actions: [JobRoutes.Action],
         options: [String] = [],
         repeatable: Set<String> = [],
+        reach: Reach? = nil,
         handler: @escaping @Sendable (Exchange) async throws -> Response
     ) {
         self.method = method
@@ -34,6 +49,7 @@ package struct Route: Sendable {
         self.options = options
         self.repeatable = repeatable
         self.handler = handler
+        self.reach = reach ?? (path.hasPrefix("queues/:queue") ? .queue : .store)
         let parts = path.split(separator: "/")
         pathItems = parts.filter { $0.hasPrefix(":") }.map { String($0.dropFirst()) }
         depth = parts.count
@@ -45,8 +61,9 @@ package struct Route: Sendable {
         _ action: JobRoutes.Action,
         options: [String] = [],
         repeatable: Set<String> = [],
+        reach: Reach? = nil,
         handler: @escaping @Sendable (Exchange) async throws -> Response
     ) {
-        self.init(method, path, anyOf: [action], options: options, repeatable: repeatable, handler: handler)
+        self.init(method, path, anyOf: [action], options: options, repeatable: repeatable, reach: reach, handler: handler)
     }
 }

@@ -16,13 +16,13 @@ struct SettleController: Sendable {
 
     var routes: [Route] {
         [
-            Route(.post, "leases/:lease/complete", .work, handler: complete),
-            Route(.post, "leases/:lease/fail", .work, handler: fail),
-            Route(.post, "leases/:lease/dead-letter", .work, handler: deadLetter),
-            Route(.post, "leases/:lease/release", .work, handler: release),
-            Route(.post, "leases/:lease/extend", .work, options: ["lease"], handler: extend),
-            Route(.post, "leases/:lease/progress", .work, handler: progress),
-            Route(.post, "leases/batch", .work, handler: batch),
+            Route(.post, "leases/:lease/complete", .work, reach: .known, handler: complete),
+            Route(.post, "leases/:lease/fail", .work, reach: .known, handler: fail),
+            Route(.post, "leases/:lease/dead-letter", .work, reach: .known, handler: deadLetter),
+            Route(.post, "leases/:lease/release", .work, reach: .known, handler: release),
+            Route(.post, "leases/:lease/extend", .work, options: ["lease"], reach: .known, handler: extend),
+            Route(.post, "leases/:lease/progress", .work, reach: .known, handler: progress),
+            Route(.post, "leases/batch", .work, reach: .known, handler: batch),
         ]
     }
 
@@ -75,7 +75,7 @@ struct SettleController: Sendable {
                 try await FollowUpJSON.checkQueues(of: message.onFinal, field: "[\(index)].enqueue[\(number)].on_final", at: broker)
             }
         }
-        for (index, item) in items.enumerated() { try await checkTargets(of: item.settlement, path: "[\(index)].dead_letter.") }
+        for (index, item) in items.enumerated() { try await checkTargets(of: item.settlement, path: "[\(index)].dead_letter.", exchange) }
         let results = try await carryOut(items.map(\.settlement), in: SessionHeader.of(exchange.headers))
         return .json { json in
             json.object { json in
@@ -93,7 +93,7 @@ struct SettleController: Sendable {
     }
 
     private func answer(_ settlement: Settlement, _ exchange: Exchange) async throws -> Response {
-        try await checkTargets(of: settlement, path: "")
+        try await checkTargets(of: settlement, path: "", exchange)
         let result = try await carryOut([settlement], in: SessionHeader.of(exchange.headers)).first
         switch result {
         case .failed(_, let error): throw error
@@ -102,9 +102,11 @@ struct SettleController: Sendable {
         }
     }
 
-    /// A queue for dead letters that comes into being by HTTP has a name that HTTP can say.
-    private func checkTargets(of settlement: Settlement, path: String) async throws {
+    /// What goes with a settle goes into queues that the client may use; one for dead letters that comes into being by HTTP has a name that HTTP
+    /// can say.
+    private func checkTargets(of settlement: Settlement, path: String, _ exchange: Exchange) async throws {
         guard case .settle(let transaction) = settlement else { return }
+        try exchange.permissions.check(transaction.operations, making: .work)
         for case .deadLetter(_, _, let queue?) in transaction.operations {
             _ = try await QueueNames.creatable(queue, at: broker, field: path + "to")
         }

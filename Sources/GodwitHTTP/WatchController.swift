@@ -20,8 +20,8 @@ struct WatchController: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "watch", anyOf: [.publish, .work, .admin], handler: open),
-            Route(.post, "watch/:stream", anyOf: [.publish, .work, .admin], handler: ask),
+            Route(.get, "watch", anyOf: [.publish, .work, .admin], reach: .known, handler: open),
+            Route(.post, "watch/:stream", anyOf: [.publish, .work, .admin], reach: .known, handler: ask),
         ]
     }
 
@@ -135,7 +135,7 @@ extension WatchRequest {
     fileprivate var need: Need? {
         switch self {
         case .watch(_, .job, _): Need(action: .watch)
-        case .watch(_, .record(let key, _), _): key.readNeed
+        case .watch(_, .record(let key, _), _): key.need
         case .unwatch: nil
         }
     }

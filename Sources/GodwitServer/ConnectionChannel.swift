@@ -5,6 +5,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTPTypes
+import NIOSSL
 import Synchronization
 
 /// Connections as this server sets them up: HTTP/1.1 with a ``ConnectionHandler`` in the pipeline, and a ``Connection``
@@ -18,6 +19,7 @@ struct ConnectionChannel: ServerChildChannel {
 
     let responder: HTTPChannelHandler.Responder
     let options: ServerOptions
+    let tls: TLSContext?
     let statistics: ServerStatistics
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
@@ -25,17 +27,25 @@ struct ConnectionChannel: ServerChildChannel {
         let open = statistics.connections.add(1, ordering: .relaxed).newValue
         channel.closeFuture.whenComplete { _ in statistics.connections.subtract(1, ordering: .relaxed) }
         let isOver = open > options.maxConnections
-        let connection = Connection()
+        let connection = Connection(address: channel.remoteAddress?.ipAddress)
         let limits = ConnectionLimits(
             request: TimeAmount(options.requestTimeout),
             idle: TimeAmount(options.idleTimeout),
             unread: options.limits.drainBytes
         )
-        return http {
+        let http = http {
             if isOver { return CrowdedHandler(statistics) }
             return ConnectionHandler(connection: connection, limits: limits, statistics: statistics)
         }
-        .setup(channel: channel, logger: logger).map { Value(inner: $0, connection: connection) }
+        return secured(channel).flatMap { http.setup(channel: channel, logger: logger) }.map { Value(inner: $0, connection: connection) }
+    }
+
+    /// TLS stands before all else; a handshake that does not end is a request that does not come, and is cut off as one.
+    private func secured(_ channel: any Channel) -> EventLoopFuture<Void> {
+        guard let tls else { return channel.eventLoop.makeSucceededVoidFuture() }
+        return channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.current))
+        }
     }
 
     func handle(value: Value, logger: Logger) async {

@@ -1,15 +1,17 @@
+import GodwitCore
 import GodwitHTTP
 import HTTPTypes
+import Synchronization
 
 /// Decides who may come in, by a request's head alone.
 ///
-/// With a token every request shows it. Without one the server trusts whoever reaches its address, which is this machine:
+/// With tokens every request shows one. Without any the server trusts whoever reaches its address, which is this machine:
 /// there the danger is a web page in a browser on it. Such a page has a foreign `Origin`, and one that had its own name
 /// pointed at 127.0.0.1 (DNS rebinding) has that name as its `Host`; both are refused.
-struct Gatekeeper: Sendable {
+final class Gatekeeper: Sendable {
     enum Verdict: Sendable {
-        /// Come in; the origin, if there is one, is to be allowed to read the answer.
-        case admit(origin: String?)
+        /// Come in; the origin, if there is one, is to be allowed to read the answer. Without tokens nobody is known, and everybody may do all.
+        case admit(Access?, origin: String?)
         /// A browser's question before the request (CORS preflight) from an origin that may ask.
         case preflight(origin: String)
         /// The origin, if it is one that is allowed, may read why.
@@ -19,28 +21,46 @@ struct Gatekeeper: Sendable {
     /// Paths for load balancers and supervisors, which know no token and call us by any name.
     static let open: Set<String> = ["/healthz", "/readyz"]
 
-    private let token: [UInt8]?
+    private let tokens: AccessTable?
+    private let watchKeys: WatchKeys?
+    private let failures = Mutex(FailedTries())
     private let hosts: Set<String>
     private let origins: Set<String>
 
-    init(token: String?, allowedHosts: [String], allowedOrigins: [String]) {
-        self.token = token.map { Array($0.utf8) }
+    /// - Parameters:
+    ///   - tokens: nil for a server that asks for none.
+    ///   - watchKeys: what signs tickets, by which a job is followed without a token.
+    init(tokens: AccessTable?, watchKeys: WatchKeys? = nil, allowedHosts: [String], allowedOrigins: [String]) {
+        self.tokens = tokens
+        self.watchKeys = watchKeys
         hosts = Set(allowedHosts.map { $0.lowercased() })
         origins = Set(allowedOrigins.map { Self.normalized($0) })
     }
 
-    func judge(_ head: HTTPRequest, path: String) -> Verdict {
+    /// - Parameters:
+    ///   - address: where the request comes from, whose wrong tries are counted.
+    ///   - now: when it came, by both clocks.
+    func judge(
+        _ head: HTTPRequest,
+        path: String,
+        query: String? = nil,
+        from address: String = "",
+        now: (time: Timestamp, instant: ContinuousClock.Instant) = (WallClock.now(), .now)
+    ) -> Verdict {
         // The first one has become the authority (RFC 9112, section 3.2).
         guard head.headerFields[values: .hostName].isEmpty else { return .refuse(Self.twoHosts, origin: nil) }
-        if Self.open.contains(path) { return .admit(origin: nil) }
+        if Self.open.contains(path) { return .admit(nil, origin: nil) }
         let origin = head.headerFields[.origin]
         let allowed = origin.flatMap { origins.contains(Self.normalized($0)) ? $0 : nil }
         if let allowed, head.method == .options, head.headerFields[.accessControlRequestMethod] != nil {
             return .preflight(origin: allowed)
         }
-        if let token {
-            guard shows(token, head) else { return .refuse(Self.unauthorized, origin: allowed) }
-            return .admit(origin: allowed)
+        if let tokens {
+            if let access = ticketAccess(head, path, query, at: now.time) { return .admit(access, origin: allowed) }
+            switch access(head, tokens, address, now) {
+            case .success(let access): return .admit(access, origin: allowed)
+            case .failure(let problem): return .refuse(problem, origin: allowed)
+            }
         }
         guard let authority = head.authority else { return .refuse(Self.noHost, origin: nil) }
         guard isKnown(authority) else { return .refuse(Self.unknownHost, origin: allowed) }
@@ -49,7 +69,39 @@ struct Gatekeeper: Sendable {
         } else if isCrossSite(head) {
             return .refuse(Self.foreignOrigin, origin: nil)
         }
-        return .admit(origin: allowed)
+        return .admit(nil, origin: allowed)
+    }
+
+    /// Who shows a good ticket, in a request that reads the ticket's job, may follow that job.
+    private func ticketAccess(_ head: HTTPRequest, _ path: String, _ query: String?, at now: Timestamp) -> Access? {
+        guard let watchKeys, let query, head.method == .get || head.method == .head, head.headerFields[.authorization] == nil,
+            let item = query.split(separator: "&").first(where: { $0.hasPrefix("ticket=") })
+        else { return nil }
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        // /v1/jobs/{id}, and the result and the events under it.
+        guard parts.count == 4 || parts.count == 5 && (parts[4] == "result" || parts[4] == "events"), parts[1] == ServerResponder.mount,
+            parts[2] == "jobs", watchKeys.isGood(String(item.dropFirst("ticket=".count)), for: JobID(String(parts[3])), at: now)
+        else { return nil }
+        return Access(name: "ticket", actions: [.watch])
+    }
+
+    private func access(
+        _ head: HTTPRequest,
+        _ tokens: AccessTable,
+        _ address: String,
+        _ now: (time: Timestamp, instant: ContinuousClock.Instant)
+    ) -> Result<Access, Problem> {
+        guard let token = Self.token(head) else { return .failure(Self.unauthorized) }
+        let digest = TokenDigest(of: token)
+        return failures.withLock { failures in
+            if let wait = failures.wait(address, digest, now: now.instant) { return .failure(Self.tooManyTries(wait)) }
+            guard let access = tokens.access(for: digest, at: now.time) else {
+                failures.failed(address, now: now.instant)
+                return .failure(Self.unauthorized)
+            }
+            failures.succeeded(address, digest)
+            return .success(access)
+        }
     }
 
     private func isKnown(_ text: String) -> Bool {
@@ -69,17 +121,12 @@ struct Gatekeeper: Sendable {
         return head.headerFields[.secFetchMode]?.lowercased() != "navigate" || head.method != .get
     }
 
-    private func shows(_ token: [UInt8], _ head: HTTPRequest) -> Bool {
-        guard let value = head.headerFields[.authorization] else { return false }
+    /// What stands in `Authorization: Bearer …` (RFC 6750, section 2.1).
+    private static func token(_ head: HTTPRequest) -> String? {
+        guard let value = head.headerFields[.authorization] else { return nil }
         let pair = value.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-        guard pair.count == 2, pair[0].lowercased() == "bearer" else { return false }
-        return Self.isEqual(Array(pair[1].utf8), token)
-    }
-
-    /// Compares in a time that depends on the lengths alone.
-    static func isEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
-        guard a.count == b.count else { return false }
-        return zip(a, b).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+        guard pair.count == 2, pair[0].lowercased() == "bearer" else { return nil }
+        return String(pair[1])
     }
 
     private static func normalized(_ origin: String) -> String {
@@ -96,6 +143,16 @@ struct Gatekeeper: Sendable {
         )
         problem.headers[.wwwAuthenticate] = "Bearer"
         return problem
+    }
+
+    private static func tooManyTries(_ wait: Duration) -> Problem {
+        Problem(
+            .tooManyRequests,
+            "too_many_tries",
+            "too many wrong tokens came from this address: look whether the token is right, and try again later",
+            field: "Authorization",
+            retryAfter: wait
+        )
     }
 
     private static let twoHosts = Problem.invalid("Host", "the request has more than one Host header: send one")

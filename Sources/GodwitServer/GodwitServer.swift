@@ -18,6 +18,7 @@ package final class GodwitServer: Service {
     private let options: ServerOptions
     private let logger: Logger
     private let draining = Latch()
+    private let secrets = Once<ServerSecrets>()
     private let listening = Once<ServerAddress>()
 
     /// - Parameter client: whose store is served.
@@ -40,15 +41,28 @@ package final class GodwitServer: Service {
     package func run() async throws {
         do {
             try options.validate()
-            try await serve()
+            let secrets = try ServerSecrets(options)
+            self.secrets.set(.success(secrets))
+            try await serve(secrets)
         } catch {
+            secrets.set(.failure(error))
             let error = ServerError(error, listeningOn: ServerAddress(host: options.host, port: options.port))
             listening.set(.failure(error))
             throw error
         }
     }
 
-    private func serve() async throws {
+    /// Reads the certificate and the tokens anew: new connections get the one, and the next requests are judged by the others.
+    /// - Throws: ``ServerError`` that names the file; what was in use stays in use.
+    package func reload() async throws {
+        let secrets = try await secrets.value
+        let changed = try secrets.reload(options)
+        logger.info("Reloaded the certificate and the tokens")
+        // Who may do what is worth a line that is kept.
+        for name in changed { Audit(Self.named("godwit.audit", logger)).note("token", ["token": name], by: nil, from: nil) }
+    }
+
+    private func serve(_ secrets: ServerSecrets) async throws {
         var options = options
         // The store's files come first: a connection more than there are descriptors for would take them from it.
         options.maxConnections = min(options.maxConnections, FileLimit.connections(of: FileLimit.raise()))
@@ -58,11 +72,22 @@ package final class GodwitServer: Service {
             serving: Set(JobRoutes.Action.allCases),
             limits: options.limits,
             draining: draining,
+            access: { Connection.current?.access },
+            audit: Audit(Self.named("godwit.audit", logger)),
+            watchKeys: secrets.watchKeys,
             logger: logger
         )
         let serverRoutes = ServerRoutes(broker: broker, options: options, statistics: statistics, draining: draining)
-        let responder = ServerResponder(routes: routes, serverRoutes: serverRoutes, options: options, logger: logger)
-        let builder = HTTPServerBuilder { [options] in ConnectionChannel(responder: $0, options: options, statistics: statistics) }
+        let responder = ServerResponder(
+            routes: routes,
+            serverRoutes: serverRoutes,
+            secrets: secrets,
+            options: options,
+            logger: logger
+        )
+        let builder = HTTPServerBuilder { [options] in
+            ConnectionChannel(responder: $0, options: options, tls: secrets.tls, statistics: statistics)
+        }
         let server = try builder.buildServer(
             configuration: ServerConfiguration(address: .hostname(options.host, port: options.port), backlog: 1_024),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
@@ -117,11 +142,19 @@ package final class GodwitServer: Service {
     private func announce(_ channel: any Channel) async {
         let address = ServerAddress(
             host: channel.localAddress?.ipAddress ?? options.host,
-            port: channel.localAddress?.port ?? options.port
+            port: channel.localAddress?.port ?? options.port,
+            isSecure: options.tlsCertificate != nil
         )
         logger.info("Listening", metadata: ["url": "\(address.url)"])
         listening.set(.success(address))
         await options.onListening?(address)
+    }
+
+    /// A logger of the same level under another label.
+    private static func named(_ label: String, _ logger: Logger) -> Logger {
+        var named = Logger(label: label)
+        named.logLevel = min(logger.logLevel, .notice)
+        return named
     }
 
     /// The libraries below tell of each start and stop; what matters of that is told here.

@@ -5,8 +5,16 @@ package struct ServerOptions: Sendable {
     package var host = "127.0.0.1"
     /// 0 takes a free one.
     package var port = 8080
-    /// What clients show as `Authorization: Bearer …`; nil for none.
+    /// What clients show as `Authorization: Bearer …`, and may then do everything; nil for none.
     package var token: String?
+    /// A file of more tokens, which says who may do what; it is read again when the server reloads.
+    package var tokenTable: String?
+    /// A file of secrets that sign tickets for watching, one a line, the one that signs first; nil for one that ends with the process. It is read again
+    /// when the server reloads.
+    package var watchKeys: String?
+    /// The PEM files of the server's certificate and its private key: both, or none for plain HTTP. They are read again when the server reloads.
+    package var tlsCertificate: String?
+    package var tlsKey: String?
     /// Serve an address that others can reach without a token.
     package var isInsecure = false
     /// Names, beside `localhost` and IP addresses, that a `Host` header may have where there is no token.
@@ -36,7 +44,7 @@ package struct ServerOptions: Sendable {
 
     package init() {}
 
-    /// - Throws: ``ServerError`` when the options would open the server to others without saying so, or make no sense.
+    /// - Throws: ``ServerError`` when the options would open the server to others without saying so, make no sense, or name files that cannot be used.
     package func validate() throws(ServerError) {
         guard (0...65_535).contains(port) else { throw .options("the port must be 0 to 65535, not \(port)") }
         guard !host.isEmpty else { throw .options("say the address to listen on, such as 127.0.0.1:8080") }
@@ -46,13 +54,18 @@ package struct ServerOptions: Sendable {
                     "a token needs at least \(Self.shortestToken) printable ASCII characters and no spaces: use `openssl rand -hex 32`"
                 )
             }
-        } else if !isInsecure, !Authority(host: host).isLoopback {
+        } else if tokenTable == nil, !isInsecure, !Authority(host: host).isLoopback {
             throw .options(
-                "\(host) can be reached from other machines: give a token (--token-file or GODWIT_TOKEN), "
+                "\(host) can be reached from other machines: give a token (--token-file or GODWIT_TOKEN) or a file of them (--tokens), "
                     + "or say --insecure if everybody who reaches it may do everything"
             )
         }
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw .options("TLS needs a certificate and its key: give both --tls-cert and --tls-key")
+        }
         guard maxConnections > 0 else { throw .options("the server needs at least one connection") }
+        // Read for their errors: nothing is opened for a server that cannot start.
+        _ = try ServerSecrets(self)
     }
 
     static let shortestToken = 16
@@ -63,14 +76,17 @@ package struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
     package var host: String
     package var port: Int
 
-    package init(host: String, port: Int) {
+    package var isSecure: Bool
+
+    package init(host: String, port: Int, isSecure: Bool = false) {
         self.host = host
         self.port = port
+        self.isSecure = isSecure
     }
 
     /// `HOST:PORT`, an IPv6 address in brackets.
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-    package var url: String { "http://\(self)" }
+    package var url: String { "\(isSecure ? "https" : "http")://\(self)" }
 }
 
 /// Why a server does not start, and what to do.

@@ -23,8 +23,13 @@ struct ServerResponder: Sendable {
     private let logger: Logger
     private let date = HTTPDate()
 
-    init(routes: JobRoutes, serverRoutes: ServerRoutes, options: ServerOptions, logger: Logger) {
-        gatekeeper = Gatekeeper(token: options.token, allowedHosts: options.allowedHosts, allowedOrigins: options.allowedOrigins)
+    init(routes: JobRoutes, serverRoutes: ServerRoutes, secrets: ServerSecrets, options: ServerOptions, logger: Logger) {
+        gatekeeper = Gatekeeper(
+            tokens: secrets.tokens,
+            watchKeys: secrets.watchKeys,
+            allowedHosts: options.allowedHosts,
+            allowedOrigins: options.allowedOrigins
+        )
         statistics = serverRoutes.statistics
         draining = serverRoutes.draining
         self.logger = logger
@@ -40,15 +45,19 @@ struct ServerResponder: Sendable {
     }
 
     func respond(to request: Request, channel: any Channel) async throws -> Response {
-        Connection.current?.requestBegan()
+        let connection = Connection.current
         var response: Response
-        switch gatekeeper.judge(request.head, path: request.uri.path) {
+        switch gatekeeper.judge(request.head, path: request.uri.path, query: request.uri.query, from: connection?.address ?? "") {
         case .refuse(let problem, let origin):
+            connection?.requestBegan(by: nil)
+            note(problem, from: connection?.address)
             response = problem.response
             if let origin { CrossOrigin.permit(origin, in: &response) }
         case .preflight(let origin):
+            connection?.requestBegan(by: nil)
             response = CrossOrigin.preflight(origin, asked: request.headers[.accessControlRequestHeaders])
-        case .admit(let origin):
+        case .admit(let access, let origin):
+            connection?.requestBegan(by: access)
             response = try await route(request, channel)
             if let origin { CrossOrigin.permit(origin, in: &response) }
         }
@@ -58,6 +67,12 @@ struct ServerResponder: Sendable {
         if draining.isSet { response.headers[.connection] = "close" }
         // Whoever answered: the client takes what follows such a head for its next answer (RFC 9110, section 9.3.2).
         return request.method == .head ? response.createHeadResponse() : response
+    }
+
+    /// A wrong token is worth a line. Those beyond the limit are not: whoever guesses could fill the disk.
+    private func note(_ problem: Problem, from address: String?) {
+        guard problem.status == .unauthorized else { return }
+        logger.notice("A request without a good token was refused", metadata: ["from": "\(address ?? "unknown")"])
     }
 
     private func route(_ request: Request, _ channel: any Channel) async throws -> Response {

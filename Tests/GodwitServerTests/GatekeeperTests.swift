@@ -1,3 +1,4 @@
+import GodwitCore
 import GodwitHTTP
 import HTTPTypes
 import Testing
@@ -33,7 +34,7 @@ struct GatekeeperTests {
         ] as [(String?, String)]
     )
     func hosts(_ host: String?, _ expected: String) {
-        let gate = Gatekeeper(token: nil, allowedHosts: ["Queue.Internal"], allowedOrigins: [])
+        let gate = Gatekeeper(tokens: nil, allowedHosts: ["Queue.Internal"], allowedOrigins: [])
         #expect(judge(gate, host: host) == expected)
     }
 
@@ -46,13 +47,13 @@ struct GatekeeperTests {
         ]
     )
     func origins(_ origin: String, _ expected: String) {
-        let gate = Gatekeeper(token: nil, allowedHosts: [], allowedOrigins: ["https://app.example.com"])
+        let gate = Gatekeeper(tokens: nil, allowedHosts: [], allowedOrigins: ["https://app.example.com"])
         for method in [HTTPRequest.Method.get, .post, .delete] { #expect(judge(gate, [.origin: origin], method: method) == expected) }
     }
 
     @Test("a page's images and scripts are refused too; a followed link is not")
     func fetchMetadata() {
-        let gate = Gatekeeper(token: nil, allowedHosts: [], allowedOrigins: [])
+        let gate = Gatekeeper(tokens: nil, allowedHosts: [], allowedOrigins: [])
         #expect(judge(gate, [.secFetchSite: "cross-site", .secFetchMode: "no-cors"]) == "origin_not_allowed")
         #expect(judge(gate, [.secFetchSite: "same-site", .secFetchMode: "no-cors"]) == "origin_not_allowed")
         #expect(judge(gate, [.secFetchSite: "cross-site", .secFetchMode: "navigate"]) == "admit")
@@ -71,7 +72,7 @@ struct GatekeeperTests {
         ] as [(String?, String)]
     )
     func tokens(_ authorization: String?, _ expected: String) {
-        let gate = Gatekeeper(token: "0123456789abcdef", allowedHosts: [], allowedOrigins: [])
+        let gate = Gatekeeper(tokens: .of("0123456789abcdef"), allowedHosts: [], allowedOrigins: [])
         var fields: HTTPFields = [:]
         fields[.authorization] = authorization
         for path in ["/v1/jobs", "/metrics", "/openapi.json", "/nothing", "/healthz/x"] {
@@ -82,7 +83,7 @@ struct GatekeeperTests {
     @Test("health needs neither token, nor host, nor origin", arguments: ["/healthz", "/readyz"])
     func open(_ path: String) {
         for token in [nil, "0123456789abcdef"] {
-            let gate = Gatekeeper(token: token, allowedHosts: [], allowedOrigins: [])
+            let gate = Gatekeeper(tokens: token.map { .of($0) }, allowedHosts: [], allowedOrigins: [])
             #expect(judge(gate, host: "lb.example", [.origin: "https://evil.example"], path: path) == "admit")
         }
     }
@@ -90,7 +91,7 @@ struct GatekeeperTests {
     @Test("an allowed origin's preflight is answered, with and without a token; another's is not")
     func preflight() {
         for token in [nil, "0123456789abcdef"] {
-            let gate = Gatekeeper(token: token, allowedHosts: [], allowedOrigins: ["https://app.example.com"])
+            let gate = Gatekeeper(tokens: token.map { .of($0) }, allowedHosts: [], allowedOrigins: ["https://app.example.com"])
             let asked: HTTPFields = [.origin: "https://app.example.com", .accessControlRequestMethod: "POST"]
             #expect(judge(gate, asked, method: .options) == "preflight")
             var foreign = asked
@@ -99,12 +100,48 @@ struct GatekeeperTests {
         }
     }
 
-    @Test("tokens are compared whole")
-    func comparison() {
-        #expect(Gatekeeper.isEqual([1, 2, 3], [1, 2, 3]))
-        #expect(!Gatekeeper.isEqual([1, 2, 3], [1, 2, 4]))
-        #expect(!Gatekeeper.isEqual([9, 2, 3], [1, 2, 3]))
-        #expect(!Gatekeeper.isEqual([1, 2], [1, 2, 3]))
-        #expect(Gatekeeper.isEqual([], []))
+    @Test("who guesses too often is refused unseen, but a token that was right from there before stays good")
+    func guesses() {
+        let gate = Gatekeeper(tokens: .of("0123456789abcdef", "another-good-token"), allowedHosts: [], allowedOrigins: [])
+        let start = ContinuousClock.now
+        func answer(_ token: String, from address: String = "192.0.2.1", after seconds: Int = 0) -> String {
+            let head = HTTPRequest(
+                method: .get,
+                scheme: "http",
+                authority: "localhost",
+                path: "/v1/jobs",
+                headerFields: [.authorization: "Bearer \(token)"]
+            )
+            let now = (Timestamp(milliseconds: 0), start + .seconds(seconds))
+            switch gate.judge(head, path: "/v1/jobs", from: address, now: now) {
+            case .admit(let access, _): return access?.name ?? "nobody"
+            case .preflight: return "preflight"
+            case .refuse(let problem, _): return problem.retryAfter.map { "\(problem.code) \($0.text)" } ?? problem.code
+            }
+        }
+        #expect(answer("0123456789abcdef") == "token 0")
+        for number in 0..<FailedTries.burst { #expect(answer("wrong-\(number)") == "unauthorized") }
+        #expect(answer("wrong") == "too_many_tries 1s")
+        #expect(answer("another-good-token") == "too_many_tries 1s", "a right guess is not told apart")
+        #expect(answer("0123456789abcdef") == "token 0")
+        #expect(answer("another-good-token", from: "192.0.2.2") == "token 1")
+        #expect(answer("wrong", after: 1) == "unauthorized", "one more try a second")
+        #expect(answer("another-good-token", after: 1) == "too_many_tries 1s")
+        #expect(answer("another-good-token", after: 2) == "token 1")
+    }
+}
+
+extension AccessTable {
+    /// Tokens that may do everything, called "token 0" and so on.
+    static func of(_ tokens: String...) -> AccessTable {
+        AccessTable(
+            tokens.enumerated().map { number, token in
+                AccessToken(
+                    digest: TokenDigest(of: token),
+                    access: Access(name: "token \(number)", actions: Set(JobRoutes.Action.allCases)),
+                    expiresAt: nil
+                )
+            }
+        )
     }
 }

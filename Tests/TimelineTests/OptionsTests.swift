@@ -10,15 +10,17 @@ struct OptionsTests {
         #expect(options.host == "127.0.0.1")
         #expect(options.port == 8090)
         #expect(options.data == "./timeline-data")
+        #expect(options.broker == nil)
     }
 
     @Test("a value stands after its name, or after an equals sign")
     func values() throws {
-        let options = try Options(["--port", "0", "--host=::1", "--data=/tmp/a=b", "--pace", "0"])
+        let options = try Options(["--port", "0", "--host=::1", "--data=/tmp/a=b", "--pace", "0", "--broker", "http://[::1]:8080"])
         #expect(options.port == 0)
         #expect(options.host == "::1")
         #expect(options.data == "/tmp/a=b")
         #expect(options.pace == 0)
+        #expect(options.broker == "http://[::1]:8080")
     }
 
     @Test("help wins over what follows", arguments: ["--help", "-h"])

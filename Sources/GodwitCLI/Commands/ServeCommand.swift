@@ -18,7 +18,8 @@ struct ServeCommand: StoreCommand {
             Prints the folder's absolute path and the server's address once it can be reached; logs to standard error. SIGTERM and \
             SIGINT drain: new work is refused, requests under way finish, the store is closed.
 
-            Only this machine can reach the server, and no web page can. Any other address needs a token, or --insecure.
+            Only this machine can reach the server, and no web page can. Any other address needs a token, or --insecure. \
+            SIGHUP reads the certificate and the file of tokens again.
 
               godwit serve
               godwit serve --data /var/lib/godwit --http 0.0.0.0:8080 --token-file /etc/godwit/token
@@ -37,6 +38,33 @@ struct ServeCommand: StoreCommand {
         completion: .file()
     )
     var tokenFile: String?
+
+    @Option(
+        help: ArgumentHelp("A file of tokens with what each may do, and in which queues; see the operators' manual.", valueName: "file"),
+        completion: .file(extensions: ["json"])
+    )
+    var tokens: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of secrets that sign tickets for watching a job, one a line. (default: one that ends with the process)",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var watchKeys: String?
+
+    @Option(
+        help: ArgumentHelp("Serve HTTPS with this certificate, and those between it and the root (PEM).", valueName: "file"),
+        completion: .file(extensions: ["pem", "crt"])
+    )
+    var tlsCert: String?
+
+    @Option(
+        help: ArgumentHelp("The certificate's private key (PEM, without a password).", valueName: "file"),
+        completion: .file(extensions: ["pem", "key"])
+    )
+    var tlsKey: String?
 
     @Flag(help: "Listen where others can reach the server without a token.")
     var insecure = false
@@ -107,12 +135,15 @@ struct ServeCommand: StoreCommand {
                 options.maxDiskBytes = maxDisk
             }
             let asJSON = output.json
-            options.onListening = { address in Self.announce(folder: folder, address: address, asJSON: asJSON) }
+            options.onListening = { address in
+                Self.announce(folder: folder, address: address, asJSON: asJSON)
+                ServiceManager.ready("Serving \(folder) at \(address.url)")
+            }
             let server = GodwitServer(client: client, options: options, logger: logger)
             // Listed first, the client closes last: the server's requests under way still have their store.
             let group = ServiceGroup(
                 configuration: .init(
-                    services: [.init(service: client), .init(service: server)],
+                    services: [.init(service: client), .init(service: server), .init(service: Daemon(server: server, logger: logger))],
                     gracefulShutdownSignals: [.sigterm, .sigint],
                     logger: logger
                 )
@@ -129,6 +160,10 @@ struct ServeCommand: StoreCommand {
         options.host = address.host
         options.port = address.port
         options.token = try Token.read(file: tokenFile)
+        options.tokenTable = tokens
+        options.watchKeys = watchKeys
+        options.tlsCertificate = tlsCert
+        options.tlsKey = tlsKey
         options.isInsecure = insecure
         options.allowedHosts = allowHost
         options.allowedOrigins = allowOrigin

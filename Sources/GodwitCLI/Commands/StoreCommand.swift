@@ -19,6 +19,15 @@ struct StoreOptions: ParsableArguments {
     var tokenFile: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Trust an https:// server whose certificate these sign (PEM). (default: $GODWIT_CA_FILE, else the system's)",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["pem", "crt"])
+    )
+    var caFile: String?
+
+    @Option(
         help: ArgumentHelp("Work on this folder, which no server may hold, instead of a server.", valueName: "dir"),
         completion: .directory
     )
@@ -44,7 +53,12 @@ struct StoreOptions: ParsableArguments {
         } else {
             let environment = ProcessInfo.processInfo.environment
             let url = server ?? environment["GODWIT_SERVER"].flatMap { $0.isEmpty ? nil : $0 } ?? "http://127.0.0.1:8080"
-            transport = try HTTPTransport(url: url, token: Token.read(file: tokenFile), connections: connections)
+            transport = try HTTPTransport(
+                url: url,
+                token: Token.read(file: tokenFile),
+                caFile: caFile ?? environment["GODWIT_CA_FILE"].flatMap { $0.isEmpty ? nil : $0 },
+                connections: connections
+            )
         }
         do {
             let value = try await body(Store(transport: transport))

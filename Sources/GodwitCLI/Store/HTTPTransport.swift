@@ -4,6 +4,7 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 
 /// The way to a server.
 struct HTTPTransport: Transport {
@@ -13,9 +14,10 @@ struct HTTPTransport: Transport {
 
     /// - Parameters:
     ///   - url: `http://HOST:PORT` or `https://HOST:PORT`, perhaps with a path that the routes are mounted under.
+    ///   - caFile: a PEM file of the certificates that sign the server's; nil for those that the system trusts.
     ///   - connections: how many requests may be under way at a time.
     /// - Throws: ``CommandFailure`` (`usage`).
-    init(url: String, token: String?, connections: Int = 8) throws {
+    init(url: String, token: String?, caFile: String? = nil, connections: Int = 8) throws {
         guard let parsed = URLComponents(string: url), ["http", "https"].contains(parsed.scheme?.lowercased() ?? ""),
             parsed.host?.isEmpty == false,
             parsed.query == nil, parsed.fragment == nil
@@ -33,6 +35,14 @@ struct HTTPTransport: Transport {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
         configuration.httpVersion = .http1Only
+        if let caFile {
+            guard FileManager.default.isReadableFile(atPath: caFile) else {
+                throw CommandFailure.usage("cannot read the certificates in \(caFile): name a readable PEM file")
+            }
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.trustRoots = .file(caFile)
+            configuration.tlsConfiguration = tls
+        }
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -105,11 +115,25 @@ struct HTTPTransport: Transport {
     }
 
     private static func neverConnected(_ error: any Error) -> Bool {
-        error is NIOConnectionError || error as? HTTPClientError == .connectTimeout || (error as? IOError)?.errnoCode == ECONNREFUSED
+        error is NIOConnectionError || isAboutCertificates(error) || error as? HTTPClientError == .connectTimeout
+            || (error as? IOError)?.errnoCode == ECONNREFUSED
+    }
+
+    /// Whether TLS failed before anything was sent.
+    private static func isAboutCertificates(_ error: any Error) -> Bool {
+        switch error {
+        case let error as NIOSSLError:
+            if case .handshakeFailed = error { true } else { false }
+        case is NIOSSLExtraError: true
+        default: false
+        }
     }
 
     private static func reason(_ error: any Error) -> String {
         switch error {
+        case _ where isAboutCertificates(error):
+            return
+                "its certificate is not trusted here, or is another host's; name those who signed it with --ca-file or GODWIT_CA_FILE (\(error))"
         case let error as NIOConnectionError:
             if let failure = error.connectionErrors.first { return reason(failure.error) }
             return error.dnsAError != nil || error.dnsAAAAError != nil ? "no such host \(error.host)" : "no connection"

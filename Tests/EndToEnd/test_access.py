@@ -1,0 +1,181 @@
+"""Who may do what: tokens with scopes and queues, their exchange without a restart, wrong tries, HTTPS, and the lines that tell of it."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import unittest
+
+from commands import FAILED, OK, USAGE
+from support import EndToEndTest, Server, end, eventually, free_port
+
+WEB, WORKER, OPS = "web-0123456789abcdef", "worker-0123456789abcdef", "ops-0123456789abcdef"
+
+
+class TokenTest(EndToEndTest):
+    def write(self, *tokens):
+        self.table = self.folder / "tokens.json"
+        self.table.write_text(json.dumps({"tokens": list(tokens)}))
+        self.table.chmod(0o600)
+
+    def setUp(self):
+        super().setUp()
+        self.write(
+            {"name": "web", "token": WEB, "scopes": ["publish"], "queues": ["mail", "thumb-*"]},
+            {"name": "worker", "sha256": hashlib.sha256(WORKER.encode()).hexdigest(), "scopes": ["work"], "queues": ["mail"]},
+            {"name": "ops", "token": OPS, "scopes": ["admin"]},
+        )
+        self.server = self.serve(arguments=["--tokens", str(self.table)])
+        self.http = self.client(self.server)
+
+    def ask(self, token, method, path, body=None):
+        return self.http.request(method, path, body, {"Authorization": f"Bearer {token}"} if token else {})
+
+    def test_each_token_does_what_it_is_for(self):
+        self.assertEqual(self.ask(None, "GET", "/v1/queues").status, 401)
+        self.assertEqual(self.ask("wrong-0123456789abcdef", "GET", "/v1/queues").status, 401)
+        published = self.ask(WEB, "POST", "/v1/queues/mail/jobs", {"to": "a"})
+        self.assertEqual(published.status, 202, published)
+        job = published.json["id"]
+        self.assertEqual(self.ask(WEB, "POST", "/v1/queues/thumb-1/jobs", {}).status, 202)
+        refused = self.ask(WEB, "POST", "/v1/queues/billing/jobs", {})
+        self.assertEqual((refused.status, refused.json["code"]), (403, "forbidden"), refused)
+        for method, path in (("POST", "/v1/queues/mail/leases"), ("POST", "/v1/queues/mail/purge"), ("GET", "/v1/jobs"),
+                             ("DELETE", "/v1/queues/mail"), ("GET", "/v1/backup"), ("POST", f"/v1/jobs/{job}/cancel")):
+            self.assertEqual(self.ask(WEB, method, path).status, 403, (method, path))
+        self.assertEqual(self.ask(WEB, "GET", f"/v1/jobs/{job}").status, 200)
+        self.assertEqual(self.ask(WORKER, "POST", "/v1/queues/thumb-1/leases").status, 403)
+        leased = self.ask(WORKER, "POST", "/v1/queues/mail/leases")
+        self.assertEqual(leased.status, 200, leased)
+        lease = leased.json["leases"][0]["lease"]
+        self.assertEqual(self.ask(WEB, "POST", f"/v1/leases/{lease}/complete").status, 403)
+        self.assertEqual(self.ask(WORKER, "POST", f"/v1/leases/{lease}/complete").status, 200)
+        self.assertEqual(self.ask(OPS, "POST", "/v1/queues/thumb-1/purge").status, 200)
+
+    def test_a_commit_is_judged_transaction_by_transaction(self):
+        commit = {"transactions": [
+            {"operations": [{"enqueue": {"queue": "mail", "payload": 1}}]},
+            {"operations": [{"enqueue": {"queue": "billing", "payload": 1}}]},
+        ]}
+        answer = self.ask(WEB, "POST", "/v1/commit", commit)
+        self.assertEqual(answer.status, 200, answer)
+        first, second = answer.json["outcomes"]
+        self.assertNotIn("error", first)
+        self.assertIn("forbidden", json.dumps(second))
+
+    def test_tokens_are_exchanged_without_a_restart(self):
+        self.assertEqual(self.ask(WEB, "POST", "/v1/queues/mail/jobs", {}).status, 202)
+        self.write({"name": "ops", "token": OPS, "scopes": ["admin"]})
+        self.server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: self.ask(WEB, "POST", "/v1/queues/mail/jobs", {}).status == 401, what="the revocation")
+        self.table.write_text("{not json")
+        self.server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "stay as they are" in self.server.output(), what="the line that says so")
+        self.assertEqual(self.ask(OPS, "GET", "/v1/queues").status, 200)
+
+    def test_a_ticket_shows_one_job_to_a_browser(self):
+        job = self.ask(WEB, "POST", "/v1/queues/mail/jobs", {"to": "a"}).json["id"]
+        other = self.ask(WEB, "POST", "/v1/queues/mail/jobs", {"to": "b"}).json["id"]
+        self.assertEqual(self.ask(None, "GET", f"/v1/jobs/{job}/events").status, 401)
+        made = self.ask(WEB, "POST", f"/v1/jobs/{job}/ticket?lifetime=2s")
+        self.assertEqual(made.status, 200, made)
+        ticket = made.json["ticket"]
+        self.assertEqual(made.json["url"], f"/v1/jobs/{job}/events?ticket={ticket}")
+        self.assertEqual(self.ask(None, "GET", f"/v1/jobs/{job}?ticket={ticket}").json["state"], "queued")
+        for method, path in (("GET", f"/v1/jobs/{other}"), ("GET", f"/v1/jobs/{job}/payload"), ("POST", f"/v1/jobs/{job}/cancel"),
+                             ("GET", "/v1/jobs"), ("POST", f"/v1/jobs/{job}/ticket"), ("DELETE", f"/v1/jobs/{job}")):
+            self.assertEqual(self.ask(None, method, f"{path}?ticket={ticket}").status, 401, (method, path))
+        events = subprocess.Popen(["curl", "-sN", "--max-time", "30", self.server.url + made.json["url"]], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(end, events)
+        self.assertEqual(events.stdout.readline(), "retry: 1000\n")
+        self.assertEqual(self.ask(OPS, "POST", f"/v1/jobs/{job}/cancel").status, 200)
+        seen = events.stdout.read()
+        self.assertEqual(events.wait(30), 0)
+        self.assertIn("cancelled", seen)
+        eventually(lambda: self.ask(None, "GET", f"/v1/jobs/{job}?ticket={ticket}").status == 401, what="the ticket's end")
+
+    def test_guesses_are_slowed_down_and_no_secret_is_logged(self):
+        statuses = [self.ask(f"guess-{number}-0123456789", "GET", "/v1/queues").status for number in range(40)]
+        self.assertEqual(statuses[:20], [401] * 20)
+        late = self.ask("guess-again-0123456789", "GET", "/v1/queues")
+        self.assertIn(429, statuses)
+        if late.status == 429:
+            self.assertGreaterEqual(int(late.headers["Retry-After"]), 1)
+        log = self.server.output()
+        self.assertIn("refused", log)
+        for secret in (WEB, WORKER, OPS, "guess-"):
+            self.assertNotIn(secret, log)
+
+    def test_what_destroys_leaves_a_line_that_says_who_did_it(self):
+        self.ask(WEB, "POST", "/v1/queues/mail/jobs", {})
+        self.assertEqual(self.ask(OPS, "POST", "/v1/queues/mail/purge").status, 200)
+        self.assertEqual(self.ask(OPS, "DELETE", "/v1/queues/mail").status, 204)
+        log = self.server.output()
+        for act in ("purge", "delete"):
+            line = [line for line in log.splitlines() if f"audit" in line and f"act={act}" in line]
+            self.assertEqual(len(line), 1, log)
+            self.assertIn("by=ops", line[0])
+            self.assertIn("queue=mail", line[0])
+
+    def test_a_file_that_is_wrong_starts_no_server(self):
+        self.table.write_text('{"tokens": [{"name": "a", "token": "short", "scopes": ["work"]}]}')
+        done = self.run_godwit("serve", "--data", str(self.folder / "d"), "--http", "127.0.0.1:0", "--tokens", str(self.table))
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("tokens[0].token", done.stderr)
+        self.assertFalse((self.folder / "d").exists())
+
+
+class TLSTest(EndToEndTest):
+    def make(self, name):
+        """A self-signed certificate for this machine."""
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+             "-keyout", str(self.folder / "key.pem"), "-out", str(self.folder / "cert.pem")], check=True, capture_output=True)
+
+    def curl(self, port, *arguments, ca="cert.pem"):
+        return subprocess.run(
+            ["curl", "-sS", "--max-time", "20", "--cacert", str(self.folder / ca), *arguments, f"https://127.0.0.1:{port}/readyz"],
+            capture_output=True, text=True, check=False)
+
+    def test_https_with_a_certificate_that_is_exchanged(self):
+        self.make("first")
+        (self.folder / "first.pem").write_bytes((self.folder / "cert.pem").read_bytes())
+        server = Server(
+            self.folder / "data",
+            arguments=["--tls-cert", str(self.folder / "cert.pem"), "--tls-key", str(self.folder / "key.pem")])
+        self.addCleanup(server.stop)
+        eventually(lambda: self.curl(server.port).returncode == 0, what="an answer by HTTPS")
+        self.assertEqual(self.curl(server.port).stdout, "ready\n")
+        self.assertIn(f"https://127.0.0.1:{server.port}", server.output())
+        old = self.curl(server.port, "--tlsv1.1", "--tls-max", "1.1")
+        self.assertNotEqual(old.returncode, 0, "nothing older than TLS 1.2 is spoken")
+        plain = subprocess.run(["curl", "-sS", "--max-time", "20", f"http://127.0.0.1:{server.port}/readyz"], capture_output=True, check=False)
+        self.assertNotEqual(plain.returncode, 0)
+        env = {"GODWIT_SERVER": f"https://localhost:{server.port}"}
+        done = self.run_godwit("publish", "q", "{}", env=env)
+        self.assertEqual(done.returncode, 69, done)
+        self.assertIn("certificate", done.stderr.lower())
+        trusting = {**env, "GODWIT_CA_FILE": str(self.folder / "cert.pem")}
+        self.assertEqual(self.run_godwit("publish", "q", "{}", env=trusting).returncode, OK)
+
+        self.make("second")
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: self.curl(server.port).returncode == 0, what="the new certificate")
+        self.assertNotEqual(self.curl(server.port, ca="first.pem").returncode, 0, "the old one is no longer shown")
+
+    def test_half_of_a_pair_starts_no_server(self):
+        self.make("one")
+        done = self.run_godwit("serve", "--data", str(self.folder / "d"), "--tls-cert", str(self.folder / "cert.pem"))
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("--tls-key", done.stderr)
+        (self.folder / "key.pem").write_text("no key")
+        done = self.run_godwit(
+            "serve", "--data", str(self.folder / "d"), "--http", f"127.0.0.1:{free_port()}",
+            "--tls-cert", str(self.folder / "cert.pem"), "--tls-key", str(self.folder / "key.pem"))
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("key.pem", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
