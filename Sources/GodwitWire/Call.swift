@@ -45,7 +45,10 @@ extension Wire {
 
     /// - Throws: ``WireError``.
     package static func decodeCalls(_ bytes: Bytes) throws(WireError) -> [Call] {
-        try decodeAll(bytes, .calls) { reader, kind throws(WireError) in try reader.call(kind) }
+        try decodeAll(bytes, .calls) { reader, kind throws(WireError) in
+            try reader.take(1, weight: WireFormat.itemsOfCall)
+            return try reader.call(kind)
+        }
     }
 }
 

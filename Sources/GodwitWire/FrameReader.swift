@@ -132,9 +132,14 @@ struct FrameReader {
     mutating func count(least: Int = 1, weight: Int = 1) throws(WireError) -> Int {
         let count = try integer()
         guard count <= (end - at) / least else { throw damaged("more items are said to follow than there is room for") }
+        try take(count, weight: weight)
+        return count
+    }
+
+    /// Takes items from those that the document may have.
+    mutating func take(_ count: Int, weight: Int) throws(WireError) {
         guard count <= items / weight else { throw unacceptable("its lists have too many items in all: send fewer at a time") }
         items -= count * weight
-        return count
     }
 
     mutating func signed() throws(WireError) -> Int64 {

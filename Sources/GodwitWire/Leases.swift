@@ -70,6 +70,7 @@ extension Wire {
         reader.close(frame)
         while let (kind, around) = try reader.open() {
             guard kind == Kind.renewal else { throw reader.unknown(kind) }
+            try reader.take(1, weight: WireFormat.itemsOfWatch)
             request.renewals.append(try reader.renewal())
             reader.close(around)
         }

@@ -29,7 +29,10 @@ extension Wire {
 
     /// - Throws: ``WireError``.
     package static func decodeWatches(_ bytes: Bytes) throws(WireError) -> [WatchRequest] {
-        try decodeAll(bytes, .watches) { reader, kind throws(WireError) in try reader.watchRequest(kind) }
+        try decodeAll(bytes, .watches) { reader, kind throws(WireError) in
+            try reader.take(1, weight: WireFormat.itemsOfWatch)
+            return try reader.watchRequest(kind)
+        }
     }
 }
 

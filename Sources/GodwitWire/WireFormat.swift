@@ -18,10 +18,10 @@ package enum WireFormat {
     static let frameHeaderBytes = 5
     /// How deep frames can stand inside each other: what follows a job's end may itself have something that follows, each two frames deeper.
     static let depth = 40
-    /// Items that all lists of a document can have together, and how many of them an operation counts as: what takes five bytes here may take
-    /// hundreds where it is read.
+    /// Items that all lists of a document can have together, and how many of them an operation, a call and a watch or a renewal count as: what
+    /// takes five bytes here may take hundreds where it is read.
     static let items = 1 << 20
-    static let itemsOfOperation = 4
+    static let itemsOfOperation = 4, itemsOfCall = 32, itemsOfWatch = 4
 }
 
 /// What a document holds.

@@ -63,6 +63,10 @@ import Testing
         #expect(try Wire.decodeCommit(document(transactions: 262, of: 1_000)).transactions.count == 262)
         let error = #expect(throws: WireError.self) { try Wire.decodeCommit(document(transactions: 263, of: 1_000)) }
         #expect(error?.reason == .unacceptable)
+        #expect(throws: WireError.self) { try Wire.decodeCalls(Bytes(Wire.encode(Array(repeating: Call.check, count: 32_769)))) }
+        #expect(try Wire.decodeCalls(Bytes(Wire.encode(Array(repeating: Call.check, count: 32_768)))).count == 32_768)
+        let watches = Array(repeating: WatchRequest.unwatch(number: 1), count: 262_145)
+        #expect(throws: WireError.self) { try Wire.decodeWatches(Bytes(Wire.encode(watches))) }
     }
 
     @Test("a number of items that cannot be there reserves no memory for them")
