@@ -10,6 +10,9 @@ let settings: [SwiftSetting] = [
 /// What only the server, its HTTP interface and the command line need: with `traits: []` none of it is downloaded.
 let server: TargetDependencyCondition? = .when(traits: ["Server"])
 
+/// What only the broker for a server elsewhere needs.
+let remote: TargetDependencyCondition? = .when(traits: ["Remote"])
+
 let package = Package(
     name: "godwit",
     platforms: [.macOS(.v15)],
@@ -21,7 +24,12 @@ let package = Package(
         .executable(name: "timeline", targets: ["Timeline"]),
     ],
     traits: [
-        .trait(name: "Server", description: "The HTTP interface, `godwit serve` and the command line."),
+        .trait(
+            name: "Server",
+            description: "The HTTP interface, `godwit serve` and the command line.",
+            enabledTraits: ["Remote"]
+        ),
+        .trait(name: "Remote", description: "Jobs on a server elsewhere: http:// and https:// brokers."),
         .default(enabledTraits: ["Server"]),
     ],
     dependencies: [
@@ -55,9 +63,24 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "GodwitRemote",
+            dependencies: [
+                "GodwitCore", "GodwitWire",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client", condition: remote),
+                .product(name: "NIOCore", package: "swift-nio", condition: remote),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: remote),
+                .product(name: "NIOPosix", package: "swift-nio", condition: remote),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: remote),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "Godwit",
             dependencies: [
                 "GodwitCore", "GodwitEngine", "GodwitJournal",
+                .target(name: "GodwitRemote", condition: remote),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
@@ -256,6 +279,19 @@ let package = Package(
                 "GodwitCLI", "GodwitBench", "GodwitCore", "GodwitHTTP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GodwitRemoteTests",
+            dependencies: [
+                "GodwitRemote", "GodwitWire", "Godwit", "GodwitCore", "GodwitEngine", "GodwitJournal", "GodwitServer", "HTTPTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "NIOCore", package: "swift-nio", condition: remote),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: remote),
+                .product(name: "NIOPosix", package: "swift-nio", condition: remote),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: remote),
             ],
             swiftSettings: settings
         ),

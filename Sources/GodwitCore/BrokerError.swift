@@ -42,6 +42,10 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         public static let storeFailed = Code(rawValue: "store_failed")
         /// The broker was closed.
         public static let closed = Code(rawValue: "closed")
+        /// The server wants a token, or another one.
+        public static let unauthorized = Code(rawValue: "unauthorized")
+        /// The server's certificate is not believed.
+        public static let untrusted = Code(rawValue: "untrusted")
         /// The broker cannot be reached.
         public static let unavailable = Code(rawValue: "unavailable")
         /// It cannot be known whether the request was carried out.
@@ -50,7 +54,7 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         public static let crossHome = Code(rawValue: "cross_home")
         /// Whoever runs the server does not let this client do that.
         public static let forbidden = Code(rawValue: "forbidden")
-        /// The URL's scheme is unknown, or its trait is off.
+        /// The URL's scheme is unknown, its trait is off, or what answers there is no server that can be used.
         public static let unsupportedURL = Code(rawValue: "unsupported_url")
     }
 

@@ -7,8 +7,8 @@ struct OpeningTests {
     @Test(
         "a scheme that needs a trait names it, and that this version has none",
         arguments: [
-            ("http://127.0.0.1:8080", "Remote"), ("https://jobs.example", "Remote"), ("amqp://rabbit", "RabbitMQ"),
-            ("amqps://user:secret@rabbit", "RabbitMQ"), ("redis://cache", "Redis"), ("rediss://cache", "Redis"), ("sqs://queue", "SQS"),
+            ("amqp://rabbit", "RabbitMQ"), ("amqps://user:secret@rabbit", "RabbitMQ"), ("redis://cache", "Redis"),
+            ("rediss://cache", "Redis"), ("sqs://queue", "SQS"),
         ]
     )
     func traits(_ url: String, _ trait: String) async {
@@ -16,6 +16,33 @@ struct OpeningTests {
         #expect(error?.code == .unsupportedURL)
         #expect(error?.message.contains("trait \(trait), which does not exist in this version") == true)
         #expect(error?.message.contains("secret") == false)
+    }
+
+    #if Remote
+    @Test("a server need not run when its URL is opened")
+    func server() async throws {
+        let client = try await JobClient.open("http://127.0.0.1:1", token: "secret", logger: quiet)
+        #expect(!client.isEmbedded)
+        await client.close()
+    }
+
+    @Test("a server's URL carries no secret")
+    func secrets() async {
+        let error = await #expect(throws: BrokerError.self) { try await JobClient.open("https://user:secret@jobs.example") }
+        #expect(error?.field == "url" && error?.message.contains("secret@") == false && error?.message.contains("GODWIT_TOKEN") == true)
+    }
+    #else
+    @Test("a server's URL needs a trait", arguments: ["http://127.0.0.1:8080", "https://jobs.example"])
+    func server(_ url: String) async {
+        let error = await #expect(throws: BrokerError.self) { try await JobClient.open(url) }
+        #expect(error?.code == .unsupportedURL && error?.message.contains("trait Remote") == true)
+    }
+    #endif
+
+    @Test("a store in this process takes no token", arguments: ["memory:", "embedded:./data"])
+    func token(_ url: String) async {
+        let error = await #expect(throws: BrokerError.self) { try await JobClient.open(url, token: "secret") }
+        #expect(error?.field == "token")
     }
 
     @Test("what is no URL of a store says what is", arguments: ["", "data", "file:./data", "embedded"])
