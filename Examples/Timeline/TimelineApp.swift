@@ -41,6 +41,8 @@ struct TimelineApp {
         // The job store first: an embedded one lets only one process into the folder.
         let jobs = try await JobClient.open(options.broker ?? "embedded:\(options.data)/jobs", logger: logger)
         try await jobs.configure(queue: Delivery.queue) { $0.maxJobs = bound }
+        // A server's store makes no folder here.
+        try FileManager.default.createDirectory(atPath: options.data, withIntermediateDirectories: true)
         let graph = FollowerGraph()
         let changes = Changes()
         let store = try TimelineStore(path: "\(options.data)/timelines.jsonl", changes: changes)
