@@ -38,3 +38,12 @@ package struct BrowsedJob: Sendable {
         self.headers = headers
     }
 }
+
+/// A store that can say a single job's headers, whatever its state.
+///
+/// It stands beside ``Broker``, as ``Exportable`` does.
+package protocol HeaderReadable: Sendable {
+    /// A job's headers, with what was amended since it was published.
+    /// - Throws: `jobNotFound`, `jobForgotten`, `storeCorrupt`.
+    func headers(of job: JobID) async throws(BrokerError) -> [Header]
+}

@@ -28,6 +28,8 @@ package struct JobSnapshot: Sendable, Hashable {
     package var reason: DeathReason?
     /// What the job that this is the dead letter of died of, newest first; at most ``Limits/deaths``.
     package var deaths: [Death]
+    /// Who holds a running job; nil for all others, and where the broker does not say.
+    package var holder: HolderID?
     /// Changes with every change of state or progress; compared for equality alone.
     package var version: Version
 
@@ -50,6 +52,7 @@ package struct JobSnapshot: Sendable, Hashable {
         deliveries: Int = 0,
         reason: DeathReason? = nil,
         deaths: [Death] = [],
+        holder: HolderID? = nil,
         version: Version
     ) {
         self.id = id
@@ -70,6 +73,7 @@ package struct JobSnapshot: Sendable, Hashable {
         self.deliveries = deliveries
         self.reason = reason
         self.deaths = deaths
+        self.holder = holder
         self.version = version
     }
 }

@@ -83,7 +83,7 @@ struct JobController: Sendable {
             json.object { json in
                 json.key("jobs")
                 json.array { json in
-                    for job in page.jobs { json.job(job) }
+                    for job in page.jobs { json.job(job, showsHolder: true) }
                 }
                 json.member("next_cursor", page.next)
             }
@@ -102,7 +102,7 @@ struct JobController: Sendable {
     @Sendable private func redrive(_ exchange: Exchange) async throws -> Response {
         let job = try await read(try await broker.commit(.redrive(exchange.job)).jobID ?? exchange.job)
         exchange.audit.note("redrive", ["job": exchange.job.description])
-        return .json(headers: [.location: exchange.location(of: job.id)]) { $0.job(job) }
+        return .json(headers: [.location: exchange.location(of: job.id)]) { $0.job(job, showsHolder: true) }
     }
 
     @Sendable private func forget(_ exchange: Exchange) async throws -> Response {
@@ -114,7 +114,7 @@ struct JobController: Sendable {
     private func change(_ id: JobID, _ operation: Operation) async throws -> Response {
         _ = try await broker.commit(operation)
         let job = try await read(id)
-        return .json { $0.job(job) }
+        return .json { $0.job(job, showsHolder: true) }
     }
 
     /// The job, at its end if the client prefers to wait and the time suffices.

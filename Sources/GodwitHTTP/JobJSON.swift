@@ -2,7 +2,9 @@ import GodwitCore
 
 extension JSONWriter {
     /// A job as every route shows it.
-    mutating func job(_ job: JobSnapshot, replayed: Bool = false) {
+    /// - Parameter showsHolder: who holds it is for those who administer, not for all who follow a job: a holder's name lets workers end
+    ///   its leases.
+    mutating func job(_ job: JobSnapshot, replayed: Bool = false, showsHolder: Bool = false) {
         object { json in
             json.member("id", job.id.description)
             json.member("queue", job.queue.description)
@@ -30,6 +32,7 @@ extension JSONWriter {
             json.array { json in
                 for death in job.deaths { json.death(death) }
             }
+            if showsHolder { json.member("holder", job.holder?.description) }
             if replayed { json.member("replayed", true) }
         }
     }

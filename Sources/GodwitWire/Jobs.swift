@@ -6,7 +6,7 @@ import GodwitCore
 private enum Present {
     static let name: UInt64 = 1, progress: UInt64 = 2, runAt: UInt64 = 4, startedAt: UInt64 = 8, finishedAt: UInt64 = 16
     static let errors: UInt64 = 32, group: UInt64 = 64, transient: UInt64 = 128, reason: UInt64 = 256, deaths: UInt64 = 512
-    static let priority: UInt64 = 1_024
+    static let priority: UInt64 = 1_024, holder: UInt64 = 2_048
 }
 
 extension FrameWriter {
@@ -37,6 +37,7 @@ extension FrameWriter {
             for death in job.deaths { self.death(death) }
         }
         if job.priority != 0 { signed(Int64(job.priority)) }
+        if let holder = job.holder { text(holder.description) }
         end(frame)
     }
 
@@ -95,6 +96,7 @@ extension JobSnapshot {
         if reason != nil { present |= Present.reason }
         if !deaths.isEmpty { present |= Present.deaths }
         if priority != 0 { present |= Present.priority }
+        if holder != nil { present |= Present.holder }
         return present
     }
 }
@@ -135,6 +137,7 @@ extension FrameReader {
         if present & Present.reason != 0 { job.reason = try reason() }
         if present & Present.deaths != 0 { for _ in 0..<(try count(least: 8)) { job.deaths.append(try death()) } }
         if present & Present.priority != 0 { job.priority = try whole() }
+        if present & Present.holder != 0 { job.holder = HolderID(try text()) }
         return job
     }
 

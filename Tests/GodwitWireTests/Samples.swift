@@ -204,6 +204,7 @@ struct Samples {
                     deliveries: samples.below(9)
                 )
             },
+            holder: maybe { HolderID($0.text()) },
             version: version()
         )
     }

@@ -3,11 +3,12 @@ import GodwitJournal
 
 extension EngineCore {
     func view(_ sequence: UInt64, _ job: EngineState.Job) -> JobView {
-        var attempts: Attempts?, runAt: Int64?, end: JobView.End?, extra: Extra?
+        var attempts: Attempts?, runAt: Int64?, end: JobView.End?, extra: Extra?, holder: HolderID?
         switch job {
         case .unfinished(let entry):
             extra = state.extra(sequence, entry.pointee)
             attempts = state.attempts(entry.pointee, extra)
+            if entry.pointee.lease != 0 { holder = state.leases.holder(at: entry.pointee.lease - 1) }
             if entry.pointee.state.isTimed {
                 runAt = entry.pointee.flags.contains(.dueIsWall) ? entry.pointee.time : entry.pointee.time.addingClamped(wallOffset)
             }
@@ -26,6 +27,7 @@ extension EngineCore {
             runAt: runAt,
             end: end,
             extra: extra,
+            holder: holder,
             pin: pin
         )
     }
@@ -94,6 +96,11 @@ extension EngineCore {
         }
         // What the page leaves out may rest on the newest change, too.
         let until = state.change
+        if query.state == .running, state.leases.leases.count <= Limits.pageScan {
+            let bounds = query.isOldestFirst ? (at + 1)..<max(at + 1, end) : 0..<at
+            let page = running(query, in: queue, bounds)
+            return hold(ticket, .page(page.views, next: page.next, end: newest), until: until)
+        }
         var views: [JobView] = [], looked = 0
         var walk = JobWalk(state, from: query.isOldestFirst ? at + 1 : at, isUp: query.isOldestFirst)
         func isOver() -> Bool { walk.next.map { query.isOldestFirst && $0 >= end } ?? true }
@@ -109,6 +116,24 @@ extension EngineCore {
             views.append(view(sequence, job))
         }
         hold(ticket, .page(views, next: isOver() ? nil : Base32.text(at), end: newest), until: until)
+    }
+
+    /// A page of running jobs. They are those that are leased, and are found there, however many others wait or have ended.
+    /// - Parameter bounds: what their numbers are within.
+    private mutating func running(_ query: JobQuery, in queue: UInt32?, _ bounds: Range<UInt64>) -> (views: [JobView], next: String?) {
+        var found: [UInt64] = []
+        for place in state.leases.leases.indices where state.leases.isOut(UInt32(place)) {
+            let sequence = state.leases[UInt32(place)].sequence
+            guard bounds.contains(sequence), let job = state.job(sequence), job.state == .running else { continue }
+            if queue == nil || job.queue == queue { found.append(sequence) }
+        }
+        found.sort { query.isOldestFirst ? $0 < $1 : $0 > $1 }
+        let page = found.prefix(query.limit)
+        var views: [JobView] = []
+        for sequence in page {
+            if let job = state.job(sequence) { views.append(view(sequence, job)) }
+        }
+        return (views, found.count > page.count ? page.last.map { Base32.text($0) } : nil)
     }
 
     static let badCursor = BrokerError.invalidArgument("cursor", "this cursor is not one that a page gave: start without one")

@@ -319,6 +319,7 @@ struct ViewResolver: Sendable {
             deliveries: Int(attempts.deliveries),
             reason: end?.reason,
             deaths: message?.stored.deaths.map { $0.death(identity) } ?? [],
+            holder: view.holder,
             version: Version(view.change)
         )
     }

@@ -22,6 +22,8 @@ struct JobView: Sendable {
     var runAt: Int64?
     var end: End?
     var extra: Extra?
+    /// Who holds it, while it is running.
+    var holder: HolderID?
     /// Keeps its records readable.
     var pin: JournalPin
 }

@@ -29,6 +29,19 @@ extension Engine: Exportable {
     }
 }
 
+extension Engine: HeaderReadable {
+    package func headers(of job: JobID) async throws(BrokerError) -> [Header] {
+        guard case .lookups(let views) = try await ask(.read([job])), let view = views.first else { throw Self.mixedUp }
+        switch view {
+        case .found(let view):
+            defer { withExtendedLifetime(view.pin) {} }
+            return resolver.headers(of: view, try resolver.message(at: view.message))
+        case .unknown: throw .jobNotFound(job)
+        case .forgotten: throw .jobForgotten(job)
+        }
+    }
+}
+
 extension ViewResolver {
     /// - Throws: `storeFailed` when records cannot be read at all; those that are damaged are said with their jobs.
     func exported(_ exports: [ExportView]) throws(BrokerError) -> [ExportedJob] {

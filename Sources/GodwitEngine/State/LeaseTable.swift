@@ -147,6 +147,12 @@ struct LeaseTable {
         return places
     }
 
+    /// Who holds the lease at a place; nil when there is none.
+    func holder(at place: UInt32) -> HolderID? {
+        guard isOut(place) else { return nil }
+        return holders[Int(leases[Int(place)].holder)]?.id
+    }
+
     func hasHolder(_ place: UInt32) -> Bool { place < UInt32(holders.count) && holders[Int(place)] != nil }
     /// Whether there is a lease at a place.
     func isOut(_ place: UInt32) -> Bool { place < UInt32(leases.count) && leases[Int(place)].fencing != 0 }
