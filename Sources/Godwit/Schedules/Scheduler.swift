@@ -10,6 +10,8 @@ struct Scheduler: Sendable {
     private struct Firing: Codable {
         /// The last due time that was fired, or, before the first, when the schedule was first seen.
         var last: Date
+        /// The due time after it, for people who look; nil when there is none for decades.
+        var next: Date?
     }
 
     private struct Known {
@@ -95,7 +97,7 @@ struct Scheduler: Sendable {
                     setbacks[schedule.name] = nil
                     return schedule.times.next(after: max(known.last, now))
                 }
-                operations.insert(.put(schedule.record, value: Self.value(due), expecting: .version(known.version), lifetime: nil), at: 0)
+                operations.insert(.put(schedule.record, value: Self.value(due, schedule), expecting: .version(known.version), lifetime: nil), at: 0)
                 guard case .put(let version)? = try await client.broker.commit(Transaction(operations)).first else {
                     self.known[schedule.name] = nil
                     continue
@@ -132,7 +134,7 @@ struct Scheduler: Sendable {
                 continue
             }
             let outcome = try await client.broker.commit([
-                Transaction(.put(schedule.record, value: Self.value(now), expecting: .absent, lifetime: nil))
+                Transaction(.put(schedule.record, value: Self.value(now, schedule), expecting: .absent, lifetime: nil))
             ]).first
             switch outcome {
             case .committed(let results):
@@ -145,7 +147,10 @@ struct Scheduler: Sendable {
         }
     }
 
-    private static func value(_ last: Timestamp) -> Bytes { Bytes("{\"last\":\"\(last)\"}") }
+    private static func value(_ last: Timestamp, _ schedule: CheckedSchedule) -> Bytes {
+        let next = schedule.times.next(after: last).map { ",\"next\":\"\($0)\"" } ?? ""
+        return Bytes("{\"last\":\"\(last)\"\(next)}")
+    }
 }
 
 extension BrokerError {
