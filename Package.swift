@@ -39,6 +39,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.9.0"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.3.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache.git", from: "2.1.1"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.30.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
@@ -111,9 +112,23 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "GodwitPage",
+            dependencies: [
+                "GodwitCore", "GodwitHTTP",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+                .product(name: "Mustache", package: "swift-mustache", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
+            ],
+            resources: [.embedInCode("Assets"), .embedInCode("Templates")],
+            swiftSettings: settings
+        ),
+        .target(
             name: "GodwitServer",
             dependencies: [
-                "Godwit", "GodwitCore", "GodwitHTTP",
+                "Godwit", "GodwitCore", "GodwitHTTP", "GodwitPage",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
@@ -257,6 +272,14 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
                 .product(name: "NIOCore", package: "swift-nio", condition: server),
                 .product(name: "NIOPosix", package: "swift-nio", condition: server),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GodwitPageTests",
+            dependencies: [
+                "GodwitPage", "GodwitServer", "GodwitHTTP", "GodwitCore", "HTTPTestSupport",
+                .product(name: "Mustache", package: "swift-mustache", condition: server),
             ],
             swiftSettings: settings
         ),

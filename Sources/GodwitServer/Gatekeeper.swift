@@ -1,5 +1,6 @@
 import GodwitCore
 import GodwitHTTP
+import GodwitPage
 import HTTPTypes
 import Synchronization
 
@@ -37,6 +38,8 @@ final class Gatekeeper: Sendable {
         origins = Set(allowedOrigins.map { Self.normalized($0) })
     }
 
+    var asksForTokens: Bool { tokens != nil }
+
     /// - Parameters:
     ///   - address: where the request comes from, whose wrong tries are counted.
     ///   - now: when it came, by both clocks.
@@ -55,9 +58,11 @@ final class Gatekeeper: Sendable {
         if let allowed, head.method == .options, head.headerFields[.accessControlRequestMethod] != nil {
             return .preflight(origin: allowed)
         }
-        if let tokens {
+        if asksForTokens {
+            // The page asks for the token itself.
+            if OperatorsPage.owns(path) { return .admit(nil, origin: nil) }
             if let access = ticketAccess(head, path, query, at: now.time) { return .admit(access, origin: allowed) }
-            switch access(head, tokens, address, now) {
+            switch access(by: Self.token(head), from: address, now: now) {
             case .success(let access): return .admit(access, origin: allowed)
             case .failure(let problem): return .refuse(problem, origin: allowed)
             }
@@ -85,13 +90,16 @@ final class Gatekeeper: Sendable {
         return Access(name: "ticket", actions: [.watch])
     }
 
-    private func access(
-        _ head: HTTPRequest,
-        _ tokens: AccessTable,
-        _ address: String,
-        _ now: (time: Timestamp, instant: ContinuousClock.Instant)
+    /// Who has a token.
+    /// - Parameters:
+    ///   - token: nil for a request that shows none.
+    ///   - address: where it comes from.
+    func access(
+        by token: String?,
+        from address: String,
+        now: (time: Timestamp, instant: ContinuousClock.Instant)
     ) -> Result<Access, Problem> {
-        guard let token = Self.token(head) else { return .failure(Self.unauthorized) }
+        guard let tokens, let token else { return .failure(Self.unauthorized) }
         let digest = TokenDigest(of: token)
         return failures.withLock { failures in
             if let wait = failures.wait(address, digest, now: now.instant) { return .failure(Self.tooManyTries(wait)) }
@@ -122,7 +130,7 @@ final class Gatekeeper: Sendable {
     }
 
     /// What stands in `Authorization: Bearer …` (RFC 6750, section 2.1).
-    private static func token(_ head: HTTPRequest) -> String? {
+    static func token(_ head: HTTPRequest) -> String? {
         guard let value = head.headerFields[.authorization] else { return nil }
         let pair = value.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
         guard pair.count == 2, pair[0].lowercased() == "bearer" else { return nil }

@@ -1,6 +1,7 @@
 package import Godwit
 package import GodwitCore
 import GodwitHTTP
+import GodwitPage
 import Hummingbird
 import HummingbirdCore
 package import Logging
@@ -67,22 +68,37 @@ package final class GodwitServer: Service {
         // The store's files come first: a connection more than there are descriptors for would take them from it.
         options.maxConnections = min(options.maxConnections, FileLimit.connections(of: FileLimit.raise()))
         let statistics = ServerStatistics()
+        let audit = Audit(Self.named("godwit.audit", logger))
         let routes = JobRoutes(
             broker: broker,
             serving: Set(JobRoutes.Action.allCases),
             limits: options.limits,
             draining: draining,
             access: { Connection.current?.access },
-            audit: Audit(Self.named("godwit.audit", logger)),
+            audit: audit,
             watchKeys: secrets.watchKeys,
             logger: logger
         )
         let serverRoutes = ServerRoutes(broker: broker, options: options, statistics: statistics, draining: draining)
+        let gatekeeper = Gatekeeper(
+            tokens: secrets.tokens,
+            watchKeys: secrets.watchKeys,
+            allowedHosts: options.allowedHosts,
+            allowedOrigins: options.allowedOrigins
+        )
+        let page = OperatorsPage(
+            broker: broker,
+            draining: draining,
+            gate: gatekeeper.asksForTokens ? gatekeeper : nil,
+            audit: audit,
+            version: options.version,
+            logger: logger
+        )
         let responder = ServerResponder(
             routes: routes,
             serverRoutes: serverRoutes,
-            secrets: secrets,
-            options: options,
+            page: page,
+            gatekeeper: gatekeeper,
             logger: logger
         )
         let builder = HTTPServerBuilder { [options] in

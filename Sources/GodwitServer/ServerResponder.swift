@@ -1,4 +1,5 @@
 import GodwitHTTP
+import GodwitPage
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -23,24 +24,20 @@ struct ServerResponder: Sendable {
     private let logger: Logger
     private let date = HTTPDate()
 
-    init(routes: JobRoutes, serverRoutes: ServerRoutes, secrets: ServerSecrets, options: ServerOptions, logger: Logger) {
-        gatekeeper = Gatekeeper(
-            tokens: secrets.tokens,
-            watchKeys: secrets.watchKeys,
-            allowedHosts: options.allowedHosts,
-            allowedOrigins: options.allowedOrigins
-        )
+    init(routes: JobRoutes, serverRoutes: ServerRoutes, page: OperatorsPage, gatekeeper: Gatekeeper, logger: Logger) {
+        self.gatekeeper = gatekeeper
         statistics = serverRoutes.statistics
         draining = serverRoutes.draining
         self.logger = logger
-        router = Self.router(routes, serverRoutes).buildResponder()
+        router = Self.router(routes, serverRoutes, page).buildResponder()
     }
 
-    static func router(_ routes: JobRoutes, _ serverRoutes: ServerRoutes) -> Router<ServerContext> {
+    static func router(_ routes: JobRoutes, _ serverRoutes: ServerRoutes, _ page: OperatorsPage) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
         router.add(middleware: Fallback())
         routes.add(to: router.group(RouterPath(mount)))
         serverRoutes.add(to: router)
+        page.add(to: router)
         return router
     }
 
@@ -50,7 +47,7 @@ struct ServerResponder: Sendable {
         switch gatekeeper.judge(request.head, path: request.uri.path, query: request.uri.query, from: connection?.address ?? "") {
         case .refuse(let problem, let origin):
             connection?.requestBegan(by: nil)
-            note(problem, from: connection?.address)
+            note(problem.status, from: connection?.address)
             response = problem.response
             if let origin { CrossOrigin.permit(origin, in: &response) }
         case .preflight(let origin):
@@ -59,6 +56,8 @@ struct ServerResponder: Sendable {
         case .admit(let access, let origin):
             connection?.requestBegan(by: access)
             response = try await route(request, channel)
+            // The page judges for itself.
+            note(response.status, from: connection?.address)
             if let origin { CrossOrigin.permit(origin, in: &response) }
         }
         statistics.answered(status: response.status.code)
@@ -70,8 +69,8 @@ struct ServerResponder: Sendable {
     }
 
     /// A wrong token is worth a line. Those beyond the limit are not: whoever guesses could fill the disk.
-    private func note(_ problem: Problem, from address: String?) {
-        guard problem.status == .unauthorized else { return }
+    private func note(_ status: HTTPResponse.Status, from address: String?) {
+        guard status == .unauthorized else { return }
         logger.notice("A request without a good token was refused", metadata: ["from": "\(address ?? "unknown")"])
     }
 

@@ -163,7 +163,7 @@ struct BadInputTests {
         Case(method: "POST", path: "/v1/queues/nothing/pause", status: 404, code: "queue_not_found", field: "queue"),
         Case(method: "DELETE", path: "/v1/queues/nothing?purge=maybe", field: "purge"),
 
-        Case(method: "GET", path: "/", status: 404, code: "not_found", field: "path"),
+        Case(method: "GET", path: "/nothing", status: 404, code: "not_found", field: "path"),
         Case(method: "GET", path: "/v2/jobs", status: 404, code: "not_found", field: "path"),
         Case(method: "GET", path: "/v1/jobs/a/b/c", status: 404, code: "not_found", field: "path"),
         Case(method: "GET", path: "/healthz?x=1", code: "unknown_option", field: "x"),

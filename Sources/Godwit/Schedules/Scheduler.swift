@@ -97,7 +97,10 @@ struct Scheduler: Sendable {
                     setbacks[schedule.name] = nil
                     return schedule.times.next(after: max(known.last, now))
                 }
-                operations.insert(.put(schedule.record, value: Self.value(due, schedule), expecting: .version(known.version), lifetime: nil), at: 0)
+                operations.insert(
+                    .put(schedule.record, value: Self.value(due, schedule), expecting: .version(known.version), lifetime: nil),
+                    at: 0
+                )
                 guard case .put(let version)? = try await client.broker.commit(Transaction(operations)).first else {
                     self.known[schedule.name] = nil
                     continue

@@ -1,0 +1,116 @@
+import GodwitCore
+import GodwitHTTP
+import Hummingbird
+
+/// One look at a page: what was asked for, by whom, and what it is answered from.
+struct Look: Sendable {
+    let query: QueryItems
+    let access: PageAccess
+    let environment: PageEnvironment
+    let now: Timestamp
+
+    /// - Throws: ``Problem`` when the query is not what the page takes.
+    init(_ request: Request, options: [String], access: PageAccess, environment: PageEnvironment) throws(Problem) {
+        query = try QueryItems(request.uri.query, known: options + ["did", "count"])
+        self.access = access
+        self.environment = environment
+        now = environment.now()
+    }
+
+    var broker: any Broker { environment.broker }
+
+    /// A query item; nil when it is not there or empty, as forms send fields that nobody filled in.
+    subscript(name: String) -> String? { query[name].flatMap { $0.isEmpty ? nil : $0 } }
+
+    /// The queue that the query names.
+    func queueName(_ name: String = "name") throws -> QueueName {
+        guard let text = self[name] else { throw Problem.invalid(name, "the address names no queue: choose one from the list of queues") }
+        return try QueueName(text)
+    }
+
+    /// A queue that whoever looks may see.
+    func queue(_ name: QueueName) async throws -> QueueStatus {
+        try access.require(.admin, name)
+        guard let queue = try await broker.queue(name) else { throw BrokerError.queueNotFound(name.description) }
+        return queue
+    }
+
+    /// All queues that whoever looks may see, and whether these are all there are.
+    func queues() async throws -> (queues: [QueueStatus], isAll: Bool) {
+        let all = try await broker.queues()
+        let seen = all.filter { access.allows(.admin, $0.name) }
+        return (seen, seen.count == all.count)
+    }
+
+    /// The job that the query names, which whoever looks may follow.
+    func job(_ name: String = "id") async throws -> JobSnapshot {
+        guard let text = self[name] else { throw Problem.invalid(name, "the address names no job: choose one from the list of jobs") }
+        return try await Self.job(JobID(text), broker, access)
+    }
+
+    static func job(_ id: JobID, _ broker: any Broker, _ access: PageAccess) async throws -> JobSnapshot {
+        switch try await broker.read([id]).first {
+        case .found(let job):
+            guard access.allows(.watch, job.queue) || access.allows(.admin, job.queue) else { throw BrokerError.jobNotFound(id) }
+            return job
+        case .forgotten: throw BrokerError.jobForgotten(id)
+        case .unknown, nil: throw BrokerError.jobNotFound(id)
+        }
+    }
+}
+
+/// A page as it is to be shown.
+struct PageContent: Sendable {
+    /// When a page that is looked at shows something new.
+    enum Refresh: Sendable {
+        case never
+        case every(Duration)
+        /// When the job is not at this version any more.
+        case change(of: JobID, Version)
+    }
+
+    var title: String
+    /// The part of the page that is open, as the navigation marks it.
+    var section: String = ""
+    /// What stands above the part that changes, if anything: forms that somebody may be filling in.
+    var head: String?
+    /// The template of the part that changes.
+    var template: String
+    var view: View
+    var refresh = Refresh.never
+
+    static func message(title: String, _ text: String) -> PageContent {
+        PageContent(title: title, template: "message", view: ["title": title, "text": text])
+    }
+
+    /// The part that changes, as HTML.
+    var part: String { Templates.render(template, view) }
+}
+
+/// The pages that show something.
+struct PageView: Sendable {
+    /// The query items that it takes.
+    let options: [String]
+    /// What it shows now.
+    let content: @Sendable (Look) async throws -> PageContent
+
+    static let queues = PageView(options: QueuesView.options, content: QueuesView.content)
+    static let queue = PageView(options: QueueView.options, content: QueueView.content)
+    static let jobs = PageView(options: JobsView.options, content: JobsView.content)
+    static let job = PageView(options: JobView.options, content: JobView.content)
+    static let workers = PageView(options: [], content: WorkersView.content)
+    static let schedules = PageView(options: [], content: SchedulesView.content)
+    static let confirm = PageView(options: ConfirmView.options, content: ConfirmView.content)
+}
+
+/// The addresses of the page's pages.
+enum Address {
+    static func queue(_ name: QueueName) -> String { path("queue", [("name", name.description)]) }
+    static func job(_ id: JobID) -> String { path("job", [("id", id.description)]) }
+
+    /// Items without a value are left out.
+    static func path(_ page: String, _ items: [(name: String, value: String?)]) -> String {
+        let query = items.compactMap { item in item.value.map { "\(item.name)=\(PercentCoding.encode($0))" } }.joined(separator: "&")
+        return OperatorsPage.mount + (page.isEmpty ? "" : "/\(page)") + (query.isEmpty ? "" : "?\(query)")
+    }
+}

@@ -1,0 +1,167 @@
+package import GodwitCore
+package import GodwitHTTP
+import HTTPTypes
+package import Hummingbird
+package import Logging
+
+/// The page for operators: queues, jobs, workers and schedules, rendered here over a broker's primitives, for a browser.
+///
+/// It needs no script: everything is links and forms. With one, what is shown is kept up to date by server-sent events. Every text that comes from
+/// somebody is escaped by the templates; the content security policy lets no other script, style or form in.
+package struct OperatorsPage: Sendable {
+    /// Where the page is. The root of the server leads here, so that the cookie goes nowhere else.
+    package static let mount = "/page"
+
+    /// Whether a path is the page's, which lets people in itself, and so is nobody else's.
+    package static func owns(_ path: String) -> Bool { path == "/" || path == mount || path.hasPrefix(mount + "/") }
+
+    private let environment: PageEnvironment
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - draining: set when the server stops; live pages end then.
+    ///   - gate: who may come in; nil where everybody who reaches the server may do everything.
+    ///   - audit: where what is done here is written down.
+    ///   - version: the program's, as the page says it.
+    package init(
+        broker: any Broker,
+        draining: Latch? = nil,
+        gate: (any PageGate)? = nil,
+        audit: Audit? = nil,
+        version: String,
+        logger: Logger,
+        now: @escaping @Sendable () -> Timestamp = WallClock.now
+    ) {
+        environment = PageEnvironment(
+            broker: broker,
+            sampler: RateSampler(),
+            draining: draining,
+            gate: gate,
+            audit: audit,
+            version: version,
+            now: now
+        )
+        self.logger = logger
+    }
+
+    /// The pages that show something, by their paths.
+    static let views: [(path: String, view: PageView)] = [
+        ("page", .queues), ("page/queue", .queue), ("page/jobs", .jobs), ("page/job", .job), ("page/workers", .workers),
+        ("page/schedules", .schedules), ("page/confirm", .confirm),
+    ]
+
+    /// What can be read without a token.
+    static let assets: [(path: String, type: String, content: [UInt8])] = [
+        ("page/style.css", "text/css; charset=utf-8", PackageResources.style_css),
+        ("page/live.js", "text/javascript; charset=utf-8", PackageResources.live_js),
+        ("page/icon.svg", "image/svg+xml", PackageResources.icon_svg),
+    ]
+
+    /// Adds the page's paths to a router, which must be mounted at the root.
+    package func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
+        get("/", router) { _ in .redirect(.found, to: Self.mount) }
+        for asset in Self.assets {
+            get(asset.path, router) { request in
+                _ = try QueryItems(request.uri.query, known: ["v"])
+                return .asset(asset.content, type: asset.type, isVersioned: request.uri.query != nil)
+            }
+        }
+        for (path, view) in Self.views { get(path, router) { try await show(view, $0) } }
+        let session = SessionPages(environment: environment)
+        let deeds = DeedPage(environment: environment)
+        serve([.get: session.form, .post: session.logIn], at: "page/login", router)
+        serve([.post: session.logOut], at: "page/logout", router)
+        serve([.post: { try await deeds.perform($0) }], at: "page/do", router)
+    }
+
+    private typealias Handler = @Sendable (Request) async throws -> Response
+
+    private func get<Context: RequestContext>(
+        _ path: String,
+        _ router: some RouterMethods<Context>,
+        _ handler: @escaping @Sendable (Request) async throws -> Response
+    ) {
+        serve([.get: handler], at: path, router)
+    }
+
+    private func serve<Context: RequestContext>(
+        _ handlers: [HTTPRequest.Method: @Sendable (Request) async throws -> Response],
+        at path: String,
+        _ router: some RouterMethods<Context>
+    ) {
+        var methods: [HTTPRequest.Method] = []
+        for (method, handler) in handlers.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            router.on(RouterPath(path), method: method) { (request: Request, _: Context) in await answer(request, handler) }
+            methods.append(method)
+            guard method == .get else { continue }
+            router.on(RouterPath(path), method: .head) { (request: Request, _: Context) in
+                await answer(request, handler).createHeadResponse()
+            }
+            methods.append(.head)
+        }
+        router.refuseOtherMethods(than: methods, at: path)
+    }
+
+    private func answer(_ request: Request, _ handler: Handler) async -> Response {
+        let problem: Problem
+        do {
+            return try await handler(request)
+        } catch let error as Problem {
+            problem = error
+        } catch let error as BrokerError {
+            problem = Problem(error)
+        } catch is CancellationError {
+            problem = .draining
+        } catch {
+            logger.error("A page failed unexpectedly", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
+            problem = Problem(.internalServerError, "internal", "the server failed: its log says why")
+        }
+        return .page(
+            .message(title: problem.status.reasonPhrase, problem.detail),
+            Frame(environment, isLoggedIn: environment.gate != nil && PageCookie.token(in: request.headers) != nil),
+            status: problem.status,
+            headers: problem.retryAfterSeconds.map { [.retryAfter: String($0)] } ?? [:]
+        )
+    }
+
+    private func show(_ view: PageView, _ request: Request) async throws -> Response {
+        guard let access = environment.access(of: request.head) else {
+            // A cookie that is good no more is not to be shown again and again: each time would count as a wrong try.
+            let fields: HTTPFields =
+                PageCookie.token(in: request.headers) == nil ? [:] : [.setCookie: PageCookie.clear(for: request.head)]
+            if LiveStream.isWanted(by: request) { return Response(status: .unauthorized, headers: fields) }
+            // The browser keeps the cookie to itself when a link on another site leads here: sent again from here, it comes along.
+            if SessionPages.comesFromElsewhere(request.head) { return .again(request.uri.description) }
+            return .redirect(.seeOther, to: SessionPages.path(backTo: request.uri.description), headers: fields)
+        }
+        let look = try Look(request, options: view.options, access: access, environment: environment)
+        if LiveStream.isWanted(by: request) {
+            return LiveStream(view: view, request: request, environment: environment).response(first: try await view.content(look))
+        }
+        return .page(
+            try await view.content(look),
+            Frame(environment, isLoggedIn: access.isLoggedIn),
+            did: look["did"],
+            count: look["count"]
+        )
+    }
+}
+
+/// What all pages share.
+struct PageEnvironment: Sendable {
+    let broker: any Broker
+    let sampler: RateSampler
+    let draining: Latch?
+    let gate: (any PageGate)?
+    let audit: Audit?
+    let version: String
+    let now: @Sendable () -> Timestamp
+
+    /// What ends a live page.
+    var interruptions: [Latch?] { [draining, Connection.current?.closed] }
+
+    func access(of head: HTTPRequest) -> PageAccess? {
+        guard let gate else { return .everything }
+        return gate.access(of: head)
+    }
+}

@@ -1,0 +1,39 @@
+import GodwitCore
+package import GodwitHTTP
+package import HTTPTypes
+
+/// What somebody who looks at the page may see and do: no more than the interface under `/v1` would let them.
+package struct PageAccess: Sendable {
+    /// Whose token it is; nil where none is asked for, and everybody may do everything.
+    let access: Access?
+
+    package init(_ access: Access?) { self.access = access }
+
+    package static let everything = PageAccess(nil)
+
+    /// Whether it can be given up.
+    var isLoggedIn: Bool { access != nil }
+    /// Whether there can be queues at all that it lets see.
+    var isOperator: Bool { access?.actions.contains(.admin) ?? true }
+
+    func allows(_ action: JobRoutes.Action, _ queue: QueueName) -> Bool {
+        guard let access else { return true }
+        return access.actions.contains(action) && access.allows(queue)
+    }
+
+    /// - Throws: ``Problem`` `forbidden`.
+    func require(_ action: JobRoutes.Action, _ queue: QueueName) throws(Problem) {
+        guard allows(action, queue) else {
+            throw Problem(.forbidden, "forbidden", "your token does not let you do this with the queue \(queue): use one that does")
+        }
+    }
+}
+
+/// Who lets people in.
+package protocol PageGate: Sendable {
+    /// What the sender of a request may do; nil when they have to log in first.
+    func access(of head: HTTPRequest) -> PageAccess?
+    /// Whether a token that somebody typed is one.
+    /// - Throws: ``Problem`` when there were too many wrong ones.
+    func accepts(_ token: String) throws(Problem) -> Bool
+}

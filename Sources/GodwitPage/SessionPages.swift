@@ -1,0 +1,62 @@
+import GodwitHTTP
+import HTTPTypes
+import Hummingbird
+
+/// Where a token is shown once, for a cookie, and where that is given up.
+struct SessionPages: Sendable {
+    let environment: PageEnvironment
+
+    /// The form, which leads back to where somebody wanted to go.
+    static func path(backTo path: String?) -> String { Address.path("login", [("next", path == OperatorsPage.mount ? nil : path)]) }
+
+    /// A browser that follows a link on another site sends no `SameSite=Strict` cookie.
+    static func comesFromElsewhere(_ head: HTTPRequest) -> Bool {
+        guard head.headerFields[HTTPField.Name("Sec-Fetch-Mode")!]?.lowercased() == "navigate" else { return false }  // a literal token
+        return ["cross-site", "same-site"].contains(head.headerFields[HTTPField.Name("Sec-Fetch-Site")!]?.lowercased())  // a literal token
+    }
+
+    @Sendable func form(_ request: Request) async throws -> Response {
+        let query = try QueryItems(request.uri.query, known: ["next"])
+        guard environment.access(of: request.head) == nil else { return .redirect(.seeOther, to: Self.checked(query["next"])) }
+        return page(next: Self.checked(query["next"]), problem: nil, status: .ok)
+    }
+
+    @Sendable func logIn(_ request: Request) async throws -> Response {
+        try SameOrigin.check(request.head)
+        let form = try await FormBody.read(request)
+        let next = Self.checked(form["next"])
+        guard let gate = environment.gate else { return .redirect(.seeOther, to: next) }
+        let token = form["token"]?.filter { !$0.isWhitespace } ?? ""
+        do throws(Problem) {
+            guard try gate.accepts(token) else {
+                return page(next: next, problem: "This server knows no such token.", status: .unauthorized)
+            }
+        } catch {
+            return page(next: next, problem: error.detail, status: error.status, retryAfter: error.retryAfterSeconds)
+        }
+        return .redirect(.seeOther, to: next, headers: [.setCookie: PageCookie.set(token, for: request.head)])
+    }
+
+    @Sendable func logOut(_ request: Request) async throws -> Response {
+        try SameOrigin.check(request.head)
+        return .redirect(.seeOther, to: Self.path(backTo: nil), headers: [.setCookie: PageCookie.clear(for: request.head)])
+    }
+
+    private func page(next: String, problem: String?, status: HTTPResponse.Status, retryAfter: Int64? = nil) -> Response {
+        .page(
+            PageContent(title: "Log in", template: "login", view: ["next": next, "problem": problem.orFalse]),
+            Frame(environment, isLoggedIn: false),
+            status: status,
+            headers: retryAfter.map { [.retryAfter: String($0)] } ?? [:]
+        )
+    }
+
+    /// A path of this page and nothing else: whoever logs in is led nowhere else.
+    private static func checked(_ next: String?) -> String {
+        guard let next,
+            next == OperatorsPage.mount || next.hasPrefix(OperatorsPage.mount + "/") || next.hasPrefix(OperatorsPage.mount + "?"),
+            !next.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7f || $0 == UInt8(ascii: "\\") })
+        else { return OperatorsPage.mount }
+        return next
+    }
+}

@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+"""Drives the operators' page of `godwit serve` in headless Chromium.
+
+usage: Tests/Browser/test_operators.py [--help] [--screenshots FOLDER] [unittest options]
+
+  --screenshots FOLDER  keeps two pictures of the page there, as docs/operators.png and docs/operators-phone.png are
+
+The program is built first; GODWIT_BIN names one that is built already. chromium and chromedriver must be installed.
+"""
+
+import http.client
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+from timeline_server import ROOT, wait
+from webdriver import ENTER, TAB, Browser, free_port
+
+screenshots = None
+TOKEN = "a-token-that-is-typed-once-4711"
+LIVE = "return document.querySelector('#live')?.dataset.state === 'live'"
+
+
+def build():
+    """Builds the program (at once when it is built) and returns its path; GODWIT_BIN names one that is built already."""
+    if path := os.environ.get("GODWIT_BIN"):
+        return path
+    subprocess.run(["swift", "build", "--product", "godwit"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    folder = subprocess.run(["swift", "build", "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    return os.path.join(folder, "godwit")
+
+
+class Server:
+    """`godwit serve` on a folder; used with `with`."""
+
+    def __init__(self, binary, data, token=None):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.token = token
+        # Its log goes to a file: a pipe that nobody reads would stop it.
+        self.log = tempfile.TemporaryFile("w+")
+        settings = {name: value for name, value in os.environ.items() if not name.startswith("GODWIT_")}
+        if token:
+            settings["GODWIT_TOKEN"] = token
+        self.process = subprocess.Popen(
+            [binary, "serve", "--data", str(data), "--http", f"127.0.0.1:{self.port}"], stdout=self.log, stderr=self.log, env=settings)
+
+    def __enter__(self):
+        wait("the server is ready", self.is_ready)
+        return self
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            self.log.seek(0)
+            raise AssertionError(f"the server ended: {self.log.read()}")
+        try:
+            return self.request("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    def request(self, method, path, value=None):
+        """Returns (status, value of the JSON)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            headers = {"Content-Type": "application/json"} if value is not None else {}
+            if self.token:
+                headers["Authorization"] = f"Bearer {self.token}"
+            body = json.dumps(value) if value is not None else b"" if method == "POST" else None
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            content = response.read()
+            return response.status, json.loads(content) if "json" in response.headers.get("Content-Type", "") else content
+        finally:
+            connection.close()
+
+    def publish(self, queue, payload=None, query=""):
+        status, job = self.request("POST", f"/v1/queues/{queue}/jobs{query}", payload if payload is not None else {})
+        assert status == 202, (status, job)
+        return job["id"]
+
+    def lease(self, queue, query=""):
+        status, answer = self.request("POST", f"/v1/queues/{queue}/leases{query}")
+        assert status == 200, (status, answer)
+        return answer["leases"][0] if answer["leases"] else None
+
+    def settle(self, lease, verb, value=None):
+        status, answer = self.request("POST", f"/v1/leases/{lease['lease']}/{verb}", value if value is not None else {})
+        assert status in (200, 204), (status, answer)
+
+    def counts(self, queue):
+        return self.request("GET", f"/v1/queues/{queue}")[1]["counts"]
+
+
+class OperatorsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.binary = build()
+
+    def start(self, token=None):
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.server = self.enterContext(Server(self.binary, pathlib.Path(self.folder) / "data", token))
+        self.browser = self.enterContext(Browser())
+        self.browser.resize(1280, 900)
+
+    def open(self, path="/"):
+        self.browser.open(self.server.url + path)
+
+    def shows(self, words):
+        self.browser.wait(f"the page shows {words}", "return document.body.innerText.replace(/\\s+/g, ' ').includes(arguments[0])", words)
+
+    def press(self, words):
+        """Presses the button, or follows the link, with these words."""
+        self.browser.run(
+            """
+            const one = [...document.querySelectorAll("button, a")].find((one) => one.textContent.trim() === arguments[0]);
+            if (!one) throw new Error(`there is nothing to press that says ${arguments[0]}`);
+            one.click();
+            """, words)
+
+    def cell(self, queue, label):
+        return self.browser.run(
+            """
+            const row = [...document.querySelectorAll("tbody tr")].find((row) => row.querySelector("th").innerText.includes(arguments[0]));
+            return row?.querySelector(`[data-label="${arguments[1]}"]`)?.textContent ?? null;
+            """, queue, label)
+
+    def no_errors(self):
+        self.assertEqual(self.browser.console(), [])
+
+    def test_it_shows_queues_and_follows_them_without_a_reload(self):
+        self.start()
+        self.open()
+        self.shows("No queue yet.")
+        self.browser.wait("the page is live", LIVE)
+        self.browser.run("window.loaded = true")
+        for _ in range(3):
+            self.server.publish("mail")
+        wait("the new queue is there", lambda: self.cell("mail", "Queued") == "3")
+        self.server.lease("mail")
+        wait("one is running", lambda: self.cell("mail", "Running") == "1")
+        wait("a rate is known", lambda: self.cell("mail", "In /s") not in (None, "–"))
+        self.assertTrue(self.browser.run("return window.loaded"), "it was never loaded again")
+        self.press("mail")
+        self.shows("newcomers are refused")
+        self.press("Pause")
+        self.shows("Paused: no more jobs are delivered")
+        self.assertTrue(self.server.request("GET", "/v1/queues/mail")[1]["paused"])
+        self.press("Resume")
+        self.shows("Resumed.")
+        self.no_errors()
+
+    def test_it_follows_a_job_and_retries_it_after_it_failed(self):
+        self.start()
+        id = self.server.publish("mail", {"to": "ada@example.com"}, "?name=welcome")
+        self.open(f"/page/job?id={id}")
+        self.shows("welcome queued")
+        self.browser.wait("the page is live", LIVE)
+        self.browser.run("window.loaded = true")
+        lease = self.server.lease("mail", "?holder=worker-7")
+        self.shows("welcome running")
+        self.shows("worker-7")
+        self.server.settle(lease, "progress", {"fraction": 0.4, "note": "rendering"})
+        self.shows("40 % rendering")
+        self.server.settle(lease, "fail", {"error": "no such mailbox", "retry": False})
+        self.shows("welcome failed")
+        self.shows("no such mailbox")
+        self.assertTrue(self.browser.run("return window.loaded"), "it was never loaded again")
+        self.press("Retry")
+        self.shows("The job runs again.")
+        self.server.settle(self.server.lease("mail"), "complete", {"sent": True})
+        self.shows("welcome succeeded")
+        self.shows('"sent": true')
+        self.no_errors()
+
+    def test_a_purge_says_how_many_before_it_happens(self):
+        self.start()
+        for _ in range(12):
+            self.server.publish("mail")
+        self.open("/page/queue?name=mail")
+        self.press("Purge…")
+        self.shows("12 jobs that wait (12 queued, 0 scheduled, 0 retrying) will end as cancelled.")
+        self.assertEqual(self.server.counts("mail")["queued"], 12)
+        self.press("No, go back")
+        self.shows("12 of 1,000,000")
+        self.press("Purge…")
+        self.shows("Purge mail?")
+        self.press("Purge 12 jobs")
+        self.shows("Purged: 12 jobs that waited ended as cancelled.")
+        self.assertEqual(self.server.counts("mail")["cancelled"], 12)
+        self.no_errors()
+
+    def test_it_works_without_a_script(self):
+        self.start()
+        self.browser.chrome("Emulation.setScriptExecutionDisabled", value=True)
+        try:
+            for number in range(60):
+                self.server.publish("mail", {}, f"?name=job-{number}")
+            self.open("/page/jobs?queue=mail")
+            self.browser.click("#next")
+            self.browser.click("table a")
+            self.browser.click(".deeds button")
+        finally:
+            self.browser.chrome("Emulation.setScriptExecutionDisabled", value=False)
+        wait("the job is cancelled", lambda: self.server.counts("mail")["cancelled"] == 1)
+
+    def test_the_filter_is_in_the_address(self):
+        self.start()
+        for number in range(3):
+            self.server.publish("mail", {}, "?name=welcome")
+            self.server.publish("reports", {}, "?name=monthly")
+        self.open("/page/jobs")
+        self.browser.run("document.querySelector('#queue').value = 'mail'; document.querySelector('#state').value = 'queued'")
+        self.press("Show")
+        self.shows("3 jobs in all.")
+        self.assertIn("state=queued", self.browser.url)
+        self.assertIn("queue=mail", self.browser.url)
+        self.assertNotIn("monthly", self.browser.text("#part"))
+        self.no_errors()
+
+    def test_a_page_that_is_not_looked_at_costs_nothing(self):
+        self.start()
+        self.server.publish("mail")
+        self.open()
+        self.browser.wait("the page is live", LIVE)
+        self.browser.run(
+            """
+            Object.defineProperty(document, "hidden", { value: true, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+            """)
+        self.server.publish("mail")
+        wait("nobody looks any more", lambda: self.streams() == 0)
+        self.browser.run(
+            """
+            Object.defineProperty(document, "hidden", { value: false, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+            """)
+        wait("it is shown again", lambda: self.cell("mail", "Queued") == "2")
+        self.no_errors()
+
+    def streams(self):
+        return self.browser.run("return source === null ? 0 : 1")
+
+    def test_what_jobs_are_called_is_text_and_nothing_else(self):
+        self.start()
+        words = "<img src=x onerror=\"window.attacked = true\"><b>bold</b>\"\u0301 onmouseover=\"window.attacked = true"
+        name = "%3Cimg%20src%3Dx%20onerror%3D%22window.attacked%20%3D%20true%22%3E"
+        id = self.server.publish("mail", words, f"?name={name}")
+        self.server.settle(self.server.lease("mail"), "fail", {"error": words, "retry": False})
+        for path in ("/page/jobs", f"/page/job?id={id}"):
+            self.open(path)
+            self.shows('<img src=x onerror="window.attacked = true">')
+            self.browser.wait("the page is live", LIVE)
+            self.assertEqual(self.browser.run("return document.querySelectorAll('main img, main b b').length"), 0)
+            self.assertIsNone(self.browser.run("return window.attacked ?? null"))
+        self.no_errors()
+
+    def test_it_can_be_used_by_keys_and_shows_where_the_focus_is(self):
+        self.start()
+        self.server.publish("mail")
+        self.open("/page")
+        self.browser.keys(TAB, ENTER)
+        self.assertEqual(self.browser.run("return document.activeElement.id"), "main")
+        reached = {}
+        for _ in range(4):
+            self.browser.keys(TAB)
+            name, outline = self.browser.run(
+                "const one = document.activeElement; return [one.textContent.trim(), getComputedStyle(one).outlineStyle]")
+            reached[name] = outline
+        self.assertIn("mail", reached)
+        self.assertNotIn("none", reached.values())
+        # What is refreshed keeps the focus.
+        self.browser.run("document.querySelector('tbody th a').focus()")
+        self.browser.wait("the page is live", LIVE)
+        self.server.publish("mail")
+        wait("it was refreshed", lambda: self.cell("mail", "Queued") == "2")
+        self.assertEqual(self.browser.run("return document.activeElement.textContent"), "mail")
+        self.no_errors()
+
+    def test_light_dark_and_narrow(self):
+        self.start()
+        self.fill()
+        ground = "return getComputedStyle(document.body).backgroundColor"
+        self.open("/page")
+        self.browser.prefer(color_scheme="light")
+        self.assertGreater(brightness(self.browser.run(ground)), 200)
+        self.browser.prefer(color_scheme="dark")
+        self.assertLess(brightness(self.browser.run(ground)), 50)
+        job = self.server.request("GET", "/v1/jobs?state=failed")[1]["jobs"][0]["id"]
+        for path in ("/page", "/page/queue?name=mail", "/page/jobs", f"/page/job?id={job}", "/page/workers", "/page/schedules"):
+            for width in (390, 768, 1280):
+                self.open(path)
+                self.browser.resize(width, 844)
+                self.browser.wait(
+                    f"everything of {path} is within {width} pixels",
+                    "return document.documentElement.scrollWidth <= arguments[0]", width)
+        self.no_errors()
+
+    def test_a_token_is_typed_once_and_given_up_again(self):
+        self.start(TOKEN)
+        self.server.publish("mail")
+        self.open("/page/queue?name=mail")
+        self.shows("This server asks for a token.")
+        self.browser.type("#token", "a-wrong-token-of-some-length")
+        self.press("Log in")
+        self.shows("This server knows no such token.")
+        self.browser.type("#token", TOKEN)
+        self.press("Log in")
+        self.shows("newcomers are refused")
+        self.assertIn("name=mail", self.browser.url)
+        self.assertEqual(self.browser.run("return document.cookie"), "", "no script reads it")
+        self.browser.wait("the page is live", LIVE)
+        self.press("Pause")
+        self.shows("Paused: no more jobs are delivered")
+        self.press("Log out")
+        self.shows("This server asks for a token.")
+        self.open("/page")
+        self.shows("This server asks for a token.")
+
+    def fill(self):
+        """A store as it may look on a working day."""
+        publish, lease, settle = self.server.publish, self.server.lease, self.server.settle
+        for queue, count, name in [("mail", 24, "welcome-mail"), ("thumbnails", 40, "thumbnail"), ("reports", 4, "monthly-report"), ("webhooks", 9, "deliver")]:
+            for number in range(count):
+                publish(queue, {"number": number, "to": "ada@example.com"}, f"?name={name}")
+        for number, note in [(0.35, "rendering page 12 of 40"), (0.8, "uploading")]:
+            settle(lease("reports", "?holder=report-worker-1"), "progress", {"fraction": number, "note": note})
+        for holder in ("thumbnailer-a", "thumbnailer-b"):
+            for _ in range(4):
+                lease("thumbnails", f"?holder={holder}&lease=1h")
+        for _ in range(8):
+            settle(lease("mail"), "complete", {"sent": True})
+        for error in ("the mailbox is full", "550 no such user here"):
+            settle(lease("mail"), "fail", {"error": {"message": error, "code": "smtp"}, "retry": False})
+        settle(lease("webhooks"), "fail", {"error": {"message": "timeout after 10 s", "code": "timeout"}, "delay": "1h"})
+        settle(lease("webhooks"), "fail", {"error": {"message": "503 Service Unavailable", "code": "http"}, "delay": "20m"})
+        publish("reports", {"month": "2026-12"}, "?name=monthly-report&delay=12h")
+        self.server.request("PATCH", "/v1/queues/webhooks", {"max_jobs": 9})
+        self.server.request("POST", "/v1/queues/webhooks/jobs", {})
+        self.server.request("POST", "/v1/queues/webhooks/pause")
+
+    if "--screenshots" in sys.argv:
+
+        def test_pictures(self):
+            """The queues in the light on a screen, and in the dark on a phone, while jobs come and go."""
+            self.start()
+            self.fill()
+            over = threading.Event()
+
+            def work():
+                number = 0
+                while not over.is_set():
+                    number += 1
+                    for _ in range(3 + number % 5):
+                        self.server.publish("mail", {}, "?name=welcome-mail")
+                        self.server.publish("thumbnails", {}, "?name=thumbnail")
+                    for queue in ("mail", "mail", "mail", "mail", "thumbnails", "thumbnails", "thumbnails"):
+                        if lease := self.server.lease(queue):
+                            self.server.settle(lease, "complete", {})
+                    over.wait(0.3)
+
+            worker = threading.Thread(target=work)
+            worker.start()
+            try:
+                self.open("/page")
+                self.browser.resize(1280, 640, scale=1.5)
+                self.browser.prefer(color_scheme="light", reduced_motion="reduce")
+                self.browser.wait(
+                    "the lines are long enough",
+                    "return document.querySelector('polyline')?.getAttribute('points').split(' ').length > 12", seconds=90)
+                self.browser.screenshot(os.path.join(screenshots, "operators.png"))
+                self.browser.resize(390, 844, scale=2)
+                self.browser.prefer(color_scheme="dark", reduced_motion="reduce")
+                self.browser.screenshot(os.path.join(screenshots, "operators-phone.png"))
+            finally:
+                over.set()
+                worker.join()
+
+
+def brightness(color):
+    return sum(int(part) for part in color[color.index("(") + 1:-1].split(",")[:3]) / 3
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    if "--help" in arguments or "-h" in arguments:
+        print(__doc__.strip())
+        sys.exit(0)
+    if "--screenshots" in arguments:
+        at = arguments.index("--screenshots")
+        if at + 1 == len(arguments):
+            sys.exit("--screenshots needs a folder, for example docs")
+        screenshots = arguments[at + 1]
+        del arguments[at:at + 2]
+    unittest.main(argv=[sys.argv[0], *arguments])

@@ -1,0 +1,58 @@
+import GodwitCore
+import HTTPTestSupport
+
+extension HTTPReply {
+    /// Whether the page shows this, its tags left out and its white space run together.
+    func shows(_ words: String) -> Bool { plain.contains(words) }
+
+    var plain: String {
+        var result = "", isTag = false
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "<": isTag = true
+            case ">":
+                isTag = false
+                result += " "
+            default: if !isTag { result.unicodeScalars.append(scalar) }
+            }
+        }
+        return result.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+
+    /// The addresses of the page's links, as a browser reads them.
+    var links: [String] {
+        text.split(separator: "href=\"").dropFirst().map { String($0.prefix { $0 != "\"" }).replacing("&amp;", with: "&") }
+    }
+
+    /// The address of the link with these words.
+    func link(_ words: String) -> String? {
+        text.split(separator: "<a ").dropFirst().first { $0.prefix(400).contains(">\(words)</a>") }.flatMap { part in
+            part.split(separator: "href=\"", omittingEmptySubsequences: false).dropFirst().first.map {
+                String($0.prefix { $0 != "\"" }).replacing("&amp;", with: "&")
+            }
+        }
+    }
+}
+
+extension TestServer {
+    static let ownOrigin = "http://localhost"
+
+    /// Sends a form, as a browser does from a page of this server.
+    func press(_ path: String, _ form: String, origin: String? = ownOrigin, headers: [(String, String)] = []) async throws -> HTTPReply {
+        try await send(
+            "POST",
+            path,
+            headers: [("Content-Type", "application/x-www-form-urlencoded")] + (origin.map { [("Origin", $0)] } ?? []) + headers,
+            body: form
+        )
+    }
+
+    /// Fails a job for good and answers its id.
+    func failed(_ queue: String = "q", query: String = "", message: String = "no") async throws -> String {
+        let id = try await publish(queue, query: query)
+        let lease = try await lease(queue)["lease"].string ?? ""
+        let reply = try await post("/v1/leases/\(lease)/fail", #"{"error": "\#(message)", "retry": false}"#)
+        guard reply.status == 200 else { throw TestFailure("not failed: \(reply.status) \(reply.text)") }
+        return id
+    }
+}
