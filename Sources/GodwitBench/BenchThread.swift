@@ -1,4 +1,4 @@
-import Foundation
+import GodwitCore
 import Synchronization
 
 /// Told to all threads of a run when they are to end.
@@ -27,13 +27,12 @@ enum BenchThread {
 
     private static func run(_ number: Int, _ stop: StopFlag, _ body: @escaping @Sendable (Int, StopFlag) throws -> Void) async throws {
         try await withCheckedThrowingContinuation { continuation in
-            let thread = Thread {
+            let run: @Sendable () -> Void = {
                 let result = Result { try body(number, stop) }
                 if case .failure = result { stop.set() }
                 continuation.resume(with: result)
             }
-            thread.name = "godwit-bench"
-            thread.start()
+            do { try SystemThread.start(name: "godwit-bench", run) } catch { continuation.resume(throwing: error) }
         }
     }
 }

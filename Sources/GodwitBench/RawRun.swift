@@ -41,7 +41,7 @@ struct RawRun: Sendable {
         let meter = meters.confirmed, isPaced = plan.rate != nil
         while !stop.isSet, let (jobs, wait) = pace.takeAtOnce(most) {
             // The pace itself: the next message is due then.
-            if wait > 0 { Thread.sleep(forTimeInterval: Double(wait) / 1e9) }
+            if wait > 0 { SystemThread.sleep(nanoseconds: Int(wait)) }
             try underWay.begin()
             let now = MonotonicTime.now
             var batch = MessageBatch(to: queues, isTransient: plan.isTransient, count: jobs.count, bytes: jobs.count * plan.size)

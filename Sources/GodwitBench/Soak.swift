@@ -102,7 +102,7 @@ package struct Soak: Sendable {
         var body = RawBody(size: size, seed: start)
         while !stop.isSet, let (range, wait) = pace.takeAtOnce(1) {
             // The pace itself: the next chunk is due then.
-            if wait > 0 { Thread.sleep(forTimeInterval: Double(wait) / 1e9) }
+            if wait > 0 { SystemThread.sleep(nanoseconds: Int(wait)) }
             let due = pace.time(of: range.lowerBound, now: MonotonicTime.now)
             var batch = MessageBatch(to: names, count: Self.chunk, bytes: Self.chunk * size)
             var scheduled: [GodwitCore.Operation] = []

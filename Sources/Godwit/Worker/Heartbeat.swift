@@ -10,10 +10,12 @@ final class Heartbeat: Sendable {
 
     private let holder: any Holder
     private let logger: Logger
-    private let thread = ThreadExecutor(name: "godwit-heartbeat")
+    private let thread: ThreadExecutor
     private let state: Guarded<State>
 
-    init(holder: any Holder, table: LeaseTable, logger: Logger) {
+    /// - Parameter thread: its own; it stops it.
+    init(holder: any Holder, table: LeaseTable, thread: ThreadExecutor, logger: Logger) {
+        self.thread = thread
         self.holder = holder
         self.logger = logger
         state = Guarded(State(table: table))

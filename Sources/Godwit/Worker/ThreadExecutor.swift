@@ -1,5 +1,5 @@
 import Dispatch
-import Foundation
+import GodwitCore
 import Synchronization
 
 /// Runs tasks on one thread of its own, so that they go on while every thread of the cooperative pool is blocked.
@@ -22,12 +22,13 @@ final class ThreadExecutor: TaskExecutor {
     private let state = Mutex(State())
     private let signal = DispatchSemaphore(value: 0)
 
-    init(name: String) {
-        let thread = Thread { [self] in
-            Thread.current.name = name
-            work()
+    /// - Throws: `unavailable` when the system gives no thread.
+    init(named name: String) throws(BrokerError) {
+        do throws(SystemThread.StartFailure) {
+            try SystemThread.start(name: name) { [self] in work() }
+        } catch {
+            throw BrokerError(.unavailable, "the worker cannot run: \(error)", cause: error)
         }
-        thread.start()
     }
 
     func enqueue(_ job: consuming ExecutorJob) {

@@ -5,9 +5,11 @@ import Synchronization
 
 /// A worker at work, from its start to its end.
 final class WorkerRun: Sendable {
-    /// How many attempts are under way, and the completions on their way to the broker.
+    /// How many attempts are held, and the completions on their way to the broker.
     struct Desk: Sendable {
         var running = 0
+        /// How many attempts have ended.
+        var finished = 0
         /// Completions that were handed over and are not in a commit.
         var pending: [Settlement] = []
         /// Completions that were handed over and are not confirmed.
@@ -28,13 +30,20 @@ final class WorkerRun: Sendable {
     let desk = Guarded(Desk())
     let crew: Mutex<Crew>
 
-    /// - Throws: what keeps the broker from opening a holder.
+    /// - Throws: what keeps the broker from opening a holder; `unavailable` when the system gives no thread.
     init(_ plan: WorkerPlan) async throws(BrokerError) {
         self.plan = plan
-        holder = try await plan.openHolder()
+        let thread = try ThreadExecutor(named: "godwit-heartbeat")
+        do throws(BrokerError) {
+            holder = try await plan.openHolder()
+        } catch {
+            thread.stop()
+            throw error
+        }
         heartbeat = Heartbeat(
             holder: holder,
             table: LeaseTable(length: plan.lease, isEmbedded: plan.client.isEmbedded, now: .now),
+            thread: thread,
             logger: plan.logger
         )
         runner = plan.runner
@@ -70,7 +79,7 @@ final class WorkerRun: Sendable {
 
     private func work() async throws {
         // On a thread of its own: a job that comes while handlers block every thread of the cooperative pool is leased, and kept.
-        let thread = ThreadExecutor(name: "godwit-lease")
+        let thread = try ThreadExecutor(named: "godwit-lease")
         defer { thread.stop() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { try await self.lease() } }
@@ -97,6 +106,7 @@ final class WorkerRun: Sendable {
     /// Finishes what runs, or gives it back, and has all completions confirmed.
     private func drain() async {
         let clock = plan.client.clock
+        giveBackWaiting()
         await desk.wait(until: { $0.running == 0 || $0.isAborted }, atMost: plan.shutdownGrace, clock: clock)
         let unfinished = crew.withLock { $0.attempts }
         if !unfinished.isEmpty {

@@ -51,7 +51,7 @@ enum LineBatches {
         let room = DispatchSemaphore(value: 0)
         room.signal()
         room.signal()
-        Thread.detachNewThread {
+        let run: @Sendable () -> Void = {
             var reader = LineBatchReader(descriptor: descriptor, limits: limits, encode: encode)
             room.wait()
             while var batch = reader.next() {
@@ -61,6 +61,12 @@ enum LineBatches {
                 if isLast { break }
                 room.wait()
             }
+            continuation.finish()
+        }
+        do throws(SystemThread.StartFailure) {
+            try SystemThread.start(name: "godwit-input", run)
+        } catch {
+            continuation.yield(Batch(failure: CommandFailure.failed("\(error)", code: "input_failed")))
             continuation.finish()
         }
         return stream

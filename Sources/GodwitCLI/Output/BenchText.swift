@@ -77,7 +77,12 @@ enum BenchText {
     }
 
     private static func text(_ value: Double, _ digits: Int) -> String {
-        digits == 0 ? grouped(Int(value.rounded())) : String(format: "%.\(digits)f", value)
+        if digits == 0 { return grouped(Int(value.rounded())) }
+        let scale = (0..<digits).reduce(1) { scale, _ in scale * 10 }
+        let scaled = Int((abs(value) * Double(scale)).rounded())
+        let fraction = String(scaled % scale)
+        let sign = value < 0 && scaled > 0 ? "-" : ""
+        return "\(sign)\(scaled / scale)." + String(repeating: "0", count: digits - fraction.count) + fraction
     }
 
     /// A number with thin groups: 1,000,000.

@@ -1,4 +1,5 @@
-import Foundation
+import Dispatch
+import GodwitCore
 import Synchronization
 
 #if canImport(Darwin)
@@ -61,15 +62,18 @@ final class CommandRun: Sendable {
     func run(path: String, arguments: [String], environment: [String: String], payload: [UInt8], timeout: Duration?) async throws -> Outcome
     {
         try await withCheckedThrowingContinuation { continuation in
-            let thread = Thread {
+            let run: @Sendable () -> Void = {
                 continuation.resume(
                     with: Result {
                         try self.runBlocking(path: path, arguments: arguments, environment: environment, payload: payload, timeout: timeout)
                     }
                 )
             }
-            thread.stackSize = 256 << 10
-            thread.start()
+            do throws(SystemThread.StartFailure) {
+                try SystemThread.start(name: "godwit-command", stackSize: 256 << 10, run)
+            } catch {
+                continuation.resume(throwing: SpawnFailure(what: "start a thread", number: error.code))
+            }
         }
     }
 
@@ -131,14 +135,14 @@ final class CommandRun: Sendable {
 /// A command that was started, with the pipe that wakes whoever waits for it.
 struct StartedCommand: ~Copyable {
     /// Commands start one at a time: where descriptors are short, many that each hold some of what they need would keep all from starting.
-    private static let starting = NSLock()
+    private static let starting = DispatchSemaphore(value: 1)
 
     let wake: ProcessPipe
     var child: ChildProcess
 
     init(path: String, arguments: [String], environment: [String: String]) throws(SpawnFailure) {
-        Self.starting.lock()
-        defer { Self.starting.unlock() }
+        Self.starting.wait()
+        defer { Self.starting.signal() }
         let wake = try ProcessPipe()
         let child = try ChildProcess(path: path, arguments: arguments, environment: environment)
         _ = fcntl(wake.writing, F_SETFL, fcntl(wake.writing, F_GETFL) | O_NONBLOCK)

@@ -52,7 +52,7 @@ package final class Engine: Broker {
     private static func open(_ storage: any Storage, directory: String?, options: EngineOptions) async throws(BrokerError) -> Engine {
         // Replay takes as long as it takes: on the thread that will own the store, never on one of the cooperative pool.
         let opened: Result<Engine, BrokerError> = await withCheckedContinuation { continuation in
-            let thread = Thread {
+            let run: @Sendable () -> Void = {
                 do throws(BrokerError) {
                     let core = try EngineCore.open(storage, options: options, at: options.clock.now())
                     let inbox = Inbox(), ended = Ended()
@@ -69,11 +69,11 @@ package final class Engine: Broker {
                     continuation.resume(returning: .failure(error))
                 }
             }
-            thread.name = "godwit-engine"
-            thread.qualityOfService = .userInitiated
-            // Foundation gives threads 512 KiB on Darwin; a turn needs far less, but decoding nests.
-            thread.stackSize = 2 << 20
-            thread.start()
+            do throws(SystemThread.StartFailure) {
+                try SystemThread.start(name: "godwit-engine", run)
+            } catch {
+                continuation.resume(returning: .failure(BrokerError(.storeFailed, "the store cannot be opened: \(error)", cause: error)))
+            }
         }
         let engine = try opened.get()
         engine.log(options.logger)

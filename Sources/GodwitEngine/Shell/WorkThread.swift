@@ -1,4 +1,4 @@
-import Foundation
+import GodwitCore
 import GodwitJournal
 import Synchronization
 
@@ -39,20 +39,27 @@ final class WorkThread: Sendable {
     private let signal = Signal()
     private let ended = Signal()
 
+    /// Whether the system gave no thread: the work is done by whoever hands it over.
+    private let isInline = Atomic(false)
+
     init(name: String) {
-        let thread = Thread { [self] in run() }
-        thread.name = name
-        thread.start()
+        do throws(SystemThread.StartFailure) {
+            try SystemThread.start(name: name) { [self] in run() }
+        } catch {
+            isInline.store(true, ordering: .relaxed)
+        }
     }
 
     /// Hands work over. The one before must have ended.
     func run(_ work: @escaping @Sendable () -> Void) {
+        if isInline.load(ordering: .relaxed) { return work() }
         state.withLock { $0.work = work }
         signal.raise()
     }
 
     /// Ends the thread after what it is at, and waits for that.
     func stop() {
+        if isInline.load(ordering: .relaxed) { return }
         state.withLock { $0.isStopped = true }
         signal.raise()
         ended.wait(milliseconds: nil)

@@ -52,7 +52,7 @@ struct LeaseKeepingTests {
             }
             let late = try await running(worker) {
                 // Enqueued by a thread of its own, for it, too, finds no thread of the pool.
-                let thread = ThreadExecutor(name: "late")
+                let thread = try ThreadExecutor(named: "late")
                 let enqueueing = Task(executorPreference: thread) {
                     await blocked.wait { $0 >= threads }
                     return try await client.enqueue(Greet(who: "you"))

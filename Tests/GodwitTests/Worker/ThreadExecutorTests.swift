@@ -7,8 +7,8 @@ import Testing
 @Suite("A thread of its own", .timeLimit(.minutes(1)))
 struct ThreadExecutorTests {
     @Test("tasks run on it, and come back to it after they waited elsewhere")
-    func runsThere() async {
-        let executor = ThreadExecutor(name: "test-thread")
+    func runsThere() async throws {
+        let executor = try ThreadExecutor(named: "test-thread")
         let threads = await Task(executorPreference: executor) {
             var threads = [currentThread()]
             await Task.detached { try? await Task.sleep(for: .milliseconds(1)) }.value
@@ -22,8 +22,8 @@ struct ThreadExecutorTests {
     }
 
     @Test("sleeping goes on while every thread of the cooperative pool is blocked")
-    func sleepsWhileBlocked() async {
-        let executor = ThreadExecutor(name: "test-thread")
+    func sleepsWhileBlocked() async throws {
+        let executor = try ThreadExecutor(named: "test-thread")
         let ticks = Guarded(0)
         let ticking = Task(executorPreference: executor) {
             for _ in 0..<10 {
@@ -48,8 +48,8 @@ struct ThreadExecutorTests {
     }
 
     @Test("waking ends a sleep, and a wake-up before the sleep is not lost")
-    func wakes() async {
-        let executor = ThreadExecutor(name: "test-thread")
+    func wakes() async throws {
+        let executor = try ThreadExecutor(named: "test-thread")
         executor.wake()
         await Task(executorPreference: executor) { await executor.sleep(until: .now + .seconds(3_600)) }.value
         let sleeping = Task(executorPreference: executor) { await executor.sleep(until: .now + .seconds(3_600)) }
