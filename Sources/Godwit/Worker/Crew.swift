@@ -58,10 +58,20 @@ struct Crew: Sendable {
         return (attempt, call())
     }
 
+    /// Whether attempts wait that no task has taken.
+    var hasWaiting: Bool { taken < waiting.count }
+
+    /// Takes back attempts that no task has taken, the last ones.
+    mutating func withdraw(atMost count: Int) -> [Attempt] {
+        let withdrawn = Array(waiting[taken...].suffix(count))
+        waiting.removeLast(withdrawn.count)
+        return withdrawn
+    }
+
     /// Has a task wait until it is called.
     /// - Returns: false when it need not wait, for there is something to take, or nothing ever again.
     mutating func rest(_ continuation: Waiting) -> Bool {
-        guard taken == waiting.count, !isOver else { return false }
+        guard !hasWaiting, !isOver else { return false }
         idle.append(continuation)
         return true
     }
@@ -82,10 +92,10 @@ struct Crew: Sendable {
         return idle
     }
 
-    var hasEnded: Bool { isOver && taken == waiting.count }
+    var hasEnded: Bool { isOver && !hasWaiting }
 
     private mutating func call() -> Call? {
-        guard !isCalling, taken < waiting.count else { return nil }
+        guard !isCalling, hasWaiting else { return nil }
         if let continuation = idle.popLast() {
             isCalling = true
             return .resume(continuation)

@@ -1,22 +1,30 @@
 import GodwitCore
 import Logging
+import Synchronization
 
 extension WorkerRun {
     /// How long one request for jobs waits at the broker.
     private static let leaseWait: Duration = .seconds(20)
     private static let unreachable = Backoff(base: .milliseconds(200), cap: .seconds(10))
 
-    /// Leases as many jobs as there are free slots and starts them, until the task is cancelled.
+    /// How long a job that was leased ahead waits for a slot before it is given back.
+    private static let patience: Duration = .milliseconds(200)
+
+    /// Leases as many jobs as there are free slots, and ahead as ``LeaseWindow`` says, and starts them, until the task is cancelled.
     /// - Throws: ``BrokerError`` unless it is one that passes.
     func lease() async throws {
-        let concurrency = plan.concurrency
+        var window = LeaseWindow(concurrency: plan.concurrency)
         var failures = 0
         var random = RandomFunction(function: plan.client.random)
-        while await desk.wait(until: { $0.free(of: concurrency) > 0 }) {
-            let free = desk.withLock { $0.free(of: concurrency) }
+        while await hasRoom(in: window) {
+            let (room, finished) = desk.withLock { (window.room($0), $0.finished) }
+            let asked = min(room, Limits.leases)
             let passing: BrokerError
             do throws(BrokerError) {
-                start(try await holder.lease(max: min(free, Limits.leases), term: .fixed(plan.lease), wait: Self.leaseWait))
+                let deliveries = try await holder.lease(max: asked, term: .fixed(plan.lease), wait: Self.leaseWait)
+                let (ended, isIdle) = desk.withLock { ($0.finished - finished, $0.running == 0) }
+                window.answered(deliveries.count, of: asked, finishedMeanwhile: ended, isIdle: isIdle)
+                start(deliveries)
                 failures = 0
                 continue
             } catch {
@@ -27,6 +35,28 @@ extension WorkerRun {
             plan.logger.warning("no jobs can be leased: trying again", metadata: ["error": "\(passing)"])
             let wait = max(passing.retryAfter ?? .zero, Self.unreachable.delay(after: failures, using: &random))
             try? await plan.client.clock.sleep(for: wait)
+        }
+    }
+
+    /// Waits until it is time to lease. Jobs that were leased ahead are given back when nothing has ended for a while: others may have slots
+    /// for them.
+    /// - Returns: false when the task is cancelled.
+    private func hasRoom(in window: LeaseWindow) async -> Bool {
+        let isEnough: @Sendable (Desk) -> Bool = { window.isWorthARequest($0) }
+        while !desk.withLock({ isEnough($0) }) {
+            let (excess, finished) = desk.withLock { ($0.running - window.concurrency, $0.finished) }
+            guard excess > 0 else { return await desk.wait(until: isEnough) }
+            if await desk.wait(until: isEnough, atMost: Self.patience, clock: plan.client.clock) { break }
+            if Task.isCancelled { return false }
+            if desk.withLock({ $0.finished }) == finished { giveBackWaiting(atMost: excess) }
+        }
+        return !Task.isCancelled
+    }
+
+    /// Gives back, uncounted, what was leased last and did not begin.
+    func giveBackWaiting(atMost count: Int = .max) {
+        for attempt in crew.withLock({ $0.withdraw(atMost: count) }) {
+            handOver(Settlement(attempt: attempt, outcome: .released, took: .zero))
         }
     }
 
@@ -43,13 +73,5 @@ extension WorkerRun {
         desk.withLock { $0.running += count }
         heartbeat.hold(attempts)
         run(attempts)
-    }
-}
-
-extension WorkerRun.Desk {
-    /// How many jobs may be leased: a free slot for each, and room for its completion among at most four times the concurrency that are
-    /// unconfirmed.
-    fileprivate func free(of concurrency: Int) -> Int {
-        min(concurrency - running, 4 * concurrency - unconfirmed - running)
     }
 }

@@ -10,6 +10,7 @@ extension WorkerRun {
         if !isTold { heartbeat.drop([settlement.attempt]) }
         desk.withLock { desk in
             desk.running -= 1
+            desk.finished += 1
             guard isTold else { return }
             desk.unconfirmed += 1
             desk.pending.append(settlement)

@@ -42,6 +42,18 @@ struct CrewTests {
         #expect(crew.attempts.count == 2)
     }
 
+    @Test("attempts that no task has taken can be withdrawn, the last ones first")
+    mutating func withdrawing() throws {
+        let all = try attempts(6)
+        _ = crew.add(all)
+        for number in 0..<3 { _ = crew.take(number, isCalled: true) }
+        #expect(crew.withdraw(atMost: 2).map(\.token) == [all[4].token, all[5].token])
+        #expect(crew.withdraw(atMost: .max).map(\.token) == [all[3].token])
+        #expect(crew.withdraw(atMost: 1).isEmpty)
+        #expect(crew.attempts.count == 3)
+        #expect(crew.take(0, isCalled: false).0 == nil)
+    }
+
     @Test("a task that ends is replaced when attempts wait")
     mutating func replacement() throws {
         let all = try attempts(4)
