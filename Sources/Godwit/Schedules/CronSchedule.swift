@@ -1,15 +1,13 @@
-import Foundation
 import GodwitCore
 
 /// A crontab expression in a time zone: due times as points of real time.
 struct CronSchedule: Sendable {
     let expression: CronExpression
-    /// How far ahead of UTC the zone's clocks are, in seconds, at a time in seconds since 1970.
-    private let offset: @Sendable (Int64) -> Int64
+    private let clock: ZoneClock
 
-    init(_ expression: CronExpression, zone: TimeZone) {
+    init(_ expression: CronExpression, in clock: ZoneClock) {
         self.expression = expression
-        offset = { Int64(zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double($0)))) }
+        self.clock = clock
     }
 
     /// The first due time after the given time, in whole minutes of the wall clock; nil when there is none within 40 years.
@@ -43,6 +41,8 @@ struct CronSchedule: Sendable {
     }
 
     private static let day: Int64 = 86_400
+
+    private func offset(_ time: Int64) -> Int64 { clock.offset(at: time) }
 
     /// The first change of the zone's offset in a span of time, or nil. Days are probed: no zone changes twice within one.
     private func jump(after start: Int64, notAfter end: Int64) -> (time: Int64, before: Int64, after: Int64)? {

@@ -1,4 +1,3 @@
-import Foundation
 import GodwitCore
 
 /// The due times of a schedule.
@@ -16,15 +15,15 @@ enum DueTimes: Sendable {
             }
             self = .interval(interval.inMilliseconds)
         case .cron(let text, let identifier):
-            guard let zone = TimeZone(identifier: identifier) else {
+            guard let clock = ZoneDatabase.system.clock(identifier) else {
                 throw WorkerError(
                     .unknownTimeZone,
                     "the schedule \"\(name)\" has the time zone \"\(identifier)\", which is unknown here: "
-                        + "use a name of the time zone database such as Europe/Berlin, and see that the machine has that database"
+                        + "use a name of the time zone database such as Europe/Berlin, and see that the machine has that database (the package tzdata)"
                 )
             }
             do throws(CronExpression.ParseError) {
-                self = .cron(CronSchedule(try CronExpression(text), zone: zone))
+                self = .cron(CronSchedule(try CronExpression(text), in: clock))
             } catch {
                 throw WorkerError(.invalidSchedule, "the schedule \"\(name)\": \(error)")
             }

@@ -7,7 +7,7 @@ import Testing
 @Suite("Due times of crontab schedules")
 struct CronScheduleTests {
     private func schedule(_ text: String, _ zone: String) throws -> CronSchedule {
-        CronSchedule(try CronExpression(text), zone: try #require(TimeZone(identifier: zone)))
+        CronSchedule(try CronExpression(text), in: try #require(ZoneDatabase.system.clock(zone)))
     }
 
     private func due(_ text: String, _ zone: String, after start: String, count: Int) throws -> [String] {
@@ -70,11 +70,11 @@ struct CronScheduleTests {
     func againstSearch() throws {
         var random = SplitMix(seed: 20_261_124)
         for name in Self.zones {
-            let zone = try #require(TimeZone(identifier: name))
+            let zone = try #require(TimeZone(identifier: name)), clock = try #require(ZoneDatabase.system.clock(name))
             for _ in 0..<Self.windowsPerZone {
                 let start = Self.windowStart(zone, &random)
                 let text = Self.expression(&random)
-                let schedule = CronSchedule(try CronExpression(text), zone: zone)
+                let schedule = CronSchedule(try CronExpression(text), in: clock)
                 let expected = Self.search(try CronExpression(text), zone, from: start, minutes: Self.windowMinutes)
                 let end = Timestamp(milliseconds: (start + Int64(Self.windowMinutes) * 60) * 1_000)
                 var found: [Int64] = []
