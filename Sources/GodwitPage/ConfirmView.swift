@@ -3,7 +3,7 @@ import GodwitHTTP
 
 /// Says what a button will do, and to how many jobs, before it does.
 enum ConfirmView {
-    static let options = ["do", "queue", "job"]
+    static let options = ["do", "queue", "job", "from", "refused"]
 
     static func content(_ look: Look) async throws -> PageContent {
         guard let deed = look["do"].flatMap(Deed.init(rawValue:)), deed.isConfirmed else {
@@ -13,8 +13,9 @@ enum ConfirmView {
         if deed.isForQueues {
             let queue = try await look.queue(try look.queueName("queue"))
             view = question(deed, queue)
+            if deed == .redrive, let next = look["from"] { view = goOn(queue, after: look["count"].flatMap { Int($0) } ?? 0, from: next) }
             view["field"] = "queue"
-            view["value"] = queue.name.description
+            view["value"] = PageEscaping.attribute(queue.name.description)
             view["back"] = Address.queue(queue.name)
         } else {
             let job = try await look.job("job")
@@ -24,7 +25,7 @@ enum ConfirmView {
                 + "its payload, its errors and its result go."
             view = question("Forget this job?", text, press: "Forget 1 job", isEmpty: false)
             view["field"] = "job"
-            view["value"] = job.id.description
+            view["value"] = PageEscaping.attribute(job.id.description)
             view["back"] = Address.job(job.id)
         }
         view["deed"] = deed.rawValue
@@ -38,7 +39,16 @@ enum ConfirmView {
     }
 
     private static func question(_ title: String, _ text: String, press: String, isEmpty: Bool) -> View {
-        ["title": title, "text": text, "press": press, "none": isEmpty]
+        ["title": title, "text": text, "press": press, "none": isEmpty, "from": false, "count": "0"]
+    }
+
+    /// One press did not come to the end.
+    private static func goOn(_ queue: QueueStatus, after count: Int, from cursor: String) -> View {
+        let text = "\(Formatting.count(max(0, count), "job")) got another chance so far. Not all of the queue's jobs were looked at yet."
+        var view = question("Go on redriving \(queue.name)?", text, press: "Go on", isEmpty: false)
+        view["from"] = PageEscaping.attribute(cursor)
+        view["count"] = String(max(0, count))
+        return view
     }
 
     private static func question(_ deed: Deed, _ queue: QueueStatus) -> View {
@@ -64,8 +74,8 @@ enum ConfirmView {
             text =
                 "\(Formatting.count(dead, "job")) that failed or expired here will be queued again with one more attempt; "
                 + "of the \(Formatting.count(waiting)) that wait, those that are other queues' dead letters go back to where they came from. "
-                + "One press goes on for at most 5 seconds: press again for the rest."
-            let press = "Redrive up to \(Formatting.count(dead + waiting, "job"))"
+                + "One press goes on for at most 5 seconds; the next one goes on from there."
+            let press = dead > 0 ? "Redrive \(Formatting.count(dead, "job"))" : "Redrive other queues’ dead letters"
             return question("Redrive the dead letters of \(queue.name)?", text, press: press, isEmpty: dead + waiting == 0)
         }
     }

@@ -13,8 +13,8 @@ struct DeedPage: Sendable {
     private var broker: any Broker { environment.broker }
 
     func perform(_ request: Request) async throws -> Response {
-        try SameOrigin.check(request.head)
-        guard let access = environment.access(of: request.head) else { return .redirect(.seeOther, to: SessionPages.path(backTo: nil)) }
+        try SameOrigin.check(request.head, isEncrypted: environment.isEncrypted)
+        guard let access = try environment.access(of: request.head) else { return .redirect(.seeOther, to: SessionPages.path(backTo: nil)) }
         let form = try await FormBody.read(request)
         guard let deed = form["do"].flatMap(Deed.init(rawValue:)) else {
             throw Problem.invalid("do", "the form does not say what to do: go back, load the page again and press the button there")
@@ -39,7 +39,7 @@ struct DeedPage: Sendable {
             try await broker.delete(name, purging: true)
             note(deed, ["queue": text], by: access)
             return Address.path("", [("did", deed.rawValue)])
-        case .redrive: count = try await redrive(name)
+        case .redrive: return try await redrive(name, from: form["from"], after: form["count"].flatMap { Int($0) } ?? 0, by: access)
         case .retry, .cancel, .forget, .redriveJob: break
         }
         if let count { note(deed, ["queue": text, "jobs": String(count)], by: access) } else { note(deed, ["queue": text], by: access) }
@@ -50,15 +50,26 @@ struct DeedPage: Sendable {
         environment.audit?.note(deed.rawValue, subject, by: access.access, from: Connection.current?.address)
     }
 
-    private func redrive(_ name: QueueName) async throws -> Int {
-        var query = RedriveQuery(queue: name), redriven = 0
+    /// Redrives as long as one press may: what is left goes on from where this one ended.
+    /// - Parameters:
+    ///   - cursor: where the press before ended.
+    ///   - before: how many jobs got another chance by the presses before.
+    private func redrive(_ name: QueueName, from cursor: String?, after before: Int, by access: PageAccess) async throws -> String {
+        var query = RedriveQuery(queue: name, cursor: cursor), redriven = max(0, before), refused = 0
         let end = ContinuousClock.now + Self.redriveTime
         repeat {
             let page = try await broker.redrive(query)
+            // Each page, for the next one may fail.
+            if page.redriven > 0 { note(.redrive, ["queue": name.description, "jobs": String(page.redriven)], by: access) }
             redriven += page.redriven
+            refused += page.refused
             query.cursor = page.next
         } while query.cursor != nil && ContinuousClock.now < end
-        return redriven
+        let counts = [("count", String(redriven)), ("refused", refused > 0 ? String(refused) : nil)]
+        guard let next = query.cursor else {
+            return Address.path("queue", [("name", name.description), ("did", Deed.redrive.rawValue)] + counts)
+        }
+        return Address.path("confirm", [("do", Deed.redrive.rawValue), ("queue", name.description), ("from", next)] + counts)
     }
 
     private func performOnJob(_ deed: Deed, _ form: FormBody, _ access: PageAccess) async throws -> String {

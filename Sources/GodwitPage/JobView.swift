@@ -16,17 +16,29 @@ enum JobView {
             "hasErrors": !job.errors.isEmpty, "hasDeaths": !job.deaths.isEmpty, "payload": false, "headers": [View](), "hasHeaders": false,
             "result": false, "unreadable": false,
         ]
-        do throws(BrokerError) {
-            if isAdmin {
-                view["payload"] = ContentText.view(try await look.broker.payload(of: job.id))
-                let headers = try await (look.broker as? any HeaderReadable)?.headers(of: job.id) ?? []
-                view["headers"] = headers.map { ["header": $0.name, "content": $0.value] as View }
-                view["hasHeaders"] = !headers.isEmpty
+        // What is damaged does not keep the rest from being seen.
+        func readable<Value>(_ read: () async throws(BrokerError) -> Value?) async -> Value? {
+            do throws(BrokerError) {
+                return try await read()
+            } catch {
+                view["unreadable"] = error.message
+                return nil
             }
-            if job.state == .succeeded, let result = try await look.broker.result(of: job.id) { view["result"] = ContentText.view(result) }
-        } catch {
-            // What is damaged does not keep the rest from being seen.
-            view["unreadable"] = error.message
+        }
+        if isAdmin {
+            if let payload = await readable({ () async throws(BrokerError) in try await look.broker.payload(of: job.id) }) {
+                view["payload"] = ContentText.view(payload)
+            }
+            let headers = await readable { () async throws(BrokerError) in
+                try await (look.broker as? any HeaderReadable)?.headers(of: job.id)
+            }
+            view["headers"] = (headers ?? []).map { ["header": $0.name, "content": $0.value] as View }
+            view["hasHeaders"] = headers?.isEmpty == false
+        }
+        if job.state == .succeeded,
+            let result = await readable({ () async throws(BrokerError) in try await look.broker.result(of: job.id) })
+        {
+            view["result"] = ContentText.view(result)
         }
         return PageContent(
             title: job.name ?? job.id.description,
@@ -92,18 +104,18 @@ enum JobView {
     }
 
     private static func deeds(_ job: JobSnapshot) -> [View] {
-        var deeds: [Deed] =
+        let possible: [Deed] =
             switch job.state {
-            case .failed, .expired: [.retry, .forget]
-            case .cancelled: [.retry, .forget]
+            case .failed, .expired, .cancelled: [.retry, .forget]
             case .succeeded: [.forget]
-            case .scheduled, .retrying: [.retry, .cancel]
-            case .queued, .running: [.cancel]
+            case .scheduled, .retrying: [.retry, .cancel, .redriveJob]
+            case .queued: [.cancel, .redriveJob]
+            case .running: [.cancel]
             }
+        // Whether it came from another queue never changes.
         let isDeadLetter = job.deaths.first.map { $0.queue != job.queue } ?? false
-        if isDeadLetter, job.state == .queued || job.state == .scheduled || job.state == .retrying { deeds.append(.redriveJob) }
-        return deeds.map { deed in
-            var view = deed.view(field: "job", value: job.id.description)
+        return [Deed.retry, .cancel, .forget, .redriveJob].filter { $0 != .redriveJob || isDeadLetter }.map { deed in
+            var view = deed.view(field: "job", value: job.id.description, isOff: !possible.contains(deed))
             if deed == .retry, !job.state.isFinal { view["label"] = "Run now" }
             return view
         }

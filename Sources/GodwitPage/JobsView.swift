@@ -6,8 +6,9 @@ enum JobsView {
     static let options = ["state", "queue", "name", "reason", "order", "cursor"]
     /// Jobs on a page, about.
     private static let most = 50
-    /// How long a page looks for jobs before it shows those that it has found.
+    /// How long a page looks for jobs before it shows those that it has found: longer where somebody searches, and never while nobody asks.
     private static let patience: Duration = .milliseconds(50)
+    private static let searchPatience: Duration = .seconds(1)
     /// Queues that are suggested.
     private static let suggestions = 200
 
@@ -30,15 +31,18 @@ enum JobsView {
                 "sparse": page.next != nil && page.jobs.count < most, "total": expected.map { Formatting.count($0, "job") }.orFalse,
                 "states": choices(JobState.allCases.map(\.rawValue), look["state"]),
                 "reasons": choices(DeathReason.allCases.map(\.rawValue), look["reason"]),
-                "queue": look["queue"] ?? "", "name": look["name"] ?? "", "oldest": query.isOldestFirst,
-                "queues": queues.queues.prefix(suggestions).map { ["queueName": $0.name.description] as View },
+                "queue": PageEscaping.attribute(look["queue"] ?? ""), "name": PageEscaping.attribute(look["name"] ?? ""),
+                "oldest": query.isOldestFirst,
+                "queues": queues.queues.prefix(suggestions).map { ["queueName": PageEscaping.attribute($0.name.description)] as View },
             ],
             refresh: .every(.seconds(5))
         )
     }
 
     private static func query(_ look: Look) throws -> JobQuery {
-        var query = JobQuery(limit: most)
+        // What a filter leaves out is left out after a page was cut: few of many are found by large pages alone.
+        let isSearch = look["name"] != nil || look["reason"] != nil
+        var query = JobQuery(limit: isSearch ? Limits.page : most)
         if let text = look["queue"] {
             let name = try QueueName(text)
             try look.access.require(.admin, name)
@@ -75,6 +79,7 @@ enum JobsView {
     private static func find(_ query: JobQuery, _ look: Look) async throws -> JobPage {
         var query = query
         let start = ContinuousClock.now
+        let patience = query.limit > most && !look.isLive ? searchPatience : patience
         var found: [JobSnapshot] = []
         while true {
             let page = try await look.broker.list(query)

@@ -12,6 +12,8 @@ import ServiceLifecycle
 struct LiveStream: Sendable {
     /// Changes that come faster than this are shown together.
     private static let pace: Duration = .milliseconds(250)
+    /// How long after a failure is looked again.
+    private static let patience: Duration = .seconds(5)
     /// How long a stream may be without a sign that it is there.
     private static let keepAlive: Duration = .seconds(15)
 
@@ -21,35 +23,71 @@ struct LiveStream: Sendable {
 
     static func isWanted(by request: Request) -> Bool { request.headers[.accept]?.contains("text/event-stream") == true }
 
+    /// Why nothing more will come: the script does not ask again.
+    enum End {
+        /// The page loads itself anew, and asks for a token.
+        case loggedOut
+        /// This is shown from now on; nil leaves what is shown.
+        case gone(PageContent?)
+
+        fileprivate var event: ByteBuffer {
+            switch self {
+            case .loggedOut: return ByteBuffer(string: "event: over\ndata: reload\n\n")
+            case .gone(let content):
+                var buffer = content.map { LiveStream.event($0.part) } ?? ByteBuffer()
+                buffer.writeString("event: over\ndata: stay\n\n")
+                return buffer
+            }
+        }
+    }
+
     func response(first: PageContent) -> Response {
-        var response = Response(
-            status: .ok,
-            headers: [.contentType: "text/event-stream", .cacheControl: "no-store", .vary: "Accept"],
-            body: ResponseBody { writer in
-                try await write(first, to: &writer)
+        Self.response(
+            ResponseBody { writer in
+                if let end = try await write(first, to: &writer) { try await writer.write(end.event) }
                 try await writer.finish(nil)
             }
         )
+    }
+
+    /// What is answered where nothing will ever come. An error's status would not do: the browser keeps it to itself, and the script would ask
+    /// again and again.
+    static func over(_ end: End, headers: HTTPFields = [:]) -> Response { response(ResponseBody(byteBuffer: end.event), headers) }
+
+    private static func response(_ body: ResponseBody, _ headers: HTTPFields = [:]) -> Response {
+        var response = Response(
+            status: .ok,
+            headers: [.contentType: "text/event-stream", .cacheControl: "no-store", .vary: "Accept"],
+            body: body
+        )
+        response.headers.append(contentsOf: headers)
         response.headers[HTTPField.Name("X-Accel-Buffering")!] = "no"  // a literal token
         response.guardPage()
         return response
     }
 
-    private func write(_ first: PageContent, to writer: inout any ResponseBodyWriter) async throws {
+    /// - Returns: why it ended; nil when the server stops, or the reader is gone.
+    private func write(_ first: PageContent, to writer: inout any ResponseBodyWriter) async throws -> End? {
         var content = first
         var shown = content.part
         try await writer.write(Self.event(shown))
         var quiet = Duration.zero
         while !isOver {
             quiet += try await wait(for: content.refresh)
-            // Whoever looked may have lost the right to.
-            guard !isOver, let access = environment.access(of: request.head) else { return }
+            if isOver { return nil }
             do {
-                content = try await view.content(Look(request, options: view.options, access: access, environment: environment))
-            } catch is CancellationError { return } catch let error as BrokerError {
-                content = .message(title: "Gone", error.message)
+                // Whoever looked may have lost the right to.
+                guard let access = try environment.access(of: request.head) else { return .loggedOut }
+                content = try await view.content(
+                    Look(request, options: view.options, access: access, environment: environment, isLive: true)
+                )
+            } catch is CancellationError { return nil } catch let error as BrokerError {
+                content = .message(title: error.isOfWhatIsGone ? "Gone" : "Not now", error.message)
+                if error.isOfWhatIsGone { return .gone(content) }
+                content.refresh = .every(Self.patience)
             } catch let error as Problem {
                 content = .message(title: error.status.reasonPhrase, error.detail)
+                content.refresh = .every(Self.patience)
             }
             let part = content.part
             if part != shown {
@@ -60,8 +98,9 @@ struct LiveStream: Sendable {
                 quiet = .zero
                 try await writer.write(ByteBuffer(string: ": here\n\n"))
             }
-            if case .never = content.refresh { return }
+            if case .never = content.refresh { return .gone(nil) }
         }
+        return nil
     }
 
     private var isOver: Bool {
@@ -90,4 +129,9 @@ struct LiveStream: Sendable {
         buffer.writeString("\n")
         return buffer
     }
+}
+
+extension BrokerError {
+    /// Whether what was looked at is not there, and will not come back.
+    var isOfWhatIsGone: Bool { [.jobNotFound, .jobForgotten, .queueNotFound].contains(code) }
 }

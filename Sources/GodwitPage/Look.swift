@@ -7,11 +7,14 @@ struct Look: Sendable {
     let query: QueryItems
     let access: PageAccess
     let environment: PageEnvironment
+    /// Whether it is one of many that keep a page up to date.
+    let isLive: Bool
     let now: Timestamp
 
     /// - Throws: ``Problem`` when the query is not what the page takes.
-    init(_ request: Request, options: [String], access: PageAccess, environment: PageEnvironment) throws(Problem) {
-        query = try QueryItems(request.uri.query, known: options + ["did", "count"])
+    init(_ request: Request, options: [String], access: PageAccess, environment: PageEnvironment, isLive: Bool) throws(Problem) {
+        query = try QueryItems(request.uri.query, known: Set(options + ["did", "count", "refused"]).sorted())
+        self.isLive = isLive
         self.access = access
         self.environment = environment
         now = environment.now()
@@ -37,7 +40,9 @@ struct Look: Sendable {
 
     /// All queues that whoever looks may see, and whether these are all there are.
     func queues() async throws -> (queues: [QueueStatus], isAll: Bool) {
-        let all = try await broker.queues()
+        // Who may see none is not worth the look.
+        guard access.isOperator else { return ([], false) }
+        let all = isLive ? try await environment.glance.queues(broker) : try await broker.queues()
         let seen = all.filter { access.allows(.admin, $0.name) }
         return (seen, seen.count == all.count)
     }

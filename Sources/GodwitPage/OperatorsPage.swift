@@ -21,12 +21,14 @@ package struct OperatorsPage: Sendable {
     /// - Parameters:
     ///   - draining: set when the server stops; live pages end then.
     ///   - gate: who may come in; nil where everybody who reaches the server may do everything.
+    ///   - isEncrypted: whether the server speaks TLS: then nothing that came otherwise is believed.
     ///   - audit: where what is done here is written down.
     ///   - version: the program's, as the page says it.
     package init(
         broker: any Broker,
         draining: Latch? = nil,
         gate: (any PageGate)? = nil,
+        isEncrypted: Bool = false,
         audit: Audit? = nil,
         version: String,
         logger: Logger,
@@ -35,8 +37,11 @@ package struct OperatorsPage: Sendable {
         environment = PageEnvironment(
             broker: broker,
             sampler: RateSampler(),
+            glance: QueuesGlance(),
             draining: draining,
             gate: gate,
+            sessions: PageSessions(),
+            isEncrypted: isEncrypted,
             audit: audit,
             version: version,
             now: now
@@ -118,31 +123,34 @@ package struct OperatorsPage: Sendable {
         }
         return .page(
             .message(title: problem.status.reasonPhrase, problem.detail),
-            Frame(environment, isLoggedIn: environment.gate != nil && PageCookie.token(in: request.headers) != nil),
+            Frame(environment, isLoggedIn: environment.gate != nil && PageCookie.session(in: request.headers) != nil),
             status: problem.status,
             headers: problem.retryAfterSeconds.map { [.retryAfter: String($0)] } ?? [:]
         )
     }
 
     private func show(_ view: PageView, _ request: Request) async throws -> Response {
-        guard let access = environment.access(of: request.head) else {
-            // A cookie that is good no more is not to be shown again and again: each time would count as a wrong try.
-            let fields: HTTPFields =
-                PageCookie.token(in: request.headers) == nil ? [:] : [.setCookie: PageCookie.clear(for: request.head)]
-            if LiveStream.isWanted(by: request) { return Response(status: .unauthorized, headers: fields) }
+        guard let access = try environment.access(of: request.head) else {
+            let isStale = PageCookie.session(in: request.headers) != nil
+            let fields: HTTPFields = isStale ? [.setCookie: environment.clearedCookie(for: request.head)] : [:]
+            if LiveStream.isWanted(by: request) { return LiveStream.over(.loggedOut, headers: fields) }
             // The browser keeps the cookie to itself when a link on another site leads here: sent again from here, it comes along.
             if SessionPages.comesFromElsewhere(request.head) { return .again(request.uri.description) }
             return .redirect(.seeOther, to: SessionPages.path(backTo: request.uri.description), headers: fields)
         }
-        let look = try Look(request, options: view.options, access: access, environment: environment)
-        if LiveStream.isWanted(by: request) {
-            return LiveStream(view: view, request: request, environment: environment).response(first: try await view.content(look))
+        let isLive = LiveStream.isWanted(by: request)
+        let look = try Look(request, options: view.options, access: access, environment: environment, isLive: isLive)
+        if isLive {
+            do {
+                return LiveStream(view: view, request: request, environment: environment).response(first: try await view.content(look))
+            } catch let error as BrokerError where error.isOfWhatIsGone {
+                return LiveStream.over(.gone(PageContent.message(title: "Gone", error.message)))
+            }
         }
         return .page(
             try await view.content(look),
             Frame(environment, isLoggedIn: access.isLoggedIn),
-            did: look["did"],
-            count: look["count"]
+            done: Deed.report(look["did"], look["count"], refused: look["refused"])
         )
     }
 }
@@ -151,8 +159,11 @@ package struct OperatorsPage: Sendable {
 struct PageEnvironment: Sendable {
     let broker: any Broker
     let sampler: RateSampler
+    let glance: QueuesGlance
     let draining: Latch?
     let gate: (any PageGate)?
+    let sessions: PageSessions
+    let isEncrypted: Bool
     let audit: Audit?
     let version: String
     let now: @Sendable () -> Timestamp
@@ -160,8 +171,17 @@ struct PageEnvironment: Sendable {
     /// What ends a live page.
     var interruptions: [Latch?] { [draining, Connection.current?.closed] }
 
-    func access(of head: HTTPRequest) -> PageAccess? {
+    /// What the sender of a request may do; nil when they have to log in first.
+    /// - Throws: ``Problem`` when there were too many wrong tries: who is logged in stays so.
+    func access(of head: HTTPRequest) throws(Problem) -> PageAccess? {
         guard let gate else { return .everything }
-        return gate.access(of: head)
+        if let token = gate.bearer(of: head) { return try gate.access(by: token) }
+        guard let session = PageCookie.session(in: head.headerFields), let token = sessions.token(of: session) else { return nil }
+        let access = try gate.access(by: token)
+        // A token that is good no more is not to be tried again and again: each time would count as a wrong one.
+        if access == nil { sessions.end(session) }
+        return access
     }
+
+    func clearedCookie(for head: HTTPRequest) -> String { PageCookie.clear(for: head, isEncrypted: isEncrypted) }
 }

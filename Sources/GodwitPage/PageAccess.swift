@@ -31,9 +31,9 @@ package struct PageAccess: Sendable {
 
 /// Who lets people in.
 package protocol PageGate: Sendable {
-    /// What the sender of a request may do; nil when they have to log in first.
-    func access(of head: HTTPRequest) -> PageAccess?
-    /// Whether a token that somebody typed is one.
-    /// - Throws: ``Problem`` when there were too many wrong ones.
-    func accepts(_ token: String) throws(Problem) -> Bool
+    /// The token that a request shows by itself, as programs do.
+    func bearer(of head: HTTPRequest) -> String?
+    /// What the bearer of a token may do; nil for a token that is none.
+    /// - Throws: ``Problem`` when there were too many wrong ones: nothing is known of this one then.
+    func access(by token: String) throws(Problem) -> PageAccess?
 }

@@ -19,6 +19,20 @@ struct PageEscaping: MustacheContentType {
         return result
     }
 
+    /// Text for a quoted attribute whose value comes back with a form: what is shown in another way elsewhere stays what it is here, and is put into
+    /// the template as it is (`{{{…}}}`). All but the plainest characters are numeric references.
+    static func attribute(_ text: String) -> String {
+        var result = ""
+        result.reserveCapacity(text.utf8.count)
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "a"..."z", "A"..."Z", "0"..."9", "-", "_", ".", " ", "/", ":": result.unicodeScalars.append(scalar)
+            default: result += "&#x\(String(scalar.value, radix: 16));"
+            }
+        }
+        return result
+    }
+
     private static func replacement(_ scalar: Unicode.Scalar) -> String? {
         switch scalar.value {
         case 0x3c: "&lt;"
@@ -31,8 +45,9 @@ struct PageEscaping: MustacheContentType {
         // The pictures of control characters.
         case 0...0x1f: Unicode.Scalar(0x2400 + scalar.value).map { String($0) }
         case 0x7f: "\u{2421}"
-        // Other controls, and what turns the direction of text.
-        case 0x80...0x9f, 0x061c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069, 0xfeff:
+        // Other controls, what turns the direction of text, and what takes no room at all.
+        case 0x80...0x9f, 0xad, 0x034f, 0x061c, 0x180b...0x180f, 0x200b, 0x200e, 0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfe00...0xfe0f,
+            0xfeff, 0xe0000...0xe0fff:
             "[U+\(String(repeating: "0", count: max(0, 4 - String(scalar.value, radix: 16).count)))\(String(scalar.value, radix: 16, uppercase: true))]"
         default: nil
         }

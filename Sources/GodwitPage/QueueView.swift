@@ -86,8 +86,9 @@ enum QueueView {
     }
 
     private static func deeds(_ queue: QueueStatus) -> [View] {
-        [queue.isPaused ? Deed.resume : .pause, .redrive, .purge, .delete].map { deed in
-            deed.view(field: "queue", value: queue.name.description)
+        [Deed.pause, .resume, .redrive, .purge, .delete].map { deed in
+            let isOff = deed == .pause ? queue.isPaused : deed == .resume ? !queue.isPaused : false
+            return deed.view(field: "queue", value: queue.name.description, isOff: isOff)
         }
     }
 }

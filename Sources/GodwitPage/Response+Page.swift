@@ -20,7 +20,7 @@ struct Frame: Sendable {
         ("queues", "Queues", ""), ("jobs", "Jobs", "jobs"), ("workers", "Workers", "workers"), ("schedules", "Schedules", "schedules"),
     ]
 
-    func html(_ content: PageContent, did: String? = nil, count: String? = nil) -> String {
+    func html(_ content: PageContent, done: String? = nil) -> String {
         var isLive = true
         if case .never = content.refresh { isLive = false }
         let sections: [View] = Self.sections.map { key, label, path in
@@ -33,7 +33,7 @@ struct Frame: Sendable {
                 "title": content.title, "sections": sections, "head": head ?? "", "part": content.part, "live": isLive,
                 "loggedIn": isLoggedIn, "open": isOpen, "version": version,
                 "style": Self.versioned("style.css", PackageResources.style_css),
-                "script": Self.versioned("live.js", PackageResources.live_js), "done": Deed.report(did, count).orFalse,
+                "script": Self.versioned("live.js", PackageResources.live_js), "done": done.orFalse,
                 "nav": content.template != "login",
             ]
         )
@@ -52,13 +52,12 @@ extension Response {
         _ frame: Frame,
         status: HTTPResponse.Status = .ok,
         headers: HTTPFields = [:],
-        did: String? = nil,
-        count: String? = nil
+        done: String? = nil
     ) -> Response {
         var response = Response(
             status: status,
             headers: [.contentType: "text/html; charset=utf-8", .cacheControl: "no-store", .vary: "Accept"],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: frame.html(content, did: did, count: count)))
+            body: ResponseBody(byteBuffer: ByteBuffer(string: frame.html(content, done: done)))
         )
         for field in headers { response.headers[field.name] = field.value }
         response.guardPage()

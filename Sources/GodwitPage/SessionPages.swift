@@ -2,7 +2,7 @@ import GodwitHTTP
 import HTTPTypes
 import Hummingbird
 
-/// Where a token is shown once, for a cookie, and where that is given up.
+/// Where a token is shown once, for a session, and where that is ended.
 struct SessionPages: Sendable {
     let environment: PageEnvironment
 
@@ -17,29 +17,32 @@ struct SessionPages: Sendable {
 
     @Sendable func form(_ request: Request) async throws -> Response {
         let query = try QueryItems(request.uri.query, known: ["next"])
-        guard environment.access(of: request.head) == nil else { return .redirect(.seeOther, to: Self.checked(query["next"])) }
+        guard try environment.access(of: request.head) == nil else { return .redirect(.seeOther, to: Self.checked(query["next"])) }
         return page(next: Self.checked(query["next"]), problem: nil, status: .ok)
     }
 
     @Sendable func logIn(_ request: Request) async throws -> Response {
-        try SameOrigin.check(request.head)
+        try SameOrigin.check(request.head, isEncrypted: environment.isEncrypted)
         let form = try await FormBody.read(request)
         let next = Self.checked(form["next"])
         guard let gate = environment.gate else { return .redirect(.seeOther, to: next) }
         let token = form["token"]?.filter { !$0.isWhitespace } ?? ""
         do throws(Problem) {
-            guard try gate.accepts(token) else {
+            guard try gate.access(by: token) != nil else {
                 return page(next: next, problem: "This server knows no such token.", status: .unauthorized)
             }
         } catch {
             return page(next: next, problem: error.detail, status: error.status, retryAfter: error.retryAfterSeconds)
         }
-        return .redirect(.seeOther, to: next, headers: [.setCookie: PageCookie.set(token, for: request.head)])
+        let session = environment.sessions.begin(token)
+        let cookie = PageCookie.set(session, for: request.head, isEncrypted: environment.isEncrypted)
+        return .redirect(.seeOther, to: next, headers: [.setCookie: cookie])
     }
 
     @Sendable func logOut(_ request: Request) async throws -> Response {
-        try SameOrigin.check(request.head)
-        return .redirect(.seeOther, to: Self.path(backTo: nil), headers: [.setCookie: PageCookie.clear(for: request.head)])
+        try SameOrigin.check(request.head, isEncrypted: environment.isEncrypted)
+        if let session = PageCookie.session(in: request.headers) { environment.sessions.end(session) }
+        return .redirect(.seeOther, to: Self.path(backTo: nil), headers: [.setCookie: environment.clearedCookie(for: request.head)])
     }
 
     private func page(next: String, problem: String?, status: HTTPResponse.Status, retryAfter: Int64? = nil) -> Response {

@@ -27,7 +27,7 @@ enum WorkersView {
             section: "workers",
             template: "workers",
             view: [
-                "workers": workers, "none": workers.isEmpty, "holders": Formatting.count(workers.count, "worker"),
+                "workers": workers, "none": workers.isEmpty && isAll, "holders": Formatting.count(workers.count, "worker"),
                 "hold": workers.count == 1 ? "holds" : "hold",
                 "held": Formatting.count(jobs.count, "job"), "partial": (isAll ? nil : Formatting.count(most)).orFalse,
                 "all": Address.path("jobs", [("state", JobState.running.rawValue)]),

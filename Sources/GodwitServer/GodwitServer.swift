@@ -90,6 +90,7 @@ package final class GodwitServer: Service {
             broker: broker,
             draining: draining,
             gate: gatekeeper.asksForTokens ? gatekeeper : nil,
+            isEncrypted: secrets.tls != nil,
             audit: audit,
             version: options.version,
             logger: logger

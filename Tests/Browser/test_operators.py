@@ -208,7 +208,7 @@ class OperatorsTest(unittest.TestCase):
             self.open("/page/jobs?queue=mail")
             self.browser.click("#next")
             self.browser.click("table a")
-            self.browser.click(".deeds button")
+            self.browser.click(".deeds button:not([disabled])")
         finally:
             self.browser.chrome("Emulation.setScriptExecutionDisabled", value=False)
         wait("the job is cancelled", lambda: self.server.counts("mail")["cancelled"] == 1)

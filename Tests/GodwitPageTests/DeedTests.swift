@@ -92,13 +92,66 @@ struct DeedTests {
         }
     }
 
-    @Test("dead letters are redriven, all of a queue's or one")
+    @Test("dead letters of a queue are redriven; what one press leaves the next one goes on with")
     func redrive() async throws {
         try await TestServer.run { server in
             for _ in 0..<2 { _ = try await server.failed("mail") }
-            #expect(try await server.get("/page/confirm?do=redrive&queue=mail").shows("Redrive up to 2 jobs"))
+            #expect(try await server.get("/page/confirm?do=redrive&queue=mail").shows("Redrive 2 jobs"))
             #expect(try await server.press("/page/do", "do=redrive&queue=mail")["location"] == "/page/queue?name=mail&did=redrive&count=2")
             #expect(try await server.get("/v1/queues/mail").json["counts"]["queued"].int == 2)
+        }
+    }
+
+    @Test("what one press of a button leaves the next one goes on with")
+    func redriveGoesOn() async throws {
+        try await TestServer.run { server in
+            for _ in 0..<3 { _ = try await server.failed("mail") }
+            let first = try await server.post("/v1/queues/mail/redrive?limit=1", "")
+            let next = try #require(try first.json["next_cursor"].string)
+            let question = try await server.get("/page/confirm?do=redrive&queue=mail&from=\(next)&count=1")
+            #expect(question.shows("1 job got another chance so far."))
+            #expect(question.text.contains("name=\"from\" value=\"\(PageEscaping.attribute(next))\""))
+            let done = try await server.press("/page/do", "do=redrive&queue=mail&from=\(next)&count=1")
+            #expect(done["location"] == "/page/queue?name=mail&did=redrive&count=3")
+            #expect(try await server.get("/v1/queues/mail").json["counts"]["queued"].int == 3)
+            #expect(try await server.get("/page/queue?name=mail&did=redrive&count=3&refused=2").shows("2 jobs stayed"))
+        }
+    }
+
+    @Test("one dead letter goes back to the queue that it came from")
+    func redriveOne() async throws {
+        try await TestServer.run { server in
+            for queue in ["mail", "dead"] { _ = try await server.send("PUT", "/v1/queues/\(queue)", body: "{}") }
+            let set = try await server.send("PATCH", "/v1/queues/mail", body: #"{"dead_letter_queue": "dead"}"#)
+            #expect(set.status == 200)
+            _ = try await server.failed("mail")
+            let letter = try #require(try await server.get("/v1/jobs?queue=dead").json["jobs"][0]["id"].string)
+            #expect(try await server.get("/page/job?id=\(letter)").text.contains("value=\"redrive-job\""))
+            let done = try await server.press("/page/do", "do=redrive-job&job=\(letter)")
+            #expect(done["location"]?.hasSuffix("&did=redrive-job") == true)
+            #expect(try await server.get("/v1/queues/mail").json["counts"]["queued"].int == 1)
+            #expect(try await server.get("/v1/queues/dead").json["counts"]["queued"].int == 0)
+        }
+    }
+
+    @Test("each button has one place, whatever the state: what cannot be done now is off")
+    func places() async throws {
+        try await TestServer.run { server in
+            func buttons(_ path: String) async throws -> [String] {
+                let page = try await server.get(path).text
+                return page.split(separator: "<form data-key=\"").dropFirst().map { form in
+                    form.prefix { $0 != "\"" } + (form.prefix { $0 != "\n" }.contains(" disabled") ? " off" : "")
+                }
+            }
+            let id = try await server.publish("mail", query: "?delay=1h")
+            #expect(try await buttons("/page/job?id=\(id)") == ["retry", "cancel", "forget off"])
+            _ = try await server.press("/page/do", "do=retry&job=\(id)")
+            #expect(try await buttons("/page/job?id=\(id)") == ["retry off", "cancel", "forget off"])
+            _ = try await server.press("/page/do", "do=cancel&job=\(id)")
+            #expect(try await buttons("/page/job?id=\(id)") == ["retry", "cancel off", "forget"])
+            #expect(try await buttons("/page/queue?name=mail") == ["pause", "resume off", "redrive", "purge", "delete"])
+            _ = try await server.press("/page/do", "do=pause&queue=mail")
+            #expect(try await buttons("/page/queue?name=mail") == ["pause off", "resume", "redrive", "purge", "delete"])
         }
     }
 

@@ -114,7 +114,7 @@ struct PagesTests {
             let named = try await server.get("/page/jobs?name=odd%26&order=oldest")
             #expect(named.text.contains("<bdi>odd&amp;</bdi>"))
             #expect(!named.text.contains("<bdi>even</bdi>"))
-            #expect(named.text.contains("value=\"odd&amp;\""))
+            #expect(named.text.contains("value=\"odd&#x26;\""))
             #expect(named.text.contains("<option value=\"oldest\" selected>"))
             #expect(try await server.get("/page/jobs?state=expired").shows("No such job."))
             #expect(try await server.get("/page/jobs?state=sideways").status == 400)
@@ -143,7 +143,7 @@ struct PagesTests {
             #expect(page.shows("tenant acme"))
             #expect(page.shows("Priority 7"))
             #expect(page.shows("Cancel the job"))
-            #expect(!page.shows("Forget"))
+            #expect(page.text.contains("<button class=\"grave\" disabled>Forget…"))
 
             let workers = try await server.get("/page/workers")
             #expect(workers.shows("1 worker holds 1 job."))
@@ -220,6 +220,26 @@ struct PagesTests {
             #expect(second.contains("state running"))
             // What a page is made of around that part is not sent again.
             #expect(!second.contains("<html"))
+        }
+    }
+
+    @Test("a live page of a job that is gone says so, and that nothing more will come")
+    func liveEnd() async throws {
+        try await TestServer.run { server in
+            let id = try await server.failed("mail")
+            let connection = try await server.connect()
+            try await connection.request("GET", "/page/job?id=\(id)", headers: [("Accept", "text/event-stream")])
+            _ = try await connection.head()
+            _ = try await connection.chunk()
+            _ = try await server.press("/page/do", "do=forget&job=\(id)")
+            var last = ""
+            while let chunk = try await connection.chunk() { last += String(decoding: chunk, as: UTF8.self) }
+            #expect(last.contains("Gone"))
+            #expect(last.hasSuffix("event: over\ndata: stay\n\n"))
+            // Asked for again, it is the same.
+            let again = try await server.get("/page/job?id=\(id)", headers: [("Accept", "text/event-stream")])
+            #expect(again.status == 200)
+            #expect(again.text.hasSuffix("event: over\ndata: stay\n\n"))
         }
     }
 }

@@ -21,8 +21,6 @@ struct SessionTests {
         return options
     }
 
-    private static let shown = "\(PageCookie.name)=a-token%3Bof%2C%22odd%22%3Dcharacters%2541"
-    private static let cookie = ("Cookie", "other=1; \(shown)")
     private static let bearer = ("Authorization", "Bearer \(token)")
 
     @Test("without a token everything leads to the form, nothing is done, and only what the form needs is served")
@@ -40,43 +38,52 @@ struct SessionTests {
             for asset in OperatorsPage.assets { #expect(try await server.get("/\(asset.path)").status == 200) }
             for path in OperatorsPage.views.map(\.path) {
                 #expect(try await server.get("/\(path)").status == 303, "\(path)")
-                #expect(try await server.get("/\(path)", headers: [("Accept", "text/event-stream")]).status == 401, "\(path)")
+                let live = try await server.get("/\(path)", headers: [("Accept", "text/event-stream")])
+                #expect(live.text == "event: over\ndata: reload\n\n", "\(path)")
             }
+            let cookie = try await server.logIn(Self.token)
             #expect(try await server.press("/page/do", "do=purge&queue=mail")["location"] == "/page/login")
             for path in ["/v1/queues", "/metrics", "/openapi.json", "/page/../v1/queues", "//v1/queues"] {
-                let reply = try await server.get(path, headers: [Self.cookie])
+                let reply = try await server.get(path, headers: [cookie])
                 #expect(reply.status == 401 || reply.status == 404, "\(path): the cookie is for the page alone")
             }
             #expect(try await server.get("/v1/queues/mail", headers: [Self.bearer]).json["counts"]["queued"].int == 1)
         }
     }
 
-    @Test("the token is typed once, and then is in a cookie that no script and no other site can use")
+    @Test("the token is typed once; a cookie that no script and no other site can use stands for it, until somebody logs out")
     func logIn() async throws {
         try await TestServer.run(Self.options) { server in
             let form = "next=%2Fpage%2Fjobs&token=a-token%3Bof%2C%22odd%22%3Dcharacters%2541"
             let reply = try await server.press("/page/login", form)
             #expect(reply.status == 303)
             #expect(reply["location"] == "/page/jobs")
-            #expect(reply["set-cookie"] == "\(Self.shown); Path=/page; HttpOnly; SameSite=Strict")
+            let set = try #require(reply["set-cookie"])
+            #expect(set.hasSuffix("; Path=/page; HttpOnly; SameSite=Strict"))
+            // Nothing of the token is in it: other ports of this host get it as well.
+            #expect(!set.contains("token"))
+            let cookie = ("Cookie", "other=1; \(set.prefix { $0 != ";" })")
+            #expect(cookie.1 != (try await server.logIn(Self.token)).1)
             let secure = try await server.press("/page/login", form, origin: "https://localhost")
             #expect(secure["set-cookie"]?.hasSuffix("; SameSite=Strict; Secure") == true)
 
-            let page = try await server.get("/page", headers: [Self.cookie])
+            let page = try await server.get("/page", headers: [cookie])
             #expect(page.status == 200)
             #expect(page.shows("Log out"))
-            #expect(try await server.get("/page/login?next=%2Fpage%2Fworkers", headers: [Self.cookie])["location"] == "/page/workers")
+            #expect(try await server.get("/page/login?next=%2Fpage%2Fworkers", headers: [cookie])["location"] == "/page/workers")
             // Programs may look as well.
             #expect(try await server.get("/page", headers: [Self.bearer]).status == 200)
             _ = try await server.post("/v1/queues/mail/jobs", "{}", headers: [Self.bearer])
             #expect(
-                try await server.press("/page/do", "do=purge&queue=mail", headers: [Self.cookie])["location"]?.hasSuffix("count=1") == true
+                try await server.press("/page/do", "do=purge&queue=mail", headers: [cookie])["location"]?.hasSuffix("count=1") == true
             )
-            #expect(try await server.press("/page/do", "do=purge&queue=mail", origin: "http://evil", headers: [Self.cookie]).status == 403)
+            #expect(try await server.press("/page/do", "do=purge&queue=mail", origin: "http://evil", headers: [cookie]).status == 403)
 
-            let out = try await server.press("/page/logout", "", headers: [Self.cookie])
+            let out = try await server.press("/page/logout", "", headers: [cookie])
             #expect(out["location"] == "/page/login")
             #expect(out["set-cookie"] == "\(PageCookie.name)=; Path=/page; HttpOnly; SameSite=Strict; Max-Age=0")
+            // Whoever kept it has nothing.
+            #expect(try await server.get("/page", headers: [cookie])["location"] == "/page/login")
         }
     }
 
@@ -93,13 +100,26 @@ struct SessionTests {
             let stale = try await server.get("/page", headers: [("Cookie", "\(PageCookie.name)=stale")])
             #expect(stale["location"] == "/page/login")
             #expect(stale["set-cookie"]?.contains("Max-Age=0") == true)
+            let cookie = try await server.logIn(Self.token)
             var status = 401, tries = 0
             while status == 401, tries < 200 {
                 status = try await server.press("/page/login", "token=wrong-\(tries)").status
                 tries += 1
             }
             #expect(status == 429)
+            // Nobody is logged out by another's guesses.
+            #expect(try await server.get("/page", headers: [cookie]).status == 200)
         }
+    }
+
+    @Test("a session that is not used for half a day ends")
+    func idleSession() {
+        let sessions = PageSessions(), start = ContinuousClock.now
+        let word = sessions.begin("token", now: start)
+        #expect(sessions.token(of: word, now: start + .seconds(12 * 3_600 - 1)) == "token")
+        #expect(sessions.token(of: word, now: start + .seconds(24 * 3_600 - 2)) == "token")
+        #expect(sessions.token(of: word, now: start + .seconds(36 * 3_600)) == nil)
+        #expect(sessions.token(of: word, now: start) == nil)
     }
 
     @Test(
@@ -148,8 +168,8 @@ struct SessionTests {
                 return try #require(try reply.json["id"].string)
             }
             let (mail, other) = (try await publish("mail.in"), try await publish("reports"))
-            let mailer = [("Cookie", "\(PageCookie.name)=operator-of-mail-queues")]
-            let web = [("Cookie", "\(PageCookie.name)=publisher-of-all-queues")]
+            let mailer = [try await server.logIn("operator-of-mail-queues")]
+            let web = [try await server.logIn("publisher-of-all-queues")]
 
             let queues = try await server.get("/page", headers: mailer)
             #expect(queues.shows("mail.in"))

@@ -47,6 +47,14 @@ extension TestServer {
         )
     }
 
+    /// Shows a token once, and answers the header of the session that stands for it.
+    func logIn(_ token: String) async throws -> (String, String) {
+        let encoded = token.utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let reply = try await press("/page/login", "token=\(encoded)")
+        guard let cookie = reply["set-cookie"]?.prefix(while: { $0 != ";" }) else { throw TestFailure("no cookie: \(reply.status)") }
+        return ("Cookie", "other=1; \(cookie)")
+    }
+
     /// Fails a job for good and answers its id.
     func failed(_ queue: String = "q", query: String = "", message: String = "no") async throws -> String {
         let id = try await publish(queue, query: query)

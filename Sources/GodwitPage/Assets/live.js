@@ -8,6 +8,7 @@ const longestPause = 60000;
 let pause = firstPause;
 let source = null;
 let timer = 0;
+let isOver = false;
 
 function say(word) {
   status.hidden = false;
@@ -17,12 +18,19 @@ function say(word) {
 
 function open() {
   clearTimeout(timer);
-  if (document.hidden || source) return;
+  if (document.hidden || source || isOver) return;
   source = new EventSource(location.pathname + location.search);
   source.addEventListener("part", (event) => {
     pause = firstPause;
     say("live");
     update(event.data);
+  });
+  source.addEventListener("over", (event) => {
+    // Nothing more will come: it is not asked for again.
+    isOver = true;
+    close();
+    say("ended");
+    if (event.data === "reload") location.reload();
   });
   source.addEventListener("error", () => {
     // The browser takes a refusal for the end: it is asked again, ever more rarely, for the server may be starting.
