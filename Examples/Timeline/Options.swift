@@ -22,7 +22,8 @@ struct Options: Equatable {
           --port PORT   0 to 65535; 0 takes any that is free (default: 8090)
           --host HOST   the address to listen on (default: 127.0.0.1, which only this machine reaches)
           --data FOLDER where jobs and timelines are kept; made when it is not there (default: ./timeline-data)
-          --broker URL  have the jobs in a server instead, such as http://127.0.0.1:8080 (`godwit serve`); timelines stay in the folder
+          --broker URL  have the jobs in a server instead, such as http://127.0.0.1:8080 (`godwit serve`); timelines stay in the
+                        folder, so one timeline program a server
           --pace MS     what delivering to 500 followers pretends to take, 0 to 10000 (default: 150)
           --help        says this
 

@@ -43,6 +43,9 @@ struct TimelineApp {
         try await jobs.configure(queue: Delivery.queue) { $0.maxJobs = bound }
         // A server's store makes no folder here.
         try FileManager.default.createDirectory(atPath: options.data, withIntermediateDirectories: true)
+        // Nor does a server keep two processes from one file of timelines.
+        let lock = try FolderLock(options.data)
+        defer { extendLifetime(lock) }
         let graph = FollowerGraph()
         let changes = Changes()
         let store = try TimelineStore(path: "\(options.data)/timelines.jsonl", changes: changes)
