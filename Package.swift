@@ -220,7 +220,11 @@ let package = Package(
         ),
         .testTarget(name: "SimulationTests", dependencies: ["GodwitSimulation", "GodwitEngine", "GodwitJournal"], swiftSettings: settings),
         .testTarget(name: "GodwitCoreTests", dependencies: ["GodwitCore"], swiftSettings: settings),
-        .testTarget(name: "GodwitWireTests", dependencies: ["GodwitWire", "GodwitCore"], swiftSettings: settings),
+        .testTarget(
+            name: "GodwitWireTests",
+            dependencies: ["GodwitWire", "GodwitEngine", "GodwitJournal", "GodwitCore"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "GodwitJournalTests",
             dependencies: ["GodwitJournal", "CCRC32C"],

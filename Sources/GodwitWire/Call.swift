@@ -147,14 +147,14 @@ extension FrameReader {
         case Kind.readQueues: return .queues
         case Kind.readQueue: return .queue(try queue())
         case Kind.configure:
-            let startsPaused = try byte() & 1 != 0
+            let startsPaused = try flags(1) != 0
             let name = try queue(), expecting = try expectation()
             return .configure(name, try settings(), expecting: expecting, startsPaused: startsPaused)
         case Kind.pause: return .pause(try queue())
         case Kind.resume: return .resume(try queue())
         case Kind.purge: return .purge(try queue())
         case Kind.deleteQueue:
-            let purging = try byte() & 1 != 0
+            let purging = try flags(1) != 0
             return .delete(try queue(), purging: purging)
         case Kind.check: return .check
         default: throw unknown(kind)
@@ -162,7 +162,7 @@ extension FrameReader {
     }
 
     private mutating func browse() throws(WireError) -> BrowseQuery {
-        let hasCursor = try byte() & 1 != 0
+        let hasCursor = try flags(1) != 0
         let name = try queue(), limit = Int(clamping: try signed())
         return BrowseQuery(queue: name, limit: limit, cursor: hasCursor ? try text() : nil)
     }

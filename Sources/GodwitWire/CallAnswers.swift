@@ -86,7 +86,7 @@ extension FrameReader {
         case Kind.anyContent: return .content(try optionalContent())
         case Kind.browsePage: return .browsed(try browsePage())
         case Kind.jobPage:
-            let hasNext = try byte() & 1 != 0
+            let hasNext = try flags(1) != 0
             let next = hasNext ? try text() : nil
             let end = try text()
             return .listed(JobPage(jobs: try list { reader throws(WireError) in try reader.snapshot() }, next: next, end: end))
@@ -132,7 +132,7 @@ extension FrameReader {
     }
 
     private mutating func browsePage() throws(WireError) -> BrowsePage {
-        let hasNext = try byte() & 1 != 0
+        let hasNext = try flags(1) != 0
         let next = hasNext ? try text() : nil
         let jobs = try list { reader throws(WireError) -> BrowsedJob in
             let frame = try reader.open(Kind.browsed)

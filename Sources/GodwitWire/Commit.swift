@@ -69,7 +69,7 @@ extension FrameWriter {
 
 extension FrameReader {
     fileprivate mutating func session() throws(WireError) -> SessionCommit {
-        let flags = try byte()
+        let flags = try flags(1)
         var session = SessionCommit(id: try text(), number: try number())
         session.acknowledged = try number()
         session.isRepeat = flags & 1 != 0

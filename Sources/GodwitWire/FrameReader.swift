@@ -105,6 +105,16 @@ struct FrameReader {
         }
     }
 
+    /// A byte of bits that say what of a frame is there, or is so.
+    /// - Parameter known: those that there can be. A frame with others means more than can be read here.
+    mutating func flags(_ known: UInt8) throws(WireError) -> UInt8 {
+        let flags = try byte()
+        guard flags & ~known == 0 else {
+            throw WireError(.unknown, "the flags \(flags & ~known) are not known here: the other side is newer, or wrong", offset: offset)
+        }
+        return flags
+    }
+
     mutating func number() throws(WireError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0

@@ -142,7 +142,7 @@ extension FrameReader {
     }
 
     private mutating func failure() throws(WireError) -> AttemptFailure {
-        let hasCode = try byte() & 1 != 0
+        let hasCode = try flags(1) != 0
         let message = try text()
         let code = hasCode ? try text() : nil
         let attempt = try whole()
@@ -191,7 +191,7 @@ extension FrameReader {
     }
 
     mutating func openedRecord() throws(WireError) -> Record {
-        let isCounter = try byte() & 1 != 0
+        let isCounter = try flags(1) != 0
         let value = try blob()
         let counter = isCounter ? try counter() : nil
         return Record(value: value, counter: counter, version: Version(try number()))

@@ -198,7 +198,7 @@ extension FrameReader {
     }
 
     fileprivate mutating func delivery() throws(WireError) -> Delivery {
-        let flags = try byte()
+        let flags = try flags(3)
         let token = try token(), job = try snapshot(), payload = try content(), headers = try headers()
         let timeout = flags & 1 != 0 ? try duration() : nil
         let remaining = try duration(), deliveries = try integer()
@@ -215,7 +215,7 @@ extension FrameReader {
     }
 
     fileprivate mutating func renewal() throws(WireError) -> Renewal {
-        let flags = try byte()
+        let flags = try flags(3)
         var renewal = Renewal(try token())
         if flags & 1 != 0 { renewal.term = try duration() }
         if flags & 2 != 0 { renewal.progress = try progress() }
@@ -223,7 +223,7 @@ extension FrameReader {
     }
 
     mutating func progress() throws(WireError) -> JobProgress {
-        let hasNote = try byte() & 1 != 0
+        let hasNote = try flags(1) != 0
         let fraction = try double()
         return JobProgress(fraction: fraction, note: hasNote ? try text() : nil)
     }

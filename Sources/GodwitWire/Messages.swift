@@ -76,6 +76,12 @@ extension FrameReader {
         guard present & ~Present.all == 0 else {
             throw WireError(.unknown, "a message has options that are not known here: the other side is newer", offset: offset)
         }
+        guard present & (Present.delay | Present.time) != Present.delay | Present.time else {
+            throw damaged("a message starts after a delay and at a time: one of them is possible")
+        }
+        guard present & (Present.key | Present.fingerprint) != Present.fingerprint else {
+            throw damaged("a message has a fingerprint and no key that it could belong to")
+        }
         let queue = try queue()
         var message = NewMessage(queue: queue, payload: try content())
         if present & Present.name != 0 { message.name = try text() }
@@ -104,7 +110,7 @@ extension FrameReader {
         for _ in 0..<count {
             let frame = try open(Kind.followUp)
             let when = FinalStates(rawValue: try byte())
-            guard when.isSubset(of: .all), !when.isEmpty else { throw unacceptable("what follows follows ends that are none") }
+            // Whether there are such ends is not for the whole document to fail on: whoever carries it out says so of the one transaction.
             followUps.append(FollowUp(try operation(), when: when))
             close(frame)
         }

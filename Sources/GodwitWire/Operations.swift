@@ -95,7 +95,7 @@ extension FrameReader {
         switch kind {
         case Kind.enqueue: operation = .enqueue(try message())
         case Kind.complete:
-            let hasResult = try byte() & 1 != 0
+            let hasResult = try flags(1) != 0
             operation = .complete(try token(), result: hasResult ? try content() : nil)
         case Kind.fail:
             let (token, failure) = try failure()
@@ -109,7 +109,7 @@ extension FrameReader {
         case Kind.redrive: operation = .redrive(try job())
         case Kind.forget: operation = .forget(try job())
         case Kind.put:
-            let hasLifetime = try byte() & 1 != 0
+            let hasLifetime = try flags(1) != 0
             let key = try key(), value = try blob(), expecting = try expectation()
             operation = .put(key, value: value, expecting: expecting, lifetime: hasLifetime ? try duration() : nil)
         case Kind.add: operation = .add(try addition())
@@ -125,7 +125,7 @@ extension FrameReader {
     mutating func token() throws(WireError) -> LeaseToken { LeaseToken(try text()) }
 
     private mutating func failure() throws(WireError) -> (LeaseToken, Failure) {
-        let hasCode = try byte() & 1 != 0
+        let hasCode = try flags(1) != 0
         let token = try token(), message = try text()
         return (token, Failure(message: message, code: hasCode ? try text() : nil))
     }
@@ -140,7 +140,7 @@ extension FrameReader {
     }
 
     private mutating func release() throws(WireError) -> GodwitCore.Operation {
-        let flags = try byte()
+        let flags = try flags(7)
         let token = try token()
         let delay = flags & 1 != 0 ? try duration() : nil
         return .release(
@@ -153,7 +153,7 @@ extension FrameReader {
     }
 
     private mutating func addition() throws(WireError) -> Addition {
-        let hasLifetime = try byte() & 1 != 0
+        let hasLifetime = try flags(1) != 0
         let key = try key(), step = try text()
         let amount = try whole(), target = try whole()
         let lifetime = hasLifetime ? try duration() : nil

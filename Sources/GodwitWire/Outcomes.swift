@@ -105,7 +105,7 @@ extension FrameReader {
     }
 
     private mutating func enqueued() throws(WireError) -> Enqueued {
-        let hasTime = try byte() & 1 != 0
+        let hasTime = try flags(1) != 0
         let id = try job(), state = try state(), createdAt = try time()
         let runAt = hasTime ? try time() : nil
         let maxAttempts = try whole()
@@ -120,7 +120,7 @@ extension FrameReader {
     }
 
     private mutating func added() throws(WireError) -> Added {
-        let flags = try byte()
+        let flags = try flags(3)
         let counter = try counter()
         let version = Version(try number())
         return Added(

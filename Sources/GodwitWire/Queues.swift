@@ -91,7 +91,7 @@ extension FrameReader {
 
     /// How a queue stands whose frame is open.
     mutating func openedStatus() throws(WireError) -> QueueStatus {
-        let flags = try byte()
+        let flags = try flags(3)
         let name = try queue(), version = Version(try number()), settings = try settings()
         var counts = QueueStatus.Counts()
         counts.scheduled = try whole()

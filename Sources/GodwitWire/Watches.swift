@@ -155,7 +155,7 @@ extension FrameReader {
     fileprivate mutating func watchRequest(_ kind: UInt8) throws(WireError) -> WatchRequest {
         if kind == Kind.unwatch { return .unwatch(number: try number()) }
         guard kind == Kind.watchJob || kind == Kind.watchRecord else { throw unknown(kind) }
-        let hasVersion = try byte() & 1 != 0
+        let hasVersion = try flags(1) != 0
         let number = try number()
         let known = hasVersion ? Version(try self.number()) : nil
         let wait = try duration()

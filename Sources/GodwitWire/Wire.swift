@@ -65,7 +65,7 @@ extension FrameWriter {
 extension FrameReader {
     mutating func error() throws(WireError) -> BrokerError {
         let frame = try open(Kind.error)
-        let flags = try byte()
+        let flags = try flags(3)
         var error = BrokerError(BrokerError.Code(rawValue: try text()), try text())
         if flags & 1 != 0 { error.field = try text() }
         if flags & 2 != 0 { error.retryAfter = try duration() }

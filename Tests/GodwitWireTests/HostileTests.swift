@@ -5,22 +5,6 @@ import Testing
 
 /// Whatever bytes come, they are read or refused; nothing crashes, and nothing takes memory that the bytes do not justify.
 @Suite struct HostileTests {
-    private static func readAll(_ bytes: Bytes) {
-        _ = try? Wire.decodeCommit(bytes)
-        _ = try? Wire.decodeOutcomes(bytes)
-        _ = try? Wire.decodeLease(bytes)
-        _ = try? Wire.decodeDeliveries(bytes)
-        _ = try? Wire.decodeRenew(bytes)
-        _ = try? Wire.decodeRenewals(bytes)
-        _ = try? Wire.decodeCalls(bytes)
-        _ = try? Wire.decodeAnswers(bytes)
-        _ = try? Wire.decodeWatches(bytes)
-        _ = try? Wire.decodeError(bytes)
-        var reader = WatchStreamReader()
-        reader.add(bytes.slice)
-        while (try? reader.next()) ?? nil != nil {}
-    }
-
     @Test("a commit that is cut anywhere but between transactions is refused", arguments: 1...20 as ClosedRange<UInt64>)
     func cut(seed: UInt64) throws {
         var samples = Samples(seed: seed)
@@ -43,13 +27,17 @@ import Testing
         let sample = samples.commit()
         let outcomes = samples.list(atMost: 3) { $0.outcome() }
         let deliveries = samples.list(atMost: 2) { $0.delivery() }
+        let stream = WatchStreamWriter.preamble + samples.list(atMost: 4) { $0.event() }.flatMap { WatchStreamWriter.frame($0) }
         for document in [
-            Wire.encode(CommitRequest(sample.transactions, in: sample.session)), Wire.encode(outcomes), Wire.encode(deliveries),
+            Wire.encode(CommitRequest(sample.transactions, in: sample.session)), Wire.encode(outcomes), Wire.encode(deliveries), stream,
+            Wire.encode(RenewRequest(holder: HolderID("h"), renewals: samples.list(atMost: 3) { $0.renewal() })),
+            Wire.encode(samples.error()),
+            Wire.encode([RenewalOutcome.good(remaining: samples.duration()), .cancelRequested, .stale, .unreachable]),
         ] {
             for _ in 0..<50 {
                 var bytes = document
                 for _ in 0...samples.below(3) { bytes[samples.below(bytes.count)] = UInt8(samples.below(256)) }
-                Self.readAll(Bytes(bytes))
+                WireDecoding.document(Bytes(bytes))
             }
         }
     }

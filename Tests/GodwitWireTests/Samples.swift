@@ -1,10 +1,16 @@
 import GodwitCore
+import GodwitWire
 
 /// Values of all kinds, drawn from a seed.
 struct Samples {
     private var random: SplitMix
+    /// Whether numbers are drawn that can be written and are none of what they stand for.
+    private let isWild: Bool
 
-    init(seed: UInt64) { random = SplitMix(state: seed) }
+    init(seed: UInt64, wild isWild: Bool = false) {
+        random = SplitMix(state: seed)
+        self.isWild = isWild
+    }
 
     private struct SplitMix: RandomNumberGenerator {
         var state: UInt64
@@ -32,8 +38,17 @@ struct Samples {
     mutating func token() -> LeaseToken {
         bool() ? LeaseToken(random.next(), random.next(), random.next()) : LeaseToken("token-\(below(100))")
     }
-    mutating func duration() -> Duration { .milliseconds(Int64([0, 1, 127, 128, 60_000, 315_360_000_000][below(6)])) }
-    mutating func time() -> Timestamp { Timestamp(milliseconds: Int64([0, -1, 1_764_530_000_123, 253_402_300_799_999][below(4)])) }
+    mutating func duration() -> Duration { .milliseconds(wild() ?? Int64([0, 1, 127, 128, 60_000, 315_360_000_000][below(6)])) }
+    mutating func time() -> Timestamp {
+        Timestamp(milliseconds: wild() ?? Int64([0, -1, 1_764_530_000_123, 253_402_300_799_999][below(4)]))
+    }
+    /// Now and then a number that is at the edge of what can be said.
+    private mutating func wild() -> Int64? {
+        guard isWild, below(3) == 0 else { return nil }
+        return [.min, .min + 1, -1 << 53, -1, 0, 1 << 53, 1 << 62, .max][below(8)]
+    }
+    /// What a count is said as.
+    mutating func count(below bound: Int) -> Int { wild().map { Int($0) } ?? below(bound) }
     mutating func version() -> Version { Version([0, 1, 1 << 40, .max][below(4)]) }
     mutating func bytes() -> Bytes { Bytes((0..<[0, 1, 100, 5_000][below(4)]).map { UInt8(truncatingIfNeeded: $0) }) }
     mutating func content() -> Content {
@@ -63,10 +78,10 @@ struct Samples {
             name: maybe { $0.text() },
             headers: list(atMost: 2) { $0.header() },
             start: starts[below(3)],
-            priority: below(256),
+            priority: count(below: 256),
             expires: maybe { $0.duration() },
             timeout: maybe { $0.duration() },
-            maxAttempts: maybe { $0.below(1_000) },
+            maxAttempts: maybe { $0.count(below: 1_000) },
             deduplication: key,
             group: maybe { $0.text() },
             claim: maybe { $0.text() },
@@ -74,7 +89,7 @@ struct Samples {
                 ? list(atMost: 2) { samples in
                     FollowUp(
                         samples.operation(depth: depth + 1),
-                        when: FinalStates(rawValue: UInt8(1 + samples.below(15)))
+                        when: FinalStates(rawValue: UInt8(samples.isWild ? samples.below(256) : 1 + samples.below(15)))
                     )
                 } : [],
             isTransient: bool()
@@ -105,8 +120,8 @@ struct Samples {
                 Addition(
                     key: key(),
                     step: text(),
-                    amount: below(10),
-                    target: 1 + below(1_000_000),
+                    amount: count(below: 10),
+                    target: count(below: 1_000_000),
                     then: depth < 2 ? list(atMost: 2) { $0.operation(depth: depth + 1) } : [],
                     lifetime: maybe { $0.duration() }
                 )
@@ -117,7 +132,9 @@ struct Samples {
 
     mutating func commit() -> CommitSample {
         let session = maybe { samples in
-            SessionCommit(id: samples.text(), number: 7, acknowledged: 3, isRepeat: samples.bool())
+            guard samples.isWild else { return SessionCommit(id: samples.text(), number: 7, acknowledged: 3, isRepeat: samples.bool()) }
+            let number = UInt64(bitPattern: samples.wild() ?? 7), acknowledged = UInt64(bitPattern: samples.wild() ?? 3)
+            return SessionCommit(id: samples.text(), number: number, acknowledged: acknowledged, isRepeat: samples.bool())
         }
         return CommitSample(
             session: session,
@@ -232,20 +249,35 @@ struct Samples {
         )
     }
 
+    mutating func renewal() -> Renewal { Renewal(token(), term: maybe { $0.duration() }, progress: maybe { $0.progress() }) }
+
+    mutating func event() -> WatchEvent {
+        let number = random.next()
+        switch below(7) {
+        case 0: return .opened(stream: text())
+        case 1: return .answered(number: number, .unchanged)
+        case 2: return .answered(number: number, .job(lookup()))
+        case 3: return .answered(number: number, .record(maybe { $0.record() }))
+        case 4: return .refused(number: number, error())
+        case 5: return .alive
+        default: return .closing(retryAfter: maybe { $0.duration() })
+        }
+    }
+
     mutating func settings() -> QueueSettings {
         var settings = QueueSettings()
-        settings.maxJobs = below(1_000_000)
-        settings.maxBytes = below(1 << 40)
+        settings.maxJobs = count(below: 1_000_000)
+        settings.maxBytes = count(below: 1 << 40)
         settings.maxWait = maybe { $0.duration() }
         settings.overflow = bool() ? .reject : .dropOldest
         settings.ttl = maybe { $0.duration() }
-        settings.maxAttempts = below(1_000)
+        settings.maxAttempts = count(below: 1_000)
         settings.maxDeliveries = maybe { $0.below(1_000) }
         settings.deadLetterQueue = maybe { $0.text() }
         settings.lease = duration()
         settings.retention = bool() ? .none : .keep(succeeded: duration(), failed: duration(), count: below(9_999))
         settings.dedupWindow = duration()
-        settings.dedupMax = below(9_999)
+        settings.dedupMax = count(below: 9_999)
         return settings
     }
 

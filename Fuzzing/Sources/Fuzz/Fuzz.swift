@@ -2,6 +2,7 @@ import Foundation
 import GodwitEngine
 import GodwitJournal
 import GodwitWire
+import Synchronization
 
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runFuzzer(
@@ -27,12 +28,26 @@ enum Fuzz {
         case "group": return { JournalDecoding.group($0) }
         case "checkpoint": return { JournalDecoding.checkpoint($0) }
         case "segment": return { JournalDecoding.segment($0) }
-        case "batch": return { WireDecoding.document($0) }
+        case "batch":
+            return { bytes in
+                WireDecoding.document(bytes)
+                commits.withLock { commits in
+                    do {
+                        if commits?.isFull != false { commits = try CommitTarget() }
+                        try commits?.take(bytes)
+                    } catch {
+                        fatalError("a store in memory failed: \(error)")
+                    }
+                }
+            }
         default:
             FileHandle.standardError.write(Data("fuzz: set GODWIT_FUZZ to record, followups, group, checkpoint, segment or batch\n".utf8))
             exit(64)
         }
     }()
+
+    /// The engine that the commits among the batches go to.
+    private static let commits = Mutex<CommitTarget?>(nil)
 
     static func main() {
         var count = CommandLine.argc, arguments = CommandLine.unsafeArgv
