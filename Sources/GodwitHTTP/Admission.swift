@@ -10,12 +10,8 @@ struct Admission {
 
     /// Why a transaction is not carried out; nil when it is.
     func refusal(of transaction: Transaction) -> TransactionOutcome? {
-        if !permissions.isUnlimited {
-            var forbidden: Int?
-            transaction.visitNeeds { index, need in
-                if forbidden == nil, !permissions.allows(need) { forbidden = index }
-            }
-            if let forbidden { return .aborted(operation: forbidden, .forbidden) }
+        if let forbidden = permissions.forbidden(in: transaction, making: .publish) {
+            return .aborted(operation: forbidden, .forbidden)
         }
         for (index, operation) in transaction.operations.enumerated() where !fits(operation) {
             return .aborted(operation: index, BrokerError(Problem.tooLarge(field(operation), limit: jobBytes)))

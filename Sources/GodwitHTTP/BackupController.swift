@@ -23,6 +23,8 @@ struct BackupController: Sendable {
             )
         }
         let archive = try await store.archive()
+        // All payloads, and what the store signs ids with.
+        exchange.audit.note("backup")
         let headers: HTTPFields = [
             .contentType: "application/x-tar", .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
             .contentDisposition: "attachment; filename=\"\(archive.fileName)\"",

@@ -30,7 +30,12 @@ struct CallController: Sendable {
         }
         var permissions = exchange.permissions
         try await permissions.ask(for: Set(calls.flatMap(\.needs).map(\.action)))
-        var run = CallRun(broker: environment.broker, permissions: permissions, audit: exchange.audit)
+        var run = CallRun(
+            broker: environment.broker,
+            permissions: permissions,
+            audit: exchange.audit,
+            sharedHolder: environment.sharedHolder
+        )
         var answers: [CallAnswer] = []
         answers.reserveCapacity(calls.count)
         for call in calls { answers.append(await run.answer(call)) }

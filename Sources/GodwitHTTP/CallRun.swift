@@ -10,11 +10,13 @@ struct CallRun {
     let broker: any Broker
     let permissions: Permissions
     let audit: RequestAudit
+    private let sharedHolder: HolderID
     /// Bytes that the answer may still take, about: the one that goes over is the last.
     private var room = Limits.leaseBytes
 
-    init(broker: any Broker, permissions: Permissions, audit: RequestAudit) {
+    init(broker: any Broker, permissions: Permissions, audit: RequestAudit, sharedHolder: HolderID) {
         self.broker = broker
+        self.sharedHolder = sharedHolder
         self.permissions = permissions
         self.audit = audit
     }
@@ -43,12 +45,22 @@ struct CallRun {
         case .records(let keys): return .records(try await read(keys))
         case .payload(let id): return .content(try await broker.payload(of: id))
         case .result(let id): return .content(try await broker.result(of: id))
-        case .browse(let query): return .browsed(try await broker.browse(query))
-        case .list(let query): return .listed(try await broker.list(query))
+        case .browse(let query):
+            var page = try await broker.browse(query)
+            for index in page.jobs.indices { page.jobs[index].job = shown(page.jobs[index].job) }
+            return .browsed(page)
+        case .list(let query):
+            var page = try await broker.list(query)
+            page.jobs = page.jobs.map { shown($0) }
+            return .listed(page)
         case .queues: return .queues(try await broker.queues().filter { permissions.allows($0.name) })
         case .queue(let name): return .queue(try await broker.queue(name))
         case .configure(let name, let settings, let expecting, let startsPaused):
-            if let target = settings.deadLetterQueue, !permissions.allows(try QueueName(target)) { throw .forbidden }
+            if let target = settings.deadLetterQueue, !permissions.allows(try QueueName(target)) {
+                var error = BrokerError.forbidden
+                error.field = "dead_letter_queue"
+                throw error
+            }
             return .queue(try await broker.configure(name, settings, expecting: expecting, startsPaused: startsPaused))
         case .pause(let name): try await broker.pause(name)
         case .resume(let name): try await broker.resume(name)
@@ -66,12 +78,14 @@ struct CallRun {
         var bytes = 0
         for start in stride(from: 0, to: ids.count, by: Self.jobsAtATime) {
             let part = try await broker.read(Array(ids[start..<min(start + Self.jobsAtATime, ids.count)]))
-            lookups += part
+            lookups += part.map { $0.showing(shown) }
             bytes += part.reduce(0) { $0 + $1.size }
             try Self.check(bytes: bytes)
         }
         return lookups
     }
+
+    private func shown(_ job: JobSnapshot) -> JobSnapshot { permissions.shown(job, hiding: sharedHolder) }
 
     private func read(_ keys: [RecordKey]) async throws(BrokerError) -> [Record?] {
         try Self.check(keys.count)
@@ -128,14 +142,18 @@ extension JobSnapshot {
 }
 
 extension JobLookup {
-    var size: Int { snapshot?.size ?? 8 }
+    /// One that is not known takes as much room in memory as one that is.
+    var size: Int { snapshot?.size ?? 300 }
+
+    /// With of a job what may be shown.
+    func showing(_ show: (JobSnapshot) -> JobSnapshot) -> JobLookup { if case .found(let job) = self { .found(show(job)) } else { self } }
 }
 
 extension CallAnswer {
     fileprivate var size: Int {
         switch self {
         case .jobs(let lookups): lookups.reduce(0) { $0 + $1.size }
-        case .records(let records): records.reduce(0) { $0 + 32 + ($1?.value.count ?? 0) }
+        case .records(let records): records.reduce(0) { $0 + 100 + ($1?.value.count ?? 0) }
         case .content(let content): content?.bytes.count ?? 0
         case .browsed(let page):
             page.jobs.reduce(0) { size, browsed in

@@ -5,19 +5,28 @@ import Hummingbird
 
 /// Commits transactions of any operations: for Godwit's own clients in batch frames, for every language in JSON.
 struct CommitController: Sendable {
-    /// Transactions of one request.
+    static let path = "commit"
+    /// Transactions of one request, and operations of all of them together.
     static let limit = 1_000
+    static let operations = 10_000
 
     let environment: RouteEnvironment
     private var broker: any Broker { environment.broker }
 
     init(environment: RouteEnvironment) { self.environment = environment }
 
-    var routes: [Route] { [Route(.post, "commit", anyOf: [.work, .publish, .admin], reach: .known, handler: commit)] }
+    var routes: [Route] { [Route(.post, Self.path, anyOf: [.work, .publish, .admin], reach: .known, handler: commit)] }
 
     static func check(_ count: Int) throws(Problem) {
         guard (1...limit).contains(count) else {
             throw .invalid("transactions", "these are \(count) transactions: send 1 to \(limit) at a time")
+        }
+    }
+
+    /// - Parameter count: of all transactions' operations, or of those up to here.
+    static func check(operations count: Int) throws(Problem) {
+        guard count <= operations else {
+            throw .invalid("transactions", "the transactions have more than \(operations) operations together: send fewer at a time")
         }
     }
 
@@ -48,6 +57,7 @@ struct CommitController: Sendable {
         let request: CommitRequest
         do throws(WireError) { request = try Wire.decodeCommit(body) } catch { throw Problem(error) }
         try Self.check(request.transactions.count)
+        try Self.check(operations: request.transactions.reduce(0) { $0 + $1.operations.count })
         return request
     }
 
@@ -57,8 +67,9 @@ struct CommitController: Sendable {
             throw Problem.invalid("transactions", "send a JSON object with the member transactions")
         }
         let transactions = try CommitJSON(limits: exchange.limits).transactions(value)
+        var names = KnownNames()
         for (index, transaction) in transactions.enumerated() {
-            try await FollowUpJSON.checkQueues(of: transaction.operations, field: "transactions[\(index)].operations", at: broker)
+            try await names.check(transaction.operations, field: "transactions[\(index)].operations", at: broker)
         }
         return CommitRequest(transactions, in: session)
     }
@@ -67,12 +78,7 @@ struct CommitController: Sendable {
 
     private func admission(of request: CommitRequest, _ exchange: Exchange) async throws -> Admission {
         var permissions = exchange.permissions
-        if !permissions.isUnlimited {
-            var actions: Set<JobRoutes.Action> = []
-            for transaction in request.transactions { transaction.visitNeeds { actions.insert($1.action) } }
-            try await permissions.ask(for: actions)
-            try await permissions.lookUp(request.transactions.flatMap(\.jobs), at: broker)
-        }
+        try await permissions.prepare(for: request.transactions, making: .publish, at: broker)
         return Admission(
             permissions: permissions,
             isDraining: environment.draining?.isSet == true,
@@ -85,30 +91,14 @@ struct CommitController: Sendable {
         for (index, transaction) in request.transactions.enumerated() {
             if let refusal = admission.refusal(of: transaction) { refusals[index] = refusal }
         }
-        guard !refusals.isEmpty else { return try await broker.commit(request.transactions, in: request.session) }
         // Who may do nothing of it is told so as everywhere.
-        if refusals.count == request.transactions.count, refusals.values.allSatisfy({ $0.error?.code == .forbidden }) {
+        if !refusals.isEmpty, refusals.count == request.transactions.count, refusals.values.allSatisfy(\.isForbidden) {
             throw Problem.forbidden
         }
-        guard let session = request.session else {
-            let admitted = request.transactions.enumerated().filter { refusals[$0.offset] == nil }.map(\.element)
-            var outcomes = try await broker.commit(admitted)[...]
-            return request.transactions.indices.compactMap { refusals[$0] ?? outcomes.popFirst() }
-        }
-        // Every transaction keeps its number: in the place of a refused one stands one that changes nothing. What the session knows of that
-        // number, since it is asked for again, is the answer all the same.
-        let transactions = request.transactions.enumerated().map { refusals[$0.offset] == nil ? $0.element : Self.nothing }
-        let outcomes = try await broker.commit(transactions, in: session)
-        return outcomes.enumerated().map { index, outcome in
-            guard let refusal = refusals[index], let error = outcome.error, error.code != .outcomeUnknown else { return outcome }
-            return refusal
-        }
+        return try await broker.commit(request.transactions, in: request.session, but: refusals)
     }
-
-    /// A transaction that every broker refuses: no job has this id.
-    private static let nothing = Transaction(.forget(JobID("")))
 }
 
 extension TransactionOutcome {
-    fileprivate var error: BrokerError? { if case .aborted(_, let error) = self { error } else { nil } }
+    fileprivate var isForbidden: Bool { if case .aborted(_, let error) = self { error.code == .forbidden } else { false } }
 }

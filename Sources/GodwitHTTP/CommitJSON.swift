@@ -15,11 +15,16 @@ struct CommitJSON {
         try CommitController.check(items.count)
         var transactions: [Transaction] = []
         transactions.reserveCapacity(items.count)
-        for (index, item) in items.enumerated() { transactions.append(try transaction(item, path: "transactions[\(index)].")) }
+        var operations = 0
+        for (index, item) in items.enumerated() {
+            transactions.append(try transaction(item, path: "transactions[\(index)].", after: operations))
+            operations += transactions[index].operations.count
+        }
         return transactions
     }
 
-    private func transaction(_ value: JSONValue, path: String) throws(Problem) -> Transaction {
+    /// - Parameter before: how many operations the transactions before it have.
+    private func transaction(_ value: JSONValue, path: String, after before: Int) throws(Problem) -> Transaction {
         var object = try ObjectReader(value, path: path)
         let field = path + "operations"
         guard let items = object.value("operations")?.elements else {
@@ -29,6 +34,7 @@ struct CommitJSON {
         guard (1...Limits.operations).contains(items.count) else {
             throw .invalid(field, "the transaction has \(items.count) operations: use 1 to \(Limits.operations)")
         }
+        try CommitController.check(operations: before + items.count)
         var operations: [GodwitCore.Operation] = []
         operations.reserveCapacity(items.count)
         for (index, item) in items.enumerated() { operations.append(try operation(item, path: "\(field)[\(index)].")) }

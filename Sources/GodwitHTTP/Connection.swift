@@ -12,7 +12,7 @@ package final class Connection: Sendable {
         /// Requests that came, and answers that went to the network or failed to: both are counted in one order.
         var requests = 0
         /// Who made the current request.
-        var access: Access?
+        var access = Access.nobody
         /// Who waits for an answer's fate, by the request's number. There is more than one only while requests are pipelined.
         var whenWritten: [Int: @Sendable (Bool) -> Void] = [:]
         var `continue`: (@Sendable () -> Void)?
@@ -28,16 +28,16 @@ package final class Connection: Sendable {
     package init(address: String? = nil) { self.address = address }
 
     /// A request is about to be handled. They are handled one after the other.
-    /// - Parameter access: who makes it, where the server knows.
-    package func requestBegan(by access: Access?) {
+    /// - Parameter access: who makes it.
+    package func requestBegan(by access: Access) {
         state.withLock { state in
             state.requests += 1
             state.access = access
         }
     }
 
-    /// Who made the request that is being handled; nil where nobody is asked.
-    package var access: Access? { state.withLock { $0.access } }
+    /// Who made the request that is being handled.
+    package var access: Access { state.withLock { $0.access } }
 
     /// The connection is gone: no answer that is not written yet will be.
     package func end() {

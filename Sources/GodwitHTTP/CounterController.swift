@@ -24,8 +24,10 @@ struct CounterController: Sendable {
             throw Problem.invalid("step", "say what is counted: send a JSON object with the members step and at")
         }
         let addition = try FollowUpJSON(limits: exchange.limits).addition(value, key: name, path: "")
-        try exchange.permissions.check([.add(addition)], making: .publish)
-        try await FollowUpJSON.checkQueues(of: addition.then, field: "then", at: broker)
+        var permissions = exchange.permissions
+        try await permissions.check([.add(addition)], making: .publish, at: broker)
+        var names = KnownNames()
+        try await names.check(addition.then, field: "then", at: broker)
         let session = try SessionHeader.of(exchange.headers)
         let result = try await broker.commit([Transaction(.add(addition))], in: session).first?.get().first
         guard case .added(let added)? = result else {
@@ -81,6 +83,7 @@ struct CounterController: Sendable {
         let key = RecordKey.counter(name)
         guard try await broker.read([key]).first ?? nil != nil else { throw Problem.counterNotFound(name) }
         _ = try await broker.commit(.delete(key, expecting: .anything))
+        exchange.audit.note("delete", ["counter": name])
         return Response(status: .noContent)
     }
 

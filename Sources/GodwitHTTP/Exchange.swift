@@ -26,7 +26,7 @@ struct Exchange: Sendable {
         self.request = request
         self.permissions = permissions
         self.environment = environment
-        share = environment.budget.share(isWork: route.actions == [.work])
+        share = environment.budget.share(isWork: route.isWork(of: permissions, request.headers))
         query = try QueryItems(request.uri.query, known: route.options, repeatable: route.repeatable)
         var items: [String: String] = [:]
         for name in route.pathItems {
@@ -85,8 +85,8 @@ struct RouteEnvironment: Sendable {
     let sharedHolder: HolderID
     /// The event streams of Godwit's own clients.
     let watches: WatchHub
-    /// Who makes the request that is being handled; nil where that is not known here.
-    let access: @Sendable () -> Access?
+    /// Who makes the request that is being handled.
+    let access: @Sendable () -> Access
     /// Nil where nothing is written down.
     let audit: Audit?
     /// What signs tickets for watching; nil where there are none.

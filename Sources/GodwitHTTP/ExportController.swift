@@ -33,6 +33,7 @@ struct ExportController: Sendable {
         var queues = try await broker.queues()
         for name in names where !queues.contains(where: { $0.name == name }) { throw BrokerError.queueNotFound(name.description) }
         if !names.isEmpty { queues.removeAll { !names.contains($0.name) } }
+        exchange.audit.note("export", names.isEmpty ? [:] : ["queue": names.map(\.description).joined(separator: ", ")])
         let created = environment.now(), draining = environment.draining
         return Response(
             status: .ok,

@@ -97,29 +97,6 @@ struct FollowUpJSON {
         try object.finish()
         return Addition(key: .counter(name), step: step, amount: amount, target: target, then: then, lifetime: lifetime)
     }
-
-    // MARK: Queues
-
-    /// Queues that come into being by HTTP have names that HTTP can say.
-    static func checkQueues(of followUps: [FollowUp], field: String, at broker: any Broker) async throws {
-        if followUps.isEmpty { return }
-        try await checkQueues(of: followUps.map(\.operation), field: field, at: broker)
-    }
-
-    static func checkQueues(of operations: [GodwitCore.Operation], field: String, at broker: any Broker) async throws {
-        for (index, operation) in operations.enumerated() {
-            switch operation {
-            case .enqueue(let message):
-                _ = try await QueueNames.creatable(message.queue, at: broker, field: "\(field)[\(index)].enqueue.queue")
-                try await checkQueues(of: message.onFinal, field: "\(field)[\(index)].enqueue.on_final", at: broker)
-            case .add(let addition):
-                try await checkQueues(of: addition.then, field: "\(field)[\(index)].add.then", at: broker)
-            case .deadLetter(_, _, let queue?):
-                _ = try await QueueNames.creatable(queue, at: broker, field: "\(field)[\(index)].dead_letter.to")
-            default: break
-            }
-        }
-    }
 }
 
 extension JSONWriter {

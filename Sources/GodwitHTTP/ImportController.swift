@@ -57,6 +57,7 @@ struct ImportController: Sendable {
         if outcome.linesThere < lines.count {
             try await commit(parsed, mark?.operation(line: outcome.line, passedOver: outcome.linesPassedOver), &outcome)
         }
+        exchange.audit.note("import", ["jobs": "\(outcome.jobs)", "records": "\(outcome.records)", "queues": "\(outcome.queues)"])
         return .json { json in
             json.object { json in
                 json.member("line", outcome.line)

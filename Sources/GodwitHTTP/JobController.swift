@@ -83,7 +83,7 @@ struct JobController: Sendable {
             json.object { json in
                 json.key("jobs")
                 json.array { json in
-                    for job in page.jobs { json.job(job, showsHolder: true) }
+                    for job in page.jobs { json.job(shown(job, exchange), showsHolder: true) }
                 }
                 json.member("next_cursor", page.next)
             }
@@ -91,18 +91,18 @@ struct JobController: Sendable {
     }
 
     @Sendable private func cancel(_ exchange: Exchange) async throws -> Response {
-        try await change(exchange.job, .cancel(exchange.job))
+        try await change(exchange, .cancel(exchange.job), "cancel")
     }
 
     @Sendable private func retry(_ exchange: Exchange) async throws -> Response {
-        try await change(exchange.job, .retry(exchange.job))
+        try await change(exchange, .retry(exchange.job), "retry")
     }
 
     /// Answers the job that lives on: itself, or the new one in the queue that it came from.
     @Sendable private func redrive(_ exchange: Exchange) async throws -> Response {
         let job = try await read(try await broker.commit(.redrive(exchange.job)).jobID ?? exchange.job)
         exchange.audit.note("redrive", ["job": exchange.job.description])
-        return .json(headers: [.location: exchange.location(of: job.id)]) { $0.job(job, showsHolder: true) }
+        return .json(headers: [.location: exchange.location(of: job.id)]) { $0.job(shown(job, exchange), showsHolder: true) }
     }
 
     @Sendable private func forget(_ exchange: Exchange) async throws -> Response {
@@ -111,10 +111,15 @@ struct JobController: Sendable {
         return Response(status: .noContent)
     }
 
-    private func change(_ id: JobID, _ operation: Operation) async throws -> Response {
+    private func change(_ exchange: Exchange, _ operation: Operation, _ act: String) async throws -> Response {
         _ = try await broker.commit(operation)
-        let job = try await read(id)
-        return .json { $0.job(job, showsHolder: true) }
+        exchange.audit.note(act, ["job": exchange.job.description])
+        let job = try await read(exchange.job)
+        return .json { $0.job(shown(job, exchange), showsHolder: true) }
+    }
+
+    private func shown(_ job: JobSnapshot, _ exchange: Exchange) -> JobSnapshot {
+        exchange.permissions.shown(job, hiding: environment.sharedHolder)
     }
 
     /// The job, at its end if the client prefers to wait and the time suffices.

@@ -84,7 +84,7 @@ public struct JobRoutes: Sendable {
         limits: Limits = Limits(),
         draining: Latch? = nil,
         authorize: Authorize? = nil,
-        access: @escaping @Sendable () -> Access? = { nil },
+        access: @escaping @Sendable () -> Access = { .everybody },
         audit: Audit? = nil,
         watchKeys: WatchKeys? = nil,
         logger: Logger = Logger(label: "godwit.http"),

@@ -38,7 +38,8 @@ struct LeaseController: Sendable {
         let count = try query.integer("max", in: 1...Limits.leases) ?? 1
         let wait = min(try query.duration("wait") ?? .zero, exchange.limits.wait)
         let term = try query.duration("lease", in: Limits.shortestLease...Limits.longestLease).map { LeaseTerm.fixed($0) } ?? .queue
-        let holderID = try query.text("holder", limit: Limits.holderName).map { HolderID($0) } ?? environment.sharedHolder
+        let named = try query.text("holder", limit: Limits.holderName)
+        let holderID = try named.map { name throws(Problem) in try exchange.permissions.holder(name) } ?? environment.sharedHolder
         var queues: [QueueName] = []
         for name in names { queues.append(try await QueueNames.creatable(name, at: broker, field: field)) }
         let holder = HolderOptions(id: holderID, queues: queues, capacity: count, isEmbedded: false)
@@ -57,6 +58,7 @@ struct LeaseController: Sendable {
             throw Problem.invalid("lease", "a lease by HTTP lasts for a time, and is renewed: nobody here sees when its holder is gone")
         }
         request.wait = min(request.wait, exchange.limits.wait)
+        if !request.holder.id.description.isEmpty { request.holder.id = try exchange.permissions.holder(request.holder.id.description) }
         return try await answer(request, .batch, exchange)
     }
 
@@ -71,8 +73,13 @@ struct LeaseController: Sendable {
                 try await holder.lease(max: request.max, term: request.term, wait: request.wait)
             }
         let answer = LeaseAnswer(deliveries, broker: broker)
+        let shown = deliveries.map { delivery in
+            var delivery = delivery
+            delivery.job = exchange.permissions.shown(delivery.job, hiding: environment.sharedHolder)
+            return delivery
+        }
         switch form.answer(to: exchange.headers) {
-        case .batch: return answer.response(ByteBuffer(bytes: Wire.encode(deliveries)), type: WireFormat.mediaType)
+        case .batch: return answer.response(ByteBuffer(bytes: Wire.encode(shown)), type: WireFormat.mediaType)
         case .json: return answer.response(json(deliveries), type: "application/json")
         }
     }
@@ -91,7 +98,9 @@ struct LeaseController: Sendable {
 
     @Sendable private func closeHolder(_ exchange: Exchange) async throws -> Response {
         let name = try OptionText.text("holder", exchange.item("holder"), limit: Limits.holderName)
-        let options = HolderOptions(id: HolderID(name), queues: [], capacity: 1, isEmbedded: false)
+        // That of all who name none is nobody's to end.
+        guard HolderID(name) != environment.sharedHolder else { throw Problem.forbidden }
+        let options = HolderOptions(id: try exchange.permissions.holder(name), queues: [], capacity: 1, isEmbedded: false)
         try await broker.open(options).close()
         return Response(status: .noContent)
     }

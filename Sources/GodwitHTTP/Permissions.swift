@@ -13,9 +13,11 @@ struct Need: Hashable {
 /// What one request may do. Whoever runs the server is asked once for each action that something in the request needs, the body read or not; a
 /// token's own actions and queues are known.
 struct Permissions: Sendable {
+    /// Jobs whose queues are looked up at a time.
+    private static let jobsAtATime = 1_000
+
     private let served: Set<JobRoutes.Action>
-    /// Who asks; nil where that is not known here.
-    let access: Access?
+    let access: Access
     private let authorize: (@Sendable (JobRoutes.Action) async throws -> Bool)?
     private var verdicts: [JobRoutes.Action: Bool] = [:]
     /// The queues of jobs that were looked up.
@@ -23,25 +25,29 @@ struct Permissions: Sendable {
 
     init(
         served: Set<JobRoutes.Action>,
-        access: Access? = nil,
+        access: Access = .everybody,
         authorize: (@Sendable (JobRoutes.Action) async throws -> Bool)?
     ) {
         self.access = access
-        self.served = access.map { served.intersection($0.actions) } ?? served
+        self.served = served.filter { access.allows($0) }
         self.authorize = authorize
     }
 
     /// Whether everything is allowed, so that nobody has to look what is needed.
     var isUnlimited: Bool { authorize == nil && served.count == JobRoutes.Action.allCases.count && hasAllQueues }
     /// Whether it does not matter which queue something is about.
-    var hasAllQueues: Bool { access?.hasAllQueues ?? true }
+    var hasAllQueues: Bool { access.hasAllQueues }
 
-    func allows(_ queue: QueueName) -> Bool { access?.allows(queue) ?? true }
+    func allows(_ queue: QueueName) -> Bool { access.allows(queue) }
 
-    /// Looks up the queues of jobs, for those who may use some queues alone.
-    mutating func lookUp(_ jobs: [JobID], at broker: any Broker) async throws(BrokerError) {
-        if hasAllQueues || jobs.isEmpty { return }
-        for case .found(let job) in try await broker.read(jobs) { queues[job.id] = job.queue }
+    /// Looks up the queues of jobs, for those who may use some queues alone and do something to jobs there.
+    mutating func lookUp(_ jobs: Set<JobID>, at broker: any Broker) async throws(BrokerError) {
+        if hasAllQueues || jobs.isEmpty || !isGranted(.admin) { return }
+        let jobs = Array(jobs)
+        for start in stride(from: 0, to: jobs.count, by: Self.jobsAtATime) {
+            let part = try await broker.read(Array(jobs[start..<min(start + Self.jobsAtATime, jobs.count)]))
+            for case .found(let job) in part { queues[job.id] = job.queue }
+        }
     }
 
     /// Whether an action is allowed; asks if it was not asked before.
@@ -66,9 +72,17 @@ struct Permissions: Sendable {
         return false
     }
 
+    /// Whether it makes sense to ask for an action.
+    func mayAsk(for action: JobRoutes.Action) -> Bool { served.contains(action) }
+
+    /// Whether an action is allowed, as far as it was asked for; what was not is not allowed.
+    func isGranted(_ action: JobRoutes.Action) -> Bool {
+        served.contains(action) && (authorize == nil || verdicts[action] == true)
+    }
+
     /// The answer to what was asked before; what was not is not allowed.
     func allows(_ need: Need) -> Bool {
-        guard served.contains(need.action), authorize == nil || verdicts[need.action] == true else { return false }
+        guard isGranted(need.action) else { return false }
         if hasAllQueues { return true }
         if need.isOfStore { return false }
         if let queue = need.queue, !allows(queue) { return false }
@@ -77,17 +91,57 @@ struct Permissions: Sendable {
         return true
     }
 
-    /// - Throws: ``Problem`` when an operation, or what follows it, may not be done. The actions were asked for.
-    /// - Parameter action: of those who make jobs and count steps here.
-    func check(_ operations: [GodwitCore.Operation], making action: JobRoutes.Action) throws(Problem) {
-        if hasAllQueues { return }
-        var isForbidden = false
-        for operation in operations {
-            operation.visitNeeds(making: action) { need in
-                if let queue = need.queue, !allows(queue) { isForbidden = true }
+    /// Asks for what transactions need, and looks up what they are about, so that ``allows(_:)`` can tell.
+    mutating func prepare(for transactions: [Transaction], making action: JobRoutes.Action, at broker: any Broker) async throws {
+        if isUnlimited { return }
+        var actions: Set<JobRoutes.Action> = [], jobs: Set<JobID> = []
+        for transaction in transactions {
+            transaction.visitNeeds(making: action) { _, need in
+                actions.insert(need.action)
+                if let job = need.job { jobs.insert(job) }
             }
         }
-        if isForbidden { throw .forbidden }
+        try await ask(for: actions)
+        try await lookUp(jobs, at: broker)
+    }
+
+    /// The first operation of a transaction that may not be done; nil when all may. ``prepare(for:making:at:)`` went before.
+    func forbidden(in transaction: Transaction, making action: JobRoutes.Action) -> Int? {
+        if isUnlimited { return nil }
+        var forbidden: Int?
+        transaction.visitNeeds(making: action) { index, need in
+            if forbidden == nil, !allows(need) { forbidden = index }
+        }
+        return forbidden
+    }
+
+    /// - Throws: ``Problem`` when an operation, or what follows it, may not be done.
+    /// - Parameter action: of those who make jobs and count steps here.
+    mutating func check(_ operations: [GodwitCore.Operation], making action: JobRoutes.Action, at broker: any Broker) async throws {
+        let transaction = Transaction(operations)
+        try await prepare(for: [transaction], making: action, at: broker)
+        if forbidden(in: transaction, making: action) != nil { throw Problem.forbidden }
+    }
+}
+
+extension Permissions {
+    /// What of a job this client is shown: a holder's name lets workers end its leases, so it is for those who administer the job's queue. That of
+    /// all who name none is nobody's to end.
+    func shown(_ job: JobSnapshot, hiding sharedHolder: HolderID) -> JobSnapshot {
+        guard let holder = job.holder, holder == sharedHolder || !allows(Need(action: .admin, queue: job.queue)) else { return job }
+        var job = job
+        job.holder = nil
+        return job
+    }
+
+    /// A holder as the broker knows it. Whoever may use some queues alone has names of his own: he ends no leases but those.
+    func holder(_ name: String) throws(Problem) -> HolderID {
+        guard let grant = access.grant, !grant.queues.isEmpty else { return HolderID(name) }
+        let full = "\(grant.name)/\(name)"
+        guard full.utf8.count <= Limits.holderName else {
+            throw .invalid("holder", "a holder's name has at most \(Limits.holderName - grant.name.utf8.count - 1) bytes with this token")
+        }
+        return HolderID(full)
     }
 }
 
@@ -124,21 +178,16 @@ extension GodwitCore.Operation {
             visit(Need(action: action, queue: message.queue))
             // What comes with a past is taken over from another store.
             if message.past != nil { visit(Need(action: .admin, queue: message.queue)) }
-            for followUp in message.onFinal { followUp.operation.visitFollowingNeeds(making: action, visit) }
+            for followUp in message.onFinal { followUp.operation.visitNeeds(making: action, visit) }
         case .add(let addition):
             visit(Need(action: action))
             // Only counters that users name are everybody's.
             if addition.key.counterName == nil { visit(addition.key.need) }
-            for operation in addition.then { operation.visitFollowingNeeds(making: action, visit) }
+            for operation in addition.then { operation.visitNeeds(making: action, visit) }
         case .cancel(let id), .retry(let id), .redrive(let id), .forget(let id): visit(Need(action: .admin, job: id))
         case .put(let key, _, _, _): visit(key.need)
         case .delete(let key, _): visit(key.counterName == nil ? key.need : Need(action: .admin, isOfStore: true))
         }
-    }
-
-    /// As above, of what follows an end: whoever makes a job may say that another one is cancelled with its end.
-    private func visitFollowingNeeds(making action: JobRoutes.Action, _ visit: (Need) -> Void) {
-        if case .cancel = self { visit(Need(action: action)) } else { visitNeeds(making: action, visit) }
     }
 }
 
@@ -155,19 +204,10 @@ extension RecordKey {
 }
 
 extension Transaction {
-    /// The jobs that it names and that somebody else may have made.
-    var jobs: [JobID] {
-        operations.compactMap { operation in
-            switch operation {
-            case .cancel(let id), .retry(let id), .redrive(let id), .forget(let id): id
-            default: nil
-            }
-        }
-    }
-
     /// Names what each operation needs leave for, with its place.
-    func visitNeeds(_ visit: (Int, Need) -> Void) {
-        var action = JobRoutes.Action.publish
+    /// - Parameter action: of those who make jobs and count steps before anything is settled.
+    func visitNeeds(making action: JobRoutes.Action = .publish, _ visit: (Int, Need) -> Void) {
+        var action = action
         for (index, operation) in operations.enumerated() {
             // From here on what is made follows the settle.
             if operation.isSettle { action = .work }

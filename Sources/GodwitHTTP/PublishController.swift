@@ -23,14 +23,16 @@ struct PublishController: Sendable {
         try environment.refuseWhileDraining()
         let queue = try await QueueNames.creatable(try exchange.queue(), at: broker)
         let options = try PublishOptions(exchange.query, limits: exchange.limits)
-        try await FollowUpJSON.checkQueues(of: options.onFinal, field: "on-final", at: broker)
+        var names = KnownNames()
+        try await names.check(options.onFinal, field: "on-final", at: broker)
         let key = try IdempotencyKey.of(exchange.headers)
         let session = try SessionHeader.of(exchange.headers)
         let headers = try JobHeaders.of(exchange.headers)
         let body = try await exchange.body(limit: exchange.limits.jobBytes)
         let payload = try MediaType.content(body, type: exchange.headers[.contentType])
         let message = options.message(to: queue, payload: payload, headers: headers, key: key)
-        try exchange.permissions.check([.enqueue(message)], making: .publish)
+        var permissions = exchange.permissions
+        try await permissions.check([.enqueue(message)], making: .publish, at: broker)
         let result = try await commit(message, in: session)
         guard let id = result.jobID else { throw Self.unknownOutcome }
         exchange.bodyIsDone()
@@ -91,10 +93,12 @@ struct PublishController: Sendable {
             throw Problem.invalid("body", "the batch has \(items.count) jobs: send 1 to \(Self.batchLimit)")
         }
         let messages = try items.enumerated().map { try JSONMessage($1, path: "[\($0)].", queue: queue, limits: exchange.limits).message }
+        var names = KnownNames()
         for (index, message) in messages.enumerated() {
-            try await FollowUpJSON.checkQueues(of: message.onFinal, field: "[\(index)].on_final", at: broker)
+            try await names.check(message.onFinal, field: "[\(index)].on_final", at: broker)
         }
-        try exchange.permissions.check(messages.map { .enqueue($0) }, making: .publish)
+        var permissions = exchange.permissions
+        try await permissions.check(messages.map { .enqueue($0) }, making: .publish, at: broker)
         let session = try SessionHeader.of(exchange.headers)
         guard let outcome = try await broker.commit([Transaction(messages.map { .enqueue($0) })], in: session).first else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the batch: send it again with keys")

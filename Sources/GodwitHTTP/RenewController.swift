@@ -22,6 +22,7 @@ struct RenewController: Sendable {
         guard (1...Self.limit).contains(request.renewals.count) else {
             throw Problem.invalid("renewals", "these are \(request.renewals.count) renewals: send 1 to \(Self.limit) at a time")
         }
+        // A lease is renewed by whoever has its token: whose it is does not matter.
         let holder = try await broker.open(HolderOptions(id: request.holder, queues: [], capacity: 1, isEmbedded: false))
         let outcomes = try await holder.renew(request.renewals)
         exchange.bodyIsDone()
@@ -33,7 +34,14 @@ struct RenewController: Sendable {
 
     private func frames(_ exchange: Exchange) async throws -> RenewRequest {
         let body = try await exchange.body(limit: Self.requestBytes)
-        do throws(WireError) { return try Wire.decodeRenew(body) } catch { throw Problem(error) }
+        var request: RenewRequest
+        do throws(WireError) { request = try Wire.decodeRenew(body) } catch { throw Problem(error) }
+        // In frames there is no refusal for one lease alone, and the others are to be renewed: what is too short or too long lasts as it may.
+        for index in request.renewals.indices {
+            guard let term = request.renewals[index].term else { continue }
+            request.renewals[index].term = min(max(term, Limits.shortestLease), Limits.longestLease)
+        }
+        return request
     }
 
     /// `{"holder"?, "renewals": [{"lease", "lease_time"?, "fraction"?, "note"?}, …]}`
@@ -56,7 +64,7 @@ struct RenewController: Sendable {
             throw .invalid(path + "lease", "say which lease this is about")
         }
         let term = try object.duration("lease_time", in: Settlement.leaseRange)
-        let progress = object.value("fraction") == nil ? nil : try Settlement.progress(&object)
+        let progress = object.value("fraction") == nil ? nil : try Settlement.progress(&object, clamps: true)
         guard progress != nil || object.value("note") == nil else {
             throw .invalid(path + "note", "a note is said with its fraction: how far the job is, 0 to 1")
         }

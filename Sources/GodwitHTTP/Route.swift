@@ -30,6 +30,19 @@ package struct Route: Sendable {
         case known
     }
 
+    /// Bytes of a commit that may be a worker's.
+    private static let workBytes = 256 << 10
+
+    /// Whether a request's body may take what is kept free for workers that settle and renew. A commit may be theirs: it is taken for one when its
+    /// client can make no jobs, or when it is small, as settles are.
+    func isWork(of permissions: Permissions, _ headers: HTTPFields) -> Bool {
+        if actions == [.work] { return true }
+        guard path == CommitController.path, permissions.isGranted(.work) else { return false }
+        if !permissions.mayAsk(for: .publish) { return true }
+        guard let length = headers[.contentLength].flatMap({ Int($0) }) else { return false }
+        return length <= Self.workBytes
+    }
+
     let pathItems: [String]
     /// How many items the path has.
     let depth: Int

@@ -69,14 +69,15 @@ struct SettleController: Sendable {
             throw Problem.invalid("body", "the batch has \(values.count) leases: send 1 to \(Self.batchLimit)")
         }
         let items = try values.enumerated().map { try BatchItem($1, path: "[\($0)].", limits: exchange.limits) }
+        var names = KnownNames()
         for (index, item) in items.enumerated() {
             for (number, message) in item.followUps.enumerated() {
-                _ = try await QueueNames.creatable(message.queue, at: broker, field: "[\(index)].enqueue[\(number)].queue")
-                try await FollowUpJSON.checkQueues(of: message.onFinal, field: "[\(index)].enqueue[\(number)].on_final", at: broker)
+                try await names.check(message.queue, field: "[\(index)].enqueue[\(number)].queue", at: broker)
+                try await names.check(message.onFinal, field: "[\(index)].enqueue[\(number)].on_final", at: broker)
             }
+            if let target = item.settlement.target { try await names.check(target, field: "[\(index)].dead_letter.to", at: broker) }
         }
-        for (index, item) in items.enumerated() { try await checkTargets(of: item.settlement, path: "[\(index)].dead_letter.", exchange) }
-        let results = try await carryOut(items.map(\.settlement), in: SessionHeader.of(exchange.headers))
+        let results = try await carryOut(items.map(\.settlement), in: SessionHeader.of(exchange.headers), exchange.permissions)
         return .json { json in
             json.object { json in
                 json.key("results")
@@ -93,8 +94,9 @@ struct SettleController: Sendable {
     }
 
     private func answer(_ settlement: Settlement, _ exchange: Exchange) async throws -> Response {
-        try await checkTargets(of: settlement, path: "", exchange)
-        let result = try await carryOut([settlement], in: SessionHeader.of(exchange.headers)).first
+        // One for dead letters that comes into being by HTTP has a name that HTTP can say.
+        if let target = settlement.target { _ = try await QueueNames.creatable(target, at: broker, field: "to") }
+        let result = try await carryOut([settlement], in: SessionHeader.of(exchange.headers), exchange.permissions).first
         switch result {
         case .failed(_, let error): throw error
         case let result?: return .json { json in json.object { $0.settled(result) } }
@@ -102,18 +104,9 @@ struct SettleController: Sendable {
         }
     }
 
-    /// What goes with a settle goes into queues that the client may use; one for dead letters that comes into being by HTTP has a name that HTTP
-    /// can say.
-    private func checkTargets(of settlement: Settlement, path: String, _ exchange: Exchange) async throws {
-        guard case .settle(let transaction) = settlement else { return }
-        try exchange.permissions.check(transaction.operations, making: .work)
-        for case .deadLetter(_, _, let queue?) in transaction.operations {
-            _ = try await QueueNames.creatable(queue, at: broker, field: path + "to")
-        }
-    }
-
-    /// All settles in one commit, all renewals in one call; one result each, in order.
-    private func carryOut(_ settlements: [Settlement], in session: SessionCommit?) async throws(BrokerError) -> [Settled] {
+    /// All settles in one commit, all renewals in one call; one result each, in order. What goes with a settle goes into queues that the client
+    /// may use: one that goes elsewhere is refused, the others are not.
+    private func carryOut(_ settlements: [Settlement], in session: SessionCommit?, _ permissions: Permissions) async throws -> [Settled] {
         var transactions: [Transaction] = []
         var renewals: [Renewal] = []
         for settlement in settlements {
@@ -124,7 +117,14 @@ struct SettleController: Sendable {
         }
         // Renewals first: a lease is not to expire while the settles of others are synced.
         var renewed = try await renew(renewals)[...]
-        var outcomes = transactions.isEmpty ? [] : try await broker.commit(transactions, in: session)[...]
+        var permissions = permissions
+        try await permissions.prepare(for: transactions, making: .work, at: broker)
+        var refusals: [Int: TransactionOutcome] = [:]
+        for (index, transaction) in transactions.enumerated() {
+            guard let operation = permissions.forbidden(in: transaction, making: .work) else { continue }
+            refusals[index] = .aborted(operation: operation, .forbidden)
+        }
+        var outcomes = transactions.isEmpty ? [] : try await broker.commit(transactions, in: session, but: refusals)[...]
         return settlements.map { settlement in
             switch settlement {
             case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(operation: 0, .staleLease)

@@ -7,6 +7,12 @@ enum Settlement {
 }
 
 extension Settlement {
+    /// The queue that a dead letter is to go to, where it is said.
+    var target: QueueName? {
+        guard case .settle(let transaction) = self, case .deadLetter(_, _, let queue)? = transaction.operations.first else { return nil }
+        return queue
+    }
+
     /// `{"error": text or {message, code}, "retry"?: bool, "delay"?: "10s"}`
     static func failure(of lease: LeaseToken, _ value: JSONValue, path: String = "") throws(Problem) -> Settlement {
         var object = try ObjectReader(value, path: path)
@@ -65,10 +71,13 @@ extension Settlement {
         return .renew(Renewal(lease, progress: progress))
     }
 
-    static func progress(_ object: inout ObjectReader) throws(Problem) -> JobProgress {
-        guard let fraction = object.value("fraction")?.double, (0...1).contains(fraction) else {
+    /// - Parameter clamps: whether a number outside of the range is taken for its end: a sum of parts may be a little over 1, and the other leases
+    ///   of a request are to be renewed all the same.
+    static func progress(_ object: inout ObjectReader, clamps: Bool = false) throws(Problem) -> JobProgress {
+        guard var fraction = object.value("fraction")?.double, clamps || (0...1).contains(fraction) else {
             throw .invalid(object.path + "fraction", "fraction must be a number from 0 to 1")
         }
+        fraction = min(max(fraction, 0), 1)
         return JobProgress(fraction: fraction, note: try object.lines("note", limit: Limits.progressNote))
     }
 

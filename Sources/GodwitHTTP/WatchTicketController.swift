@@ -27,6 +27,7 @@ struct WatchTicketController: Sendable {
         }
         let end = environment.now() + lifetime
         guard let ticket = environment.watchKeys?.ticket(for: job, until: end) else { throw Problem.notFound }
+        exchange.audit.note("ticket", ["job": job.description])
         return .json { json in
             json.object { json in
                 json.member("ticket", ticket)

@@ -4,22 +4,19 @@ package import HTTPTypes
 
 /// What somebody who looks at the page may see and do: no more than the interface under `/v1` would let them.
 package struct PageAccess: Sendable {
-    /// Whose token it is; nil where none is asked for, and everybody may do everything.
-    let access: Access?
+    /// Who looks: everybody where no token is asked for.
+    let access: Access
 
-    package init(_ access: Access?) { self.access = access }
+    package init(_ access: Access) { self.access = access }
 
-    package static let everything = PageAccess(nil)
+    package static let everything = PageAccess(.everybody)
 
     /// Whether it can be given up.
-    var isLoggedIn: Bool { access != nil }
+    var isLoggedIn: Bool { access.grant != nil }
     /// Whether there can be queues at all that it lets see.
-    var isOperator: Bool { access?.actions.contains(.admin) ?? true }
+    var isOperator: Bool { access.allows(.admin) }
 
-    func allows(_ action: JobRoutes.Action, _ queue: QueueName) -> Bool {
-        guard let access else { return true }
-        return access.actions.contains(action) && access.allows(queue)
-    }
+    func allows(_ action: JobRoutes.Action, _ queue: QueueName) -> Bool { access.allows(action) && access.allows(queue) }
 
     /// - Throws: ``Problem`` `forbidden`.
     func require(_ action: JobRoutes.Action, _ queue: QueueName) throws(Problem) {

@@ -10,7 +10,7 @@ extension Gatekeeper: PageGate {
 
     func access(by token: String) throws(Problem) -> PageAccess? {
         switch access(by: token, from: Connection.current?.address ?? "", now: (WallClock.now(), .now)) {
-        case .success(let access): return PageAccess(access)
+        case .success(let grant): return PageAccess(.known(grant))
         case .failure(let problem):
             guard problem.status == .unauthorized else { throw problem }
             return nil

@@ -11,8 +11,8 @@ import Synchronization
 /// pointed at 127.0.0.1 (DNS rebinding) has that name as its `Host`; both are refused.
 final class Gatekeeper: Sendable {
     enum Verdict: Sendable {
-        /// Come in; the origin, if there is one, is to be allowed to read the answer. Without tokens nobody is known, and everybody may do all.
-        case admit(Access?, origin: String?)
+        /// Come in; the origin, if there is one, is to be allowed to read the answer.
+        case admit(Access, origin: String?)
         /// A browser's question before the request (CORS preflight) from an origin that may ask.
         case preflight(origin: String)
         /// The origin, if it is one that is allowed, may read why.
@@ -52,7 +52,7 @@ final class Gatekeeper: Sendable {
     ) -> Verdict {
         // The first one has become the authority (RFC 9112, section 3.2).
         guard head.headerFields[values: .hostName].isEmpty else { return .refuse(Self.twoHosts, origin: nil) }
-        if Self.open.contains(path) { return .admit(nil, origin: nil) }
+        if Self.open.contains(path) { return .admit(.nobody, origin: nil) }
         let origin = head.headerFields[.origin]
         let allowed = origin.flatMap { origins.contains(Self.normalized($0)) ? $0 : nil }
         if let allowed, head.method == .options, head.headerFields[.accessControlRequestMethod] != nil {
@@ -60,10 +60,10 @@ final class Gatekeeper: Sendable {
         }
         if asksForTokens {
             // The page asks for the token itself.
-            if OperatorsPage.owns(path) { return .admit(nil, origin: nil) }
-            if let access = ticketAccess(head, path, query, at: now.time) { return .admit(access, origin: allowed) }
+            if OperatorsPage.owns(path) { return .admit(.nobody, origin: nil) }
+            if let grant = ticketGrant(head, path, query, at: now.time) { return .admit(.known(grant), origin: allowed) }
             switch access(by: Self.token(head), from: address, now: now) {
-            case .success(let access): return .admit(access, origin: allowed)
+            case .success(let grant): return .admit(.known(grant), origin: allowed)
             case .failure(let problem): return .refuse(problem, origin: allowed)
             }
         }
@@ -74,11 +74,11 @@ final class Gatekeeper: Sendable {
         } else if isCrossSite(head) {
             return .refuse(Self.foreignOrigin, origin: nil)
         }
-        return .admit(nil, origin: allowed)
+        return .admit(.everybody, origin: allowed)
     }
 
     /// Who shows a good ticket, in a request that reads the ticket's job, may follow that job.
-    private func ticketAccess(_ head: HTTPRequest, _ path: String, _ query: String?, at now: Timestamp) -> Access? {
+    private func ticketGrant(_ head: HTTPRequest, _ path: String, _ query: String?, at now: Timestamp) -> Grant? {
         guard let watchKeys, let query, head.method == .get || head.method == .head, head.headerFields[.authorization] == nil,
             let item = query.split(separator: "&").first(where: { $0.hasPrefix("ticket=") })
         else { return nil }
@@ -87,7 +87,7 @@ final class Gatekeeper: Sendable {
         guard parts.count == 4 || parts.count == 5 && (parts[4] == "result" || parts[4] == "events"), parts[1] == ServerResponder.mount,
             parts[2] == "jobs", watchKeys.isGood(String(item.dropFirst("ticket=".count)), for: JobID(String(parts[3])), at: now)
         else { return nil }
-        return Access(name: "ticket", actions: [.watch])
+        return Grant(name: "ticket", actions: [.watch])
     }
 
     /// Who has a token.
@@ -98,7 +98,7 @@ final class Gatekeeper: Sendable {
         by token: String?,
         from address: String,
         now: (time: Timestamp, instant: ContinuousClock.Instant)
-    ) -> Result<Access, Problem> {
+    ) -> Result<Grant, Problem> {
         guard let tokens, let token else { return .failure(Self.unauthorized) }
         let digest = TokenDigest(of: token)
         return failures.withLock { failures in

@@ -60,7 +60,7 @@ package final class GodwitServer: Service {
         let changed = try secrets.reload(options)
         logger.info("Reloaded the certificate and the tokens")
         // Who may do what is worth a line that is kept.
-        for name in changed { Audit(Self.named("godwit.audit", logger)).note("token", ["token": name], by: nil, from: nil) }
+        for name in changed { Audit(Self.named("godwit.audit", logger)).note("token", ["token": name], byName: "signal") }
     }
 
     private func serve(_ secrets: ServerSecrets) async throws {
@@ -74,7 +74,7 @@ package final class GodwitServer: Service {
             serving: Set(JobRoutes.Action.allCases),
             limits: options.limits,
             draining: draining,
-            access: { Connection.current?.access },
+            access: { Connection.current?.access ?? .nobody },
             audit: audit,
             watchKeys: secrets.watchKeys,
             logger: logger

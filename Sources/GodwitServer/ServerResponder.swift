@@ -46,12 +46,12 @@ struct ServerResponder: Sendable {
         var response: Response
         switch gatekeeper.judge(request.head, path: request.uri.path, query: request.uri.query, from: connection?.address ?? "") {
         case .refuse(let problem, let origin):
-            connection?.requestBegan(by: nil)
+            connection?.requestBegan(by: .nobody)
             note(problem.status, from: connection?.address)
             response = problem.response
             if let origin { CrossOrigin.permit(origin, in: &response) }
         case .preflight(let origin):
-            connection?.requestBegan(by: nil)
+            connection?.requestBegan(by: .nobody)
             response = CrossOrigin.preflight(origin, asked: request.headers[.accessControlRequestHeaders])
         case .admit(let access, let origin):
             connection?.requestBegan(by: access)

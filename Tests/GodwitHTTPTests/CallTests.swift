@@ -106,6 +106,20 @@ struct CallTests {
         }
     }
 
+    @Test("jobs that there are not fill an answer as well: in memory they take as much room")
+    func unknownJobs() async throws {
+        try await TestServer.run { server in
+            let calls = Array(repeating: Call.jobs(Array(repeating: JobID("x"), count: 10_000)), count: 50)
+            let answers = try await server.calls(calls)
+            let given = answers.prefix { if case .jobs = $0 { true } else { false } }
+            #expect(given.count == 6)
+            for answer in answers[given.count...] {
+                guard case .refused(let error) = answer else { throw TestFailure("\(answer)") }
+                #expect(error.code == .busy)
+            }
+        }
+    }
+
     @Test("other types, damaged frames and too many calls are refused")
     func badInput() async throws {
         try await TestServer.run { server in

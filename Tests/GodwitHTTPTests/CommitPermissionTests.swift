@@ -59,7 +59,7 @@ struct CommitPermissionTests {
         }
     }
 
-    @Test("what follows an end needs no more than what carries it, but records and Godwit's own counters do")
+    @Test("what follows an end needs no more than what carries it, but ending others' jobs, records and Godwit's own counters do")
     func following() async throws {
         try await run { server in
             func carrying(_ operation: GodwitCore.Operation) throws -> Transaction {
@@ -69,12 +69,15 @@ struct CommitPermissionTests {
             }
             let put = GodwitCore.Operation.put(RecordKey("r"), value: "1", expecting: .anything, lifetime: nil)
             let transactions = [
-                try carrying(.cancel(JobID("x"))), try carrying(try #require(Transaction.job("other").operations.first)), try carrying(put),
+                try carrying(try #require(Transaction.job("other").operations.first)), try carrying(.cancel(JobID("x"))), try carrying(put),
                 try carrying(.add(Addition(key: .counter("c"), step: "1", target: 1, then: [put]))),
+                Transaction(.add(Addition(key: .counter("c"), step: "1", target: 1, then: [.cancel(JobID("x"))]))),
                 Transaction(.add(Addition(key: RecordKey("own"), step: "1", target: 1))),
             ]
-            #expect(try await commit(server, transactions, as: "publish") == [nil, nil, .forbidden, .forbidden, .forbidden])
-            #expect(try await commit(server, transactions, as: "publish admin") == [nil, nil, nil, nil, nil])
+            #expect(
+                try await commit(server, transactions, as: "publish") == [nil, .forbidden, .forbidden, .forbidden, .forbidden, .forbidden]
+            )
+            #expect(try await commit(server, transactions, as: "publish admin") == [nil, nil, nil, nil, nil, nil])
         }
     }
 

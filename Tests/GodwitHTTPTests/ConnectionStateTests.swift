@@ -16,7 +16,7 @@ struct ConnectionStateTests {
     func pipelined() {
         let connection = Connection(), log = Log()
         for number in 1...3 {
-            connection.requestBegan(by: nil)
+            connection.requestBegan(by: .everybody)
             connection.onResponseWritten { log.add("\(number) \($0)") }
         }
         connection.responseWritten(1, succeeded: true)
@@ -33,9 +33,9 @@ struct ConnectionStateTests {
     @Test("an answer that nobody asked about passes")
     func unasked() {
         let connection = Connection(), log = Log()
-        connection.requestBegan(by: nil)
+        connection.requestBegan(by: .everybody)
         connection.responseWritten(1, succeeded: true)
-        connection.requestBegan(by: nil)
+        connection.requestBegan(by: .everybody)
         connection.onResponseWritten { log.add("2 \($0)") }
         connection.responseWritten(1, succeeded: false)
         #expect(log.all.isEmpty)

@@ -139,7 +139,7 @@ struct LeaseFramesTests {
             ("", "renewals"), ("{}", "renewals"), (#"{"renewals": []}"#, "renewals"), (#"{"renewals": [{}]}"#, "renewals[0].lease"),
             (#"{"renewals": [{"lease": "a"}], "x": 1}"#, "x"), (#"{"renewals": [{"lease": "a", "note": "b"}]}"#, "renewals[0].note"),
             (#"{"renewals": [{"lease": "a", "lease_time": "1ms"}]}"#, "renewals[0].lease_time"),
-            (#"{"renewals": [{"lease": "a"}, {"lease": "a", "fraction": 2}]}"#, "renewals[1].fraction"), (#"{"holder": 1}"#, "holder"),
+            (#"{"renewals": [{"lease": "a"}, {"lease": "a", "fraction": "2"}]}"#, "renewals[1].fraction"), (#"{"holder": 1}"#, "holder"),
         ]
     )
     func badRenewals(body: String, field: String) async throws {
@@ -147,6 +147,32 @@ struct LeaseFramesTests {
             let reply = try await server.post("/v1/leases/renew", body)
             #expect(reply.status == 400)
             #expect(try reply.json["field"].string == field, "\(reply.text)")
+        }
+    }
+
+    @Test("what is a little too much in one renewal keeps no lease from being renewed", arguments: [true, false])
+    func oddRenewals(inFrames: Bool) async throws {
+        try await TestServer.run { server in
+            _ = try await server.commit([try .job(), try .job(), try .job()])
+            let leases = try await server.lease(.of("q", max: 3))
+            if inFrames {
+                let renewals = [
+                    Renewal(leases[0].token, term: .milliseconds(1)), Renewal(leases[1].token, term: .seconds(1_000_000)),
+                    Renewal(leases[2].token, progress: JobProgress(fraction: 1.000_000_1, note: nil)),
+                ]
+                let request = RenewRequest(holder: HolderID("h"), renewals: renewals)
+                let reply = try await server.frames("/v1/leases/renew", Wire.encode(request))
+                let outcomes = try Wire.decodeRenewals(Bytes(reply.body))
+                #expect(outcomes[..<2] == [.good(remaining: Limits.shortestLease), .good(remaining: Limits.longestLease)])
+                guard case .good = outcomes[2] else { throw TestFailure("\(outcomes)") }
+            } else {
+                let body = """
+                    {"renewals": [{"lease": "\(leases[1].token)"}, {"lease": "\(leases[2].token)", "fraction": 1.0000001}]}
+                    """
+                let reply = try await server.post("/v1/leases/renew", body)
+                #expect(try [0, 1].map { try reply.json["results"][$0]["status"].int } == [200, 200], "\(reply.text)")
+            }
+            #expect(try await server.broker.read([leases[2].job.id])[0].snapshot?.progress?.fraction == 1)
         }
     }
 

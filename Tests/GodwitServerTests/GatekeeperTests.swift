@@ -114,7 +114,7 @@ struct GatekeeperTests {
             )
             let now = (Timestamp(milliseconds: 0), start + .seconds(seconds))
             switch gate.judge(head, path: "/v1/jobs", from: address, now: now) {
-            case .admit(let access, _): return access?.name ?? "nobody"
+            case .admit(let access, _): return access.name
             case .preflight: return "preflight"
             case .refuse(let problem, _): return problem.retryAfter.map { "\(problem.code) \($0.text)" } ?? problem.code
             }
@@ -138,7 +138,7 @@ extension AccessTable {
             tokens.enumerated().map { number, token in
                 AccessToken(
                     digest: TokenDigest(of: token),
-                    access: Access(name: "token \(number)", actions: Set(JobRoutes.Action.allCases)),
+                    access: Grant(name: "token \(number)", actions: Set(JobRoutes.Action.allCases)),
                     expiresAt: nil
                 )
             }

@@ -21,7 +21,7 @@ final class AccessTable: Sendable {
     }
 
     /// Looks up by the digest: how long that takes says nothing about any token.
-    func access(for digest: TokenDigest, at now: Timestamp) -> Access? {
+    func access(for digest: TokenDigest, at now: Timestamp) -> Grant? {
         guard let token = tokens.withLock({ $0[digest] }) else { return nil }
         if let expiresAt = token.expiresAt, expiresAt <= now { return nil }
         return token.access

@@ -5,7 +5,7 @@ import GodwitHTTP
 /// A bearer token as the server knows it: never itself, only its SHA-256.
 struct AccessToken: Sendable, Hashable {
     let digest: TokenDigest
-    let access: Access
+    let access: Grant
     /// Refused from then on; nil for never.
     let expiresAt: Timestamp?
 }

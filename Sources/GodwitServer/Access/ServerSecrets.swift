@@ -55,7 +55,7 @@ final class ServerSecrets: Sendable {
     private static func tokens(_ options: ServerOptions) throws(ServerError) -> [AccessToken] {
         var tokens: [AccessToken] = []
         if let token = options.token {
-            let everything = Access(name: "default", actions: Set(JobRoutes.Action.allCases))
+            let everything = Grant(name: "default", actions: Set(JobRoutes.Action.allCases))
             tokens.append(AccessToken(digest: TokenDigest(of: token), access: everything, expiresAt: nil))
         }
         if let path = options.tokenTable { tokens += try TokenFile.read(path) }

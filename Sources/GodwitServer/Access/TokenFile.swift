@@ -68,7 +68,7 @@ enum TokenFile {
         try object.finish()
         return AccessToken(
             digest: try digest(plain, hash, path: path),
-            access: Access(
+            access: Grant(
                 name: name,
                 actions: try actions(scopes, field: path + "scopes"),
                 queues: try patterns(queues, field: path + "queues")
