@@ -39,20 +39,23 @@ struct WatchController: Sendable {
         let headers: HTTPFields = [
             .contentType: WireFormat.mediaType, .cacheControl: "no-store", HTTPField.Name("X-Accel-Buffering")!: "no",  // a literal token
         ]
-        let keepAlive = exchange.limits.keepAlive
+        let keepAlive = exchange.limits.keepAlive, permissions = exchange.permissions
         return Response(
             status: .ok,
             headers: headers,
             body: ResponseBody { writer in
-                try await write(to: &writer, keepAlive: keepAlive)
+                try await write(to: &writer, keepAlive: keepAlive, permissions)
                 try await writer.finish(nil)
             }
         )
     }
 
     /// The stream lives as long as it is written.
-    private func write(to writer: inout any ResponseBodyWriter, keepAlive: Duration) async throws {
-        let stream = environment.watches.openStream(on: environment.broker)
+    private func write(to writer: inout any ResponseBodyWriter, keepAlive: Duration, _ permissions: Permissions) async throws {
+        let sharedHolder = environment.sharedHolder
+        let stream = environment.watches.openStream(on: environment.broker, for: permissions.access) {
+            permissions.shown($0, hiding: sharedHolder)
+        }
         let ticker = Task {
             while true {
                 try await Task.sleep(for: keepAlive)
@@ -115,15 +118,19 @@ struct WatchController: Sendable {
         guard let stream = environment.watches.stream(exchange.item("stream")) else { throw Problem.streamNotFound }
         var permissions = exchange.permissions
         try await permissions.ask(for: Set(requests.compactMap { $0.need?.action }))
-        for request in requests {
-            switch request {
-            case .watch(let number, let item, let wait):
-                if let need = request.need, !permissions.allows(need) {
-                    try stream.refuse(number, .forbidden)
-                } else {
-                    try stream.watch(number, item, wait: wait)
-                }
-            case .unwatch(let number): stream.unwatch(number)
+        // What is given up makes room for the others, and is given up whatever becomes of them. A watch that this request gives up is not begun.
+        var givenUp: [UInt64: Int] = [:]
+        for (index, request) in requests.enumerated() {
+            guard case .unwatch(let number) = request else { continue }
+            stream.unwatch(number)
+            givenUp[number] = index
+        }
+        for (index, request) in requests.enumerated() {
+            guard case .watch(let number, let item, let wait) = request, givenUp[number] ?? -1 < index else { continue }
+            if let need = request.need, !permissions.allows(need) {
+                try stream.refuse(number, .forbidden)
+            } else {
+                try stream.watch(number, item, wait: wait)
             }
         }
         return Response(status: .noContent)

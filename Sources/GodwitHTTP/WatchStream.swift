@@ -12,7 +12,7 @@ final class WatchStream: Sendable {
     private static let longestWait: Duration = .seconds(3_600)
     /// Bytes of answers that wait to be written.
     private static let readyBytes = 64 << 10
-    /// Refusals that wait to be written.
+    /// Refusals that wait to be written: they take none of the places that all streams share, for they tell that there are none.
     private static let refusals = 1_000
     /// Events that are written at a time.
     private static let batch = 64
@@ -23,11 +23,23 @@ final class WatchStream: Sendable {
         var task: Task<Void, Never>?
     }
 
+    /// Why a watch is none. There may be many: hence no error of each.
+    enum Refusal: UInt8 {
+        case forbidden, full
+
+        var error: BrokerError {
+            switch self {
+            case .forbidden: .forbidden
+            case .full: .busy("as many watches are open as there may be: ask again when some are answered", retryAfter: .seconds(1))
+            }
+        }
+    }
+
     enum Event {
         case answered(UInt64, WatchAnswer)
         /// It changed; how is read when it is written.
         case changed(UInt64, WatchItem)
-        case refused(UInt64, BrokerError)
+        case refused(UInt64, Refusal)
         /// The broker could not watch it.
         case failed(UInt64, BrokerError)
     }
@@ -46,12 +58,13 @@ final class WatchStream: Sendable {
         var serial: UInt64 = 0
         var ready: [Event] = []
         var readyBytes = 0
-        var refusals = 0
+        var refused: [(number: UInt64, refusal: Refusal)] = []
         var hasTicked = false
         var end: End?
         var writer: CheckedContinuation<Void, Never>?
 
-        var isIdle: Bool { ready.isEmpty && !hasTicked && end == nil }
+        var hasEvents: Bool { !ready.isEmpty || !refused.isEmpty }
+        var isIdle: Bool { !hasEvents && !hasTicked && end == nil }
         mutating func wake() -> CheckedContinuation<Void, Never>? {
             defer { writer = nil }
             return writer
@@ -59,14 +72,25 @@ final class WatchStream: Sendable {
     }
 
     let id: String
+    /// The token's name; nil where nobody is told from anybody else.
+    private let owner: String?
     private let broker: any Broker
     private let hub: WatchHub
+    private let show: @Sendable (JobSnapshot) -> JobSnapshot
     private let state = Mutex(State())
 
-    init(id: String, broker: any Broker, hub: WatchHub) {
+    init(
+        id: String,
+        owner: String?,
+        broker: any Broker,
+        hub: WatchHub,
+        showing show: @escaping @Sendable (JobSnapshot) -> JobSnapshot
+    ) {
         self.id = id
+        self.owner = owner
         self.broker = broker
         self.hub = hub
+        self.show = show
     }
 
     // MARK: What the client asks
@@ -78,7 +102,7 @@ final class WatchStream: Sendable {
         let place = state.withLock { state -> Place in
             guard state.end == nil else { return .ended }
             guard state.watches[number] == nil else { return .known }
-            guard state.watches.count + state.ready.count < hub.perStream, hub.take() else { return .full }
+            guard state.watches.count + state.ready.count < hub.perStream, hub.take(for: owner) else { return .full }
             state.serial += 1
             state.watches[number] = Watch(serial: state.serial, item: item)
             return .taken(state.serial)
@@ -86,7 +110,7 @@ final class WatchStream: Sendable {
         switch place {
         case .known: return
         case .ended: throw .streamNotFound
-        case .full: try refuse(number, Self.full)
+        case .full: try refuse(number, .full)
         case .taken(let serial):
             let task = Task.detached { [self] in await run(number, serial, item, min(wait, Self.longestWait)) }
             let isOpen = state.withLock { state in
@@ -100,13 +124,12 @@ final class WatchStream: Sendable {
 
     /// Tells the client that a watch is none.
     /// - Throws: ``Problem`` when the stream has ended, or its client does not read what was refused.
-    func refuse(_ number: UInt64, _ error: BrokerError) throws(Problem) {
+    func refuse(_ number: UInt64, _ refusal: Refusal) throws(Problem) {
         enum Place { case taken(CheckedContinuation<Void, Never>?), full, ended }
         let place = state.withLock { state -> Place in
             guard state.end == nil else { return .ended }
-            guard state.refusals < Self.refusals, hub.take() else { return .full }
-            state.refusals += 1
-            state.ready.append(.refused(number, error))
+            guard state.refused.count < Self.refusals else { return .full }
+            state.refused.append((number, refusal))
             return .taken(state.wake())
         }
         switch place {
@@ -117,29 +140,24 @@ final class WatchStream: Sendable {
         }
     }
 
-    private static let full = BrokerError.busy(
-        "as many watches are open as there may be: ask again when some are answered",
-        retryAfter: .seconds(1)
-    )
-
     func unwatch(_ number: UInt64) {
         let watch = state.withLock { $0.watches.removeValue(forKey: number) }
         guard let watch else { return }
         watch.task?.cancel()
-        hub.give(1)
+        hub.give(1, for: owner)
     }
 
     private func run(_ number: UInt64, _ serial: UInt64, _ item: WatchItem, _ wait: Duration) async {
         let event: Event
         do throws(BrokerError) {
-            event = .answered(number, try await broker.watch([item], wait: wait).first ?? .unchanged)
+            event = .answered(number, try await answer(item, wait))
         } catch {
             event = .failed(number, error)
         }
         let writer = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard state.watches[number]?.serial == serial else { return nil }
             state.watches[number] = nil
-            if state.readyBytes + event.size > Self.readyBytes, !state.ready.isEmpty {
+            if case .answered = event, state.readyBytes + event.size > Self.readyBytes, !state.ready.isEmpty {
                 state.ready.append(.changed(number, item))
             } else {
                 state.readyBytes += event.size
@@ -165,33 +183,38 @@ final class WatchStream: Sendable {
         return state.withLock { state in
             state.hasTicked = false
             guard state.end != .gone else { return .gone }
-            guard !state.ready.isEmpty else { return state.end == nil ? .alive : .closing }
-            let events = Array(state.ready.prefix(Self.batch))
+            guard state.hasEvents else { return state.end == nil ? .alive : .closing }
+            let refused = state.refused.prefix(Self.batch).map { Event.refused($0.number, $0.refusal) }
+            state.refused.removeFirst(refused.count)
+            let events = Array(state.ready.prefix(Self.batch - refused.count))
             state.ready.removeFirst(events.count)
-            for event in events {
-                if case .refused = event { state.refusals -= 1 }
-                state.readyBytes -= event.size
-            }
-            hub.give(events.count)
-            return .events(events)
+            for event in events { state.readyBytes -= event.size }
+            hub.give(events.count, for: owner)
+            return .events(refused + events)
         }
     }
 
     /// How many events wait to be written.
-    var readyCount: Int { state.withLock { $0.ready.count } }
+    var readyCount: Int { state.withLock { $0.ready.count + $0.refused.count } }
 
     /// An event as it is written.
     func written(_ event: Event) async -> WatchEvent {
         switch event {
         case .answered(let number, let answer): return .answered(number: number, answer)
-        case .refused(let number, let error), .failed(let number, let error): return .refused(number: number, error)
+        case .refused(let number, let refusal): return .refused(number: number, refusal.error)
+        case .failed(let number, let error): return .refused(number: number, error)
         case .changed(let number, let item):
             do throws(BrokerError) {
-                return .answered(number: number, try await broker.watch([item], wait: .zero).first ?? .unchanged)
+                return .answered(number: number, try await answer(item, .zero))
             } catch {
                 return .refused(number: number, error)
             }
         }
+    }
+
+    private func answer(_ item: WatchItem, _ wait: Duration) async throws(BrokerError) -> WatchAnswer {
+        let answer = try await broker.watch([item], wait: wait).first ?? .unchanged
+        return if case .job(let lookup) = answer { .job(lookup.showing(show)) } else { answer }
     }
 
     /// Some time has passed: the client is told that the stream is there.
@@ -216,12 +239,13 @@ final class WatchStream: Sendable {
             if end == .gone {
                 dropped += state.ready.count
                 state.ready = []
+                state.refused = []
             }
             if state.end != .gone { state.end = end }
             return (watches, dropped, state.wake())
         }
         hub.remove(self)
-        hub.give(dropped)
+        hub.give(dropped, for: owner)
         for watch in watches { watch.task?.cancel() }
         writer?.resume()
     }

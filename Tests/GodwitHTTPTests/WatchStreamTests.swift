@@ -66,7 +66,7 @@ struct WatchStreamTests {
         await broker.close()
     }
 
-    @Test("all streams together are bounded, and what ends gives its places back")
+    @Test("all streams together are bounded, what is too much is told, and what ends gives its places back")
     func total() async throws {
         let hub = WatchHub(perStream: 100, all: 1_000)
         let broker = try await TestServer.engine()
@@ -78,22 +78,73 @@ struct WatchStreamTests {
             streams.append(stream)
         }
         let late = hub.openStream(on: broker)
-        let problem = #expect(throws: Problem.self) { try late.watch(0, missing, wait: .seconds(600)) }
-        #expect(problem?.code == "busy")
+        func isRefused(_ number: UInt64) async throws -> Bool {
+            try late.watch(number, missing, wait: .seconds(600))
+            guard late.readyCount > 0 else { return false }
+            guard case .events(let events) = await late.next(), case .refused(number, .full)? = events.first, events.count == 1 else {
+                throw TestFailure("something else was told")
+            }
+            return true
+        }
+        #expect(try await isRefused(0))
         streams[0].unwatch(5)
-        try late.watch(1, missing, wait: .seconds(600))
-        #expect(throws: Problem.self) { try late.watch(2, missing, wait: .seconds(600)) }
+        #expect(try await !isRefused(1))
+        #expect(try await isRefused(2))
         // What was answered but is not read yet counts, too; closing gives back what still waits.
         streams[1].close()
         for number in 0..<99 { try late.watch(UInt64(10 + number), missing, wait: .seconds(600)) }
-        try late.watch(999, missing, wait: .seconds(600))
-        guard case .events(let events) = await late.next(), case .refused(999, let full)? = events.first else {
-            throw TestFailure("a watch more than a stream may have was not refused")
-        }
-        #expect(full.code == .busy)
+        #expect(try await isRefused(999), "more than a stream may have")
         #expect(hub.stream(streams[1].id) == nil)
         #expect(throws: Problem.self) { try streams[1].watch(0, missing, wait: .zero) }
         for stream in streams + [late] { stream.drop() }
+        // All places are there again.
+        let next = hub.openStream(on: broker)
+        for number in 0..<100 { try next.watch(UInt64(number), missing, wait: .seconds(600)) }
+        #expect(next.readyCount == 0)
+        next.drop()
+        await broker.close()
+    }
+
+    @Test("one token has a quarter of the places, and leaves the others to others")
+    func share() async throws {
+        let hub = WatchHub(perStream: 100, all: 1_000)
+        let broker = try await TestServer.engine()
+        let missing = WatchItem.record(RecordKey("none"), known: nil)
+        func access(_ name: String) -> Access { .known(Grant(name: name, actions: [.publish])) }
+        let greedy = (0..<5).map { _ in hub.openStream(on: broker, for: access("greedy")) }
+        for stream in greedy {
+            for number in 0..<100 { try stream.watch(UInt64(number), missing, wait: .seconds(600)) }
+        }
+        #expect(greedy.map(\.readyCount) == [0, 0, 50, 100, 100])
+        let modest = hub.openStream(on: broker, for: access("modest"))
+        try modest.watch(1, missing, wait: .seconds(600))
+        #expect(modest.readyCount == 0)
+        greedy[0].drop()
+        let again = hub.openStream(on: broker, for: access("greedy"))
+        for number in 0..<100 { try again.watch(UInt64(number), missing, wait: .seconds(600)) }
+        #expect(again.readyCount == 0)
+        for stream in greedy + [modest, again] { stream.drop() }
+        await broker.close()
+    }
+
+    @Test("a watch that the broker cannot have is refused, and nothing of it is kept")
+    func longKeys() async throws {
+        let broker = try await TestServer.engine()
+        let stream = hub.openStream(on: broker)
+        let large = RecordKey("r")
+        try await put(broker, large, bytes: 1 << 20)
+        try stream.watch(0, .record(large, known: nil), wait: .seconds(60))
+        try await TestServer(broker: broker, address: .init(host: "", port: 0)).eventually { stream.readyCount == 1 }
+        let key = RecordKey(String(repeating: "k", count: 1 << 20))
+        try stream.watch(1, .record(key, known: nil), wait: .seconds(60))
+        try stream.watch(2, .job(JobID(key.name), known: nil), wait: .seconds(60))
+        let events = try await events(stream, 3)
+        for event in events[1...] {
+            guard case .failed(let number, let error) = event else { throw TestFailure("\(event)") }
+            #expect(error.code == (number == 1 ? .invalidArgument : .jobNotFound))
+            #expect(error.message.utf8.count < 300)
+        }
+        stream.drop()
         await broker.close()
     }
 }

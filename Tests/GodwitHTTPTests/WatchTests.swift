@@ -116,6 +116,25 @@ struct WatchTests {
         }
     }
 
+    @Test("what is given up makes room before anything else, wherever it stands in the request")
+    func unwatchFirst() async throws {
+        try await TestServer.run { server in
+            let job = try #require(try await server.commit([try .job()])[0].get()[0].jobID)
+            let known = try await server.broker.read([job])[0].snapshot?.version
+            func watches(_ numbers: Range<Int>) -> [WatchRequest] {
+                numbers.map { .watch(number: UInt64($0), .job(job, known: known), wait: .seconds(600)) }
+            }
+            func unwatches(_ numbers: Range<Int>) -> [WatchRequest] { numbers.map { .unwatch(number: UInt64($0)) } }
+            var stream = try await Stream(server)
+            try await ask(server, stream, watches(0..<WatchHub.watchesPerStream))
+            try await ask(server, stream, watches(20_000..<22_000) + unwatches(0..<2_000))
+            _ = try await server.commit([Transaction(.cancel(job))])
+            var answered: Set<UInt64> = []
+            while answered.count < WatchHub.watchesPerStream { answered.insert(try await stream.answer().0) }
+            #expect(answered == Set((2_000..<10_000).map { UInt64($0) } + (20_000..<22_000).map { UInt64($0) }))
+        }
+    }
+
     @Test("an idle stream says that it is alive")
     func alive() async throws {
         var options = ServerOptions()
