@@ -68,12 +68,14 @@ struct ClockTests {
     @Test("a job may not be put off for more than ten years, and a moment in the past is now")
     func extremes() async throws {
         let store = try await Fixture()
-        let error = await expectError(.invalidArgument) {
-            try await store.publish { $0.start = .at(Timestamp(milliseconds: .max)) }
+        for milliseconds in [Int64.min, .max] {
+            let error = await expectError(.invalidArgument) {
+                try await store.publish { $0.start = .at(Timestamp(milliseconds: milliseconds)) }
+            }
+            #expect(error?.field == "run_at")
         }
-        #expect(error?.field == "run_at")
         try await store.publish { $0.start = .at(Fixture.start + Limits.longestDuration) }
-        let past = try await store.publish { $0.start = .at(Timestamp(milliseconds: .min)) }
+        let past = try await store.publish { $0.start = .at(Limits.times.lowerBound) }
         #expect(try await store.killed().job(past).state == .queued)
         #expect(Timestamp(milliseconds: .max) + .seconds(1) == Timestamp(milliseconds: .max))
         #expect(Timestamp(milliseconds: .min) - Timestamp(milliseconds: 1) < .zero)

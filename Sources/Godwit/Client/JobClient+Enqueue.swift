@@ -172,6 +172,10 @@ extension NewMessage {
         }
         let delay = delay ?? J.delay
         guard delay >= .zero else { throw BrokerError.invalidArgument("delay", "a delay cannot be negative") }
+        // Looked at here, for the batch format's frames stand only so deep: one message that is deeper would take all that travels with it along.
+        guard (onFinal.map(\.operation.followUpLevels).max() ?? -1) < Limits.followUpDepth else {
+            throw BrokerError.invalidArgument("on_final", "what follows stands at most \(Limits.followUpDepth) deep inside each other")
+        }
         let start: Start = if let date { .at(Timestamp(date)) } else { delay > .zero ? .after(delay) : .now }
         self.init(
             queue: try QueueName(J.queue),
@@ -214,5 +218,16 @@ extension [NewMessage] {
         }
         if start < endIndex { parts.append(self[start...]) }
         return parts
+    }
+}
+
+extension GodwitCore.Operation {
+    /// How many levels of what follows stand inside of it.
+    fileprivate var followUpLevels: Int {
+        switch self {
+        case .enqueue(let message): message.onFinal.map { $0.operation.followUpLevels + 1 }.max() ?? 0
+        case .add(let addition): addition.then.map { $0.followUpLevels + 1 }.max() ?? 0
+        default: 0
+        }
     }
 }

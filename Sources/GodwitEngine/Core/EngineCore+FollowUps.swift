@@ -112,10 +112,19 @@ extension EngineCore {
         draft.hasSettled = true
         draft.isFollowing = true
         draft.followed += operations.count
+        var passedOver = 0, first: BrokerError?
         for operation in operations {
             do throws(BrokerError) { try decide(PreparedOperation(operation, state.identity)) } catch {
-                options.logger.notice("an operation that was to follow an end is passed over", metadata: ["error": "\(error)"])
+                passedOver += 1
+                first = first ?? error
             }
+        }
+        if let first {
+            // One line for all of them: the engine's thread waits while it is written.
+            options.logger.notice(
+                "operations that were to follow an end are passed over",
+                metadata: ["count": "\(passedOver)", "first": "\(first)"]
+            )
         }
         let sequences = draft.results[results...].compactMap(\.sequence)
         draft.results.removeSubrange(results...)

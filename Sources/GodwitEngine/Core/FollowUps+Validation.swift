@@ -24,6 +24,22 @@ extension Addition {
     }
 }
 
+extension [FollowUp] {
+    /// Checks what is to follow a job's end.
+    /// - Parameters:
+    ///   - depth: in how many others' follow-ups the job stands.
+    ///   - isImported: whether it comes from another store.
+    func validate(depth: Int, isImported: Bool) throws(BrokerError) {
+        for (index, followUp) in enumerated() where followUp.when.isEmpty || !followUp.when.isSubset(of: .all) {
+            throw .invalidArgument(
+                "on_final[\(index)].when",
+                "what follows needs ends that it follows: one or more of \(FinalStates.all.names.joined(separator: ", "))"
+            )
+        }
+        try map(\.operation).validate(asFollowUpsIn: "on_final", depth: depth, isImported: isImported)
+    }
+}
+
 extension [GodwitCore.Operation] {
     /// Checks operations that are to follow something.
     /// - Parameters:
@@ -70,7 +86,8 @@ extension [GodwitCore.Operation] {
 extension Timestamp {
     /// Refuses it as the time at which a job runs first when it is too far off.
     func checkStart(as field: String, at wall: Int64) throws(BrokerError) {
-        guard milliseconds - wall <= Limits.longestDuration.inMilliseconds else {
+        let (wait, overflows) = milliseconds.subtractingReportingOverflow(wall)
+        guard overflows ? milliseconds < wall : wait <= Limits.longestDuration.inMilliseconds else {
             throw .invalidArgument(field, "run_at must be at most \(Limits.longestDuration.text) from now")
         }
     }
@@ -92,7 +109,10 @@ extension GodwitCore.Operation {
         case .put(let key, let value, .anything, let lifetime): try Self.checkPut(key, value, lifetime)
         case .put: throw .invalidArgument("expecting", "a put that follows cannot expect a version: nobody is there to be refused")
         case .add(let addition): try addition.validate(depth: depth, isImported: isImported)
-        case .cancel: break
+        case .cancel(let id):
+            guard (1...64).contains(id.description.utf8.count), !id.description.hasControlCharacters else {
+                throw .invalidArgument("cancel", "a job's id has 1 to 64 bytes and no control characters: check it")
+            }
         default:
             throw .invalidArgument("operation", "only what nothing can refuse can follow: enqueue, put, add and cancel")
         }

@@ -44,6 +44,8 @@ extension GodwitCore.Operation {
         case .complete(_, let result):
             guard let result else { return 0 }
             try Self.check(contentType: result.type)
+            // It comes back as a header field.
+            if result.type != Content.json { try Self.check("content_type", result.type) }
             return result.bytes.count
         case .fail(_, _, let retry):
             if case .after(let delay) = retry { try Self.check("delay", delay, from: .zero) }
@@ -135,7 +137,9 @@ extension NewMessage {
         case .now: break
         case .after(let delay): try GodwitCore.Operation.check("delay", delay, from: .zero)
         case .at(let time):
-            guard time <= Limits.latestTime else { throw .invalidArgument("run_at", "run_at must be a time before the year 10000") }
+            guard Limits.times.contains(time) else {
+                throw .invalidArgument("run_at", "run_at must be a time in the years 0 to 9999: leave it out to run now")
+            }
         }
         guard (0...255).contains(priority) else { throw .invalidArgument("priority", "priority must be 0 to 255, higher first") }
         if let expires { try GodwitCore.Operation.check("expires", expires, from: .milliseconds(1)) }
@@ -153,7 +157,7 @@ extension NewMessage {
         if let key = deduplication?.key, !(1...Limits.key).contains(key.utf8.count) {
             throw .invalidArgument("key", "an idempotency key has 1 to \(Limits.key) bytes")
         }
-        if !onFinal.isEmpty { try onFinal.map(\.operation).validate(asFollowUpsIn: "on_final", depth: depth, isImported: isImported) }
+        if !onFinal.isEmpty { try onFinal.validate(depth: depth, isImported: isImported) }
         try past?.validate()
     }
 }

@@ -89,6 +89,7 @@ extension Engine {
     }
 
     package func watch(_ items: [WatchItem], wait: Duration) async throws(BrokerError) -> [WatchAnswer] {
+        for item in items { try item.validate() }
         switch try await askWaiting(.watch(items, wait: max(0, wait.inMilliseconds))) {
         case .watched(let views): return try views.map { view throws(BrokerError) in try resolver.watch(view) }
         case .abandoned: return items.map { _ in .unchanged }
@@ -134,6 +135,16 @@ extension Engine {
 
     /// The core answers each command in its own kind; anything else is a fault of the engine's.
     static let mixedUp = BrokerError(.storeFailed, "the engine answered something else than it was asked: please report this")
+}
+
+extension WatchItem {
+    /// What is watched is kept as long as it is: no more than there can be.
+    fileprivate func validate() throws(BrokerError) {
+        switch self {
+        case .job(let id, _): guard id.description.utf8.count <= 64 else { throw .jobNotFound(id) }
+        case .record(let key, _): try GodwitCore.Operation.check(key)
+        }
+    }
 }
 
 extension HolderOptions {

@@ -27,6 +27,36 @@ struct EnqueueTests {
         await jobs.close()
     }
 
+    @Test("what follows stands 8 deep inside each other, and deeper is refused where it is said, before it travels with others")
+    func depth() async throws {
+        try await withMemory { client in
+            var followUp = FollowUp.cancel(JobID("x"))
+            for _ in 0..<7 { followUp = try .enqueue(Note(text: "next"), onFinal: [followUp]) }
+            try await client.enqueue(Note(text: "first"), onFinal: [followUp])
+            let deeper = try FollowUp.enqueue(Note(text: "next"), onFinal: [followUp])
+            let step = try client.batch("b", of: 1, then: [followUp]).step("1")
+            for inner in [deeper, step] {
+                let error = #expect(throws: BrokerError.self) { try FollowUp.enqueue(Note(text: "next"), onFinal: [inner]) }
+                #expect(error?.code == .invalidArgument && error?.field == "on_final")
+            }
+        }
+    }
+
+    @Test("a time that no calendar has is refused, in what follows, too")
+    func wildTimes() async throws {
+        try await withMemory { client in
+            for seconds in [-Double.infinity, .nan, .infinity, -1e15] {
+                let followUp = try FollowUp.enqueue(Note(text: "next"), at: Date(timeIntervalSince1970: seconds))
+                for wild in try [[followUp], [client.batch("b", of: 1, then: [followUp]).step("1")]] {
+                    let error = await #expect(throws: BrokerError.self) {
+                        try await client.enqueue(Note(text: "first"), onFinal: wild)
+                    }
+                    #expect(error?.code == .invalidArgument)
+                }
+            }
+        }
+    }
+
     @Test("what is stored is the job's plain JSON, so that any language can run it")
     func plainJSON() async throws {
         try await withMemory { client in
