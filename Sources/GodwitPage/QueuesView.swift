@@ -6,12 +6,16 @@ enum QueuesView {
     static let options = ["from"]
     /// Queues on one page.
     static let most = 200
+    /// Queues whose rates are summed up.
+    private static let mostSampled = 1_000
 
     static func content(_ look: Look) async throws -> PageContent {
         let (all, isAll) = try await look.queues()
-        let seen = look.environment.sampler.look(at: all, isAll: isAll)
         let rest = look["from"].map { from in all.drop { !QueueOrder.isAtOrAfter($0.name, from) } } ?? all[...]
         let queues = rest.prefix(most)
+        // Of very many queues only those that are shown leave samples, for each look at each is kept for a while.
+        let isSampled = all.count <= mostSampled
+        let seen = look.environment.sampler.look(at: isSampled ? all : Array(queues), isAll: isAll && isSampled)
         let rows: [View] = queues.map { row($0, seen[$0.name], look.now) }
         let next = rest.count > most ? Address.path("", [("from", rest[rest.startIndex + most].name.description)]) : nil
         return PageContent(
@@ -19,7 +23,7 @@ enum QueuesView {
             section: "queues",
             template: "queues",
             view: [
-                "tiles": tiles(all, seen), "columns": columns, "rows": rows, "empty": rows.isEmpty, "next": next.orFalse,
+                "tiles": tiles(all, isSampled ? seen : [:]), "columns": columns, "rows": rows, "empty": rows.isEmpty, "next": next.orFalse,
                 "first": look["from"] != nil, "shown": "\(Formatting.count(rows.count)) of \(Formatting.count(all.count, "queue"))",
                 "restricted": !isAll, "blind": !look.access.isOperator,
             ],

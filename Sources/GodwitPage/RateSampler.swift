@@ -34,6 +34,9 @@ final class RateSampler: Sendable {
 
     private let samples = Mutex<[QueueName: [Sample]]>([:])
 
+    /// Queues that samples are kept of.
+    var count: Int { samples.withLock { $0.count } }
+
     /// Rates of queues, as far as there are earlier samples, and how deep each was at those. These statuses become samples.
     /// - Parameter isAll: whether these are all queues there are; others are forgotten then.
     func look(
@@ -45,6 +48,9 @@ final class RateSampler: Sendable {
             if isAll {
                 let names = Set(queues.map(\.name))
                 samples = samples.filter { names.contains($0.key) }
+            } else {
+                // What nobody has looked at for a while says nothing any more: deleted queues are among them.
+                samples = samples.filter { $0.value.last.map { now - $0.at <= Self.oldest } ?? false }
             }
             var result: [QueueName: (rates: QueueRates?, depths: [Int])] = [:]
             for queue in queues {

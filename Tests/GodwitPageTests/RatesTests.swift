@@ -84,6 +84,17 @@ struct RatesTests {
         #expect(sampler.look(at: [other], isAll: false, now: start + .seconds(10))[other.name]?.rates != nil)
     }
 
+    @Test("what nobody looks at any more is forgotten, whoever looks")
+    func forgotten() throws {
+        let sampler = RateSampler()
+        let gone = try queue("gone", published: 1, succeeded: 0, queued: 1),
+            other = try queue("other", published: 0, succeeded: 0, queued: 0)
+        _ = sampler.look(at: [gone], isAll: false, now: start)
+        #expect(sampler.count == 1)
+        _ = sampler.look(at: [other], isAll: false, now: start + .seconds(301))
+        #expect(sampler.count == 1)
+    }
+
     @Test("a line of depths reaches from the left to the right, and zero is at the bottom")
     func line() {
         #expect(Sparkline.points([0, 5, 10]) == "0.0,15.0 30.0,8.0 60.0,1.0")
