@@ -39,6 +39,15 @@ package struct BrowsedJob: Sendable {
     }
 }
 
+/// A broker whose server gives tickets: URLs by which one job is followed without a token.
+///
+/// It stands beside ``Broker``, as ``Exportable`` does.
+package protocol TicketGiving: Sendable {
+    /// - Returns: a whole URL of the job's events, good for `lifetime`.
+    /// - Throws: `jobNotFound`, `jobForgotten`, `invalidArgument` for a lifetime that is none.
+    func watchURL(of job: JobID, lifetime: Duration) async throws(BrokerError) -> String
+}
+
 /// A store that can say a single job's headers, whatever its state.
 ///
 /// It stands beside ``Broker``, as ``Exportable`` does.

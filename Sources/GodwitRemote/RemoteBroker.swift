@@ -106,6 +106,9 @@ package final class RemoteBroker: Broker {
 
     // MARK: Holders
 
+    /// The server's.
+    var url: ServerURL { exchanger.configuration.url }
+
     package func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder {
         if isClosed.load(ordering: .relaxed) { throw .closedClient }
         return RemoteHolder(broker: self, exchanger: exchanger, options: options)

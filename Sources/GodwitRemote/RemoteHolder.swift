@@ -100,7 +100,7 @@ final class RemoteHolder: Holder {
 
 extension String {
     /// As one part of a path: all but the characters that nobody reads anything into is written as `%XX` (RFC 3986, section 2.3).
-    fileprivate var pathComponent: String {
+    var pathComponent: String {
         var text = ""
         for byte in utf8 {
             switch byte {

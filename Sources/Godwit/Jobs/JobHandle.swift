@@ -1,3 +1,4 @@
+public import Foundation
 public import GodwitCore
 
 /// A job that was enqueued: its id, with what can be asked and done about it.
@@ -16,6 +17,29 @@ public struct JobHandle<J: Job>: Sendable, Identifiable {
 
     /// The job's states as they come, the current one first. Whoever is slow sees the latest only; ends after a final state.
     public var updates: JobUpdates { JobUpdates(broker: client.broker, id: id) }
+
+    /// A URL by which a user's browser follows this job for a while, and nothing else: its events, without a token (`EventSource` sends no headers).
+    /// The same with `/result` in place of `/events` gives its result once there is one.
+    ///
+    /// ```swift
+    /// let url = try await job.watchURL(lifetime: .seconds(600))
+    /// // in the page: new EventSource(url)
+    /// ```
+    /// - Parameter lifetime: 1 second to 7 days.
+    /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`, `invalidArgument` (`lifetime`), `unsupportedURL` where no server has the store (there
+    ///   mount `JobRoutes`, and decide yourself who may follow what), or that the server cannot be reached.
+    public func watchURL(lifetime: Duration = .seconds(3_600)) async throws(BrokerError) -> URL {
+        guard let server = client.broker as? any TicketGiving else {
+            throw BrokerError(
+                .unsupportedURL,
+                "only a server gives URLs that show one job: open http://… or https://…, or mount JobRoutes in your own server",
+                field: "url"
+            )
+        }
+        let text = try await server.watchURL(of: id, lifetime: lifetime)
+        guard let url = URL(string: text) else { throw BrokerError(.unavailable, "the server gave a URL that is none: \(text)") }
+        return url
+    }
 
     /// Cancels the job, also while it runs: its handler's task is cancelled by the worker's next heartbeat, and whatever it returns is
     /// dropped. A job that is final stays as it is. Works in a task that was cancelled itself.
