@@ -30,18 +30,20 @@ package struct Persistence: Sendable {
     private let connectPatience: Duration
     private let patience: Duration
     private let start: Instant
+    private let asked: Instant
     private var tries = 0
     /// Whether an earlier try may have been carried out.
     package private(set) var isInDoubt = false
 
     /// - Parameters:
-    ///   - server: what messages call it.
+    ///   - asked: when the last of those who wait for it asked: patience counts from then.
     ///   - start: when the first try begins.
-    package init(_ kind: Kind, to configuration: RemoteConfiguration, start: Instant) {
+    package init(_ kind: Kind, to configuration: RemoteConfiguration, asked: Instant? = nil, start: Instant) {
         self.kind = kind
         server = configuration.url.description
         connectPatience = configuration.connectPatience
         patience = configuration.patience
+        self.asked = asked ?? start
         self.start = start
     }
 
@@ -50,8 +52,8 @@ package struct Persistence: Sendable {
         min(now + timeout, max(start + patience, now + timeout / 4))
     }
 
-    /// How long it was since the first try.
-    package func age(at now: Instant) -> Duration { now - start }
+    /// Whether somebody who asked then has waited for it long enough.
+    package func isOver(forOneOf asked: Instant, at now: Instant) -> Bool { asked + (isInDoubt ? patience : connectPatience) <= now }
 
     package mutating func failed(_ failure: ExchangeFailure, at now: Instant, random: UInt64) -> Step {
         tries += 1
@@ -68,12 +70,18 @@ package struct Persistence: Sendable {
         var random = OneNumber(random)
         var wait = Self.backoff.delay(after: tries, using: &random)
         if case .busy(let error) = failure { wait += error.retryAfter ?? .zero }
-        let left = start + (isInDoubt ? patience : connectPatience) - now
+        let left = asked + (isInDoubt ? patience : connectPatience) - now
         return left > wait ? .again(after: wait) : .giveUp(end(failure))
     }
 
     /// What the caller is told after a last failure.
-    package func end(_ failure: ExchangeFailure) -> BrokerError {
+    package func end(_ failure: ExchangeFailure) -> BrokerError { Self.error(for: failure, kind, isInDoubt: isInDoubt, server: server) }
+
+    /// What a failure is to who asked.
+    /// - Parameters:
+    ///   - isInDoubt: whether an earlier try may have been carried out.
+    ///   - server: what messages call it.
+    package static func error(for failure: ExchangeFailure, _ kind: Kind, isInDoubt: Bool = false, server: String) -> BrokerError {
         if isInDoubt || failure.mayHaveBeenCarriedOut, kind != .harmless {
             return BrokerError(
                 .outcomeUnknown,
@@ -99,8 +107,16 @@ package struct Persistence: Sendable {
     }
 }
 
+extension RemoteConfiguration {
+    /// Whether somebody who asked then, for what was not sent yet, has waited long enough for a server that a request to it failed at like that.
+    func isOver(forOneOf asked: ContinuousClock.Instant, after failure: ExchangeFailure, at now: ContinuousClock.Instant) -> Bool {
+        let limit = if case .unsent = failure { connectPatience } else { patience }
+        return asked + limit <= now
+    }
+}
+
 extension ExchangeFailure {
-    fileprivate var mayHaveBeenCarriedOut: Bool {
+    var mayHaveBeenCarriedOut: Bool {
         switch self {
         case .lost, .unreadable: true
         default: false

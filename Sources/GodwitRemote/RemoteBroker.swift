@@ -179,9 +179,12 @@ extension RemoteBroker {
             case .success(let answer): failure = answer.failure
             case .failure(let last): failure = last
             }
-            if isClosed.load(ordering: .relaxed) { throw persistence.end(.closed) }
+            if isClosed.load(ordering: .relaxed) {
+                // Of what was sent before, nobody says that it was not done.
+                throw persistence.end(kind != .harmless && failure.mayHaveBeenCarriedOut ? failure : .closed)
+            }
             switch persistence.failed(failure, at: .now, random: .random(in: .min ... .max)) {
-            case .again(let wait): await exchanger.rest(wait)
+            case .again(let wait): await exchanger.rest(wait, isInterruptible: false)
             case .giveUp(let error): throw error
             }
         }
@@ -196,14 +199,14 @@ extension RemoteBroker {
         do throws(ExchangeFailure) {
             return try answer.document(decode)
         } catch {
-            throw Persistence(kind, to: exchanger.configuration, start: .now).end(error)
+            throw Persistence.error(for: error, kind, server: exchanger.configuration.url.description)
         }
     }
 
     /// Why a request failed that is sent once, whatever comes of it.
     func refusal(_ failure: ExchangeFailure) -> BrokerError {
         if isClosed.load(ordering: .relaxed) { return .closedClient }
-        return Persistence(.harmless, to: exchanger.configuration, start: .now).end(failure).here
+        return Persistence.error(for: failure, .harmless, server: exchanger.configuration.url.description).here
     }
 }
 
@@ -211,9 +214,5 @@ extension Exchanger {
     /// The answer to a request; it resumes where it was called.
     nonisolated(nonsending) func exchange(_ request: Request) async -> Result<Answer, ExchangeFailure> {
         await withCheckedContinuation { continuation in send(request) { continuation.resume(returning: $0) } }
-    }
-
-    nonisolated(nonsending) func rest(_ wait: Duration) async {
-        await withCheckedContinuation { continuation in after(wait) { continuation.resume() } }
     }
 }

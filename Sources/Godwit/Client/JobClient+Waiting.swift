@@ -14,7 +14,7 @@ extension JobClient {
     nonisolated(nonsending) func commit(_ operation: Operation, patience: Duration) async throws -> OperationResult {
         guard patience > .zero else {
             try Task.checkCancellation()
-            return try await broker.commit(operation)
+            return try await asking { () async throws(BrokerError) in try await broker.commit(operation) }
         }
         return try await insisting(for: patience) { () async throws(BrokerError) in try await broker.commit(operation) }
     }
@@ -25,7 +25,7 @@ extension JobClient {
     ) async throws -> Value {
         guard patience > .zero else {
             try Task.checkCancellation()
-            return try await commit()
+            return try await asking(commit)
         }
         let deadline = clock.uptime + patience
         var random = RandomFunction(function: self.random)
@@ -38,7 +38,7 @@ extension JobClient {
             } catch {
                 refusal = error
             }
-            guard refusal.code == .busy || refusal.code == .diskFull else { throw refusal }
+            guard refusal.code == .busy || refusal.code == .diskFull else { throw refusal.told }
             attempt += 1
             let least = refusal.retryAfter ?? .zero
             let left = deadline - clock.uptime
@@ -47,4 +47,19 @@ extension JobClient {
             try await clock.sleep(for: min(left, least + Self.publishBackoff.delay(after: attempt, using: &random)))
         }
     }
+}
+
+extension JobClient {
+    /// Asks the broker for something that a task waits for.
+    /// - Throws: ``BrokerError``; `CancellationError` when the task was cancelled before the broker began with it.
+    nonisolated(nonsending) func asking<Value>(
+        _ body: nonisolated(nonsending) () async throws(BrokerError) -> Value
+    ) async throws -> Value {
+        do throws(BrokerError) { return try await body() } catch { throw error.told }
+    }
+}
+
+extension BrokerError {
+    /// What a caller is told: brokers themselves throw nothing but this type.
+    fileprivate var told: any Error { cause is CancellationError ? CancellationError() : self }
 }

@@ -64,7 +64,8 @@ public final class JobClient: Service, Sendable {
 extension JobClient {
     func snapshot(of id: JobID) async throws -> JobSnapshot {
         try Task.checkCancellation()
-        guard let lookup = try await broker.read([id]).first else { throw BrokerError.jobNotFound(id) }
+        let lookups = try await asking { () async throws(BrokerError) in try await broker.read([id]) }
+        guard let lookup = lookups.first else { throw BrokerError.jobNotFound(id) }
         return try lookup.snapshot(of: id)
     }
 
@@ -74,9 +75,10 @@ extension JobClient {
         try JobCoding.decode(J.self, from: try await broker.payload(of: id).bytes)
     }
 
-    /// Does its work in a cancelled task, too: it does not wait, and whoever is cancelled often has a job to cancel.
+    /// Does its work in a cancelled task, too, in one of its own: whoever is cancelled often has a job to cancel.
     func change(_ operation: Operation, _ id: JobID) async throws -> JobState {
-        guard case .state(let state)? = try await broker.commit(Transaction(operation)).first else {
+        let results = try await Task { [broker] in try await broker.commit(Transaction(operation)) }.value
+        guard case .state(let state)? = results.first else {
             throw BrokerError(.outcomeUnknown, "the broker did not say what state the job \(id) is in: ask for its status")
         }
         return state

@@ -14,27 +14,55 @@ final class CallSender: Sendable {
         lane = Mutex(CallLane(exchanger.configuration))
     }
 
+    /// A task that is cancelled while it waits for a read takes it back; for an act, while it is not on its way. One that was cancelled before
+    /// it asked is answered all the same.
     /// - Throws: what the server refused, or why it cannot be asked.
     nonisolated(nonsending) func call(_ call: Call) async throws(BrokerError) -> CallAnswer {
-        let start = ContinuousClock.now
+        let end = ContinuousClock.now + exchanger.configuration.patience
+        let isCancellable = !Task.isCancelled
         while true {
-            let answer = try await callOnce(call)
+            let answer = try await (isCancellable ? wait(for: call) : callOnce(call)).get()
             guard case .refused(let error) = answer else { return answer }
             // What others asked for in the same request filled the answer: it is asked again, and stands before them some time.
-            guard error.code == .busy, call.isHarmless, start + exchanger.configuration.patience > .now else { throw error.here }
-            await exchanger.rest(error.retryAfter ?? .milliseconds(1))
+            let least = error.retryAfter ?? .milliseconds(1)
+            guard error.code == .busy, call.isHarmless, .now + least < end else { throw error.here }
+            await exchanger.rest(least, isInterruptible: isCancellable)
+            if isCancellable, Task.isCancelled { throw .cancelledCaller }
         }
     }
 
-    nonisolated(nonsending) private func callOnce(_ call: Call) async throws(BrokerError) -> CallAnswer {
-        try await withCheckedContinuation { (waiter: Waiter) in
-            if let error = lane.withLock({ $0.add(call, ticket: waiter) }) {
-                waiter.resume(returning: .failure(error))
-            } else {
-                sendNext()
+    nonisolated(nonsending) private func wait(for call: Call) async -> Result<CallAnswer, BrokerError> {
+        let place = Atomic<UInt64>(0)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { (waiter: Waiter) in
+                let number = add(call, waiter)
+                place.store(number, ordering: .sequentiallyConsistent)
+                // It may have been cancelled before its place was known.
+                if Task.isCancelled { leave(number) }
             }
-        }.get()
+        } onCancel: {
+            leave(place.load(ordering: .sequentiallyConsistent))
+        }
     }
+
+    nonisolated(nonsending) private func callOnce(_ call: Call) async -> Result<CallAnswer, BrokerError> {
+        await withCheckedContinuation { (waiter: Waiter) in add(call, waiter) }
+    }
+
+    /// - Returns: its place in the lane; 0 when it was refused.
+    @discardableResult
+    private func add(_ call: Call, _ waiter: Waiter) -> UInt64 {
+        do throws(BrokerError) {
+            let number = try lane.withLock { lane throws(BrokerError) in try lane.add(call, ticket: waiter, at: .now) }
+            sendNext()
+            return number
+        } catch {
+            waiter.resume(returning: .failure(error))
+            return 0
+        }
+    }
+
+    private func leave(_ number: UInt64) { lane.withLock { $0.leave(number) }?.resume(returning: .failure(.cancelledCaller)) }
 
     private func sendNext() {
         guard let request = lane.withLock({ $0.next(at: .now) }) else { return }
@@ -61,11 +89,12 @@ final class CallSender: Sendable {
     private func failed(_ number: UInt64, _ failure: ExchangeFailure) {
         let random = UInt64.random(in: .min ... .max)
         switch lane.withLock({ $0.failed(number, failure, at: .now, random: random) }) {
-        case .again(let wait):
+        case .again(let wait, let settled):
             exchanger.after(wait) { [self] in
                 guard let request = lane.withLock({ $0.again(number, at: .now) }) else { return }
                 send(request)
             }
+            for (waiter, answer) in settled { waiter.resume(returning: answer) }
         case .settled(let settled): finish(settled)
         }
     }

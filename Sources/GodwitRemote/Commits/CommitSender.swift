@@ -27,24 +27,58 @@ final class CommitSender: Sendable {
         state = Mutex(State(lane: CommitLane(exchanger.configuration, newSession: Self.newSession)))
     }
 
+    /// How many commits wait for their turn.
+    var waiting: Int { state.withLock { $0.lane.waiting } }
+
     nonisolated(nonsending) func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult {
-        try await withCheckedContinuation { add(CommitLane.Load([Transaction(operation)], ticket: .one($0))) }.get()
+        try await wait(for: [Transaction(operation)], as: Waiter.one).get()
     }
 
     /// - Parameter transactions: as many as fit into one request.
     nonisolated(nonsending) func commit(_ transactions: [Transaction]) async throws(BrokerError) -> [TransactionOutcome] {
-        try await withCheckedContinuation { add(CommitLane.Load(transactions, ticket: .many($0))) }.get()
+        try await wait(for: transactions, as: Waiter.many).get()
     }
 
     /// Commits what nobody waits for.
-    func submit(_ transactions: [Transaction]) { add(CommitLane.Load(transactions, ticket: .nobody)) }
+    func submit(_ transactions: [Transaction]) { add(transactions, .nobody) }
 
-    private func add(_ load: CommitLane<Waiter>.Load) {
-        switch state.withLock({ $0.lane.add(load) }) {
-        case .sends: sendNext()
-        case .waits: break
-        case .refused(let error): load.ticket.resume(.failure(error))
+    /// A task that is cancelled while its commit waits for its turn takes it back. One that was cancelled before it asked wants it all the same:
+    /// it has something to undo.
+    nonisolated(nonsending) private func wait<Value: Sendable>(
+        for transactions: [Transaction],
+        as waiter: (CheckedContinuation<Result<Value, BrokerError>, Never>) -> Waiter
+    ) async -> Result<Value, BrokerError> {
+        if Task.isCancelled { return await withCheckedContinuation { add(transactions, waiter($0)) } }
+        let place = Atomic<UInt64>(0)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let number = add(transactions, waiter(continuation))
+                place.store(number, ordering: .sequentiallyConsistent)
+                // It may have been cancelled before its place was known.
+                if Task.isCancelled { leave(number) }
+            }
+        } onCancel: {
+            leave(place.load(ordering: .sequentiallyConsistent))
         }
+    }
+
+    /// - Returns: its place in the lane; 0 when it was refused.
+    @discardableResult
+    private func add(_ transactions: [Transaction], _ waiter: Waiter) -> UInt64 {
+        let load = CommitLane.Load(transactions, ticket: waiter)
+        switch state.withLock({ $0.lane.add(load, at: .now) }) {
+        case .sends(let number):
+            sendNext()
+            return number
+        case .waits(let number): return number
+        case .refused(let error):
+            waiter.resume(.failure(error))
+            return 0
+        }
+    }
+
+    private func leave(_ number: UInt64) {
+        state.withLock { $0.lane.leave(number) }?.resume(.failure(.cancelledCaller))
     }
 
     private func sendNext() {
@@ -70,11 +104,12 @@ final class CommitSender: Sendable {
     private func failed(_ failure: ExchangeFailure) {
         let random = UInt64.random(in: .min ... .max)
         switch state.withLock({ $0.lane.failed(failure, at: .now, random: random) }) {
-        case .again(let wait):
+        case .again(let wait, let settled):
             exchanger.after(wait) { [self] in
                 guard let parts = state.withLock({ $0.lane.again(at: .now) }) else { return }
                 send(parts)
             }
+            for one in settled { one.ticket.resume(one.outcome) }
         case .settled(let settled): finish(settled)
         }
     }

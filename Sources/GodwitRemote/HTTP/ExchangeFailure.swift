@@ -28,4 +28,9 @@ package enum ExchangeFailure: Error, Sendable {
 
 extension BrokerError {
     package static let closedClient = BrokerError(.closed, "this client was closed: open the server's URL again")
+
+    /// Its caller's task was cancelled while it waited for its turn.
+    package static var cancelledCaller: BrokerError {
+        BrokerError(.unavailable, "the task that asked for this was cancelled: it was not done", cause: CancellationError())
+    }
 }

@@ -149,6 +149,17 @@ final class Exchanger: Sendable {
         return Ongoing { scheduled.cancel() }
     }
 
+    /// Waits, on the event loop.
+    /// - Parameter isInterruptible: whether it ends early when the task is cancelled, or was.
+    nonisolated(nonsending) func rest(_ wait: Duration, isInterruptible: Bool) async {
+        let alarm = loop.scheduleTask(in: TimeAmount(wait)) {}
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in alarm.futureResult.whenComplete { _ in continuation.resume() } }
+        } onCancel: {
+            if isInterruptible { alarm.cancel() }
+        }
+    }
+
     /// Ends all connections and whatever is under way on them.
     func close() async { try? await client.shutdown() }
 

@@ -236,7 +236,7 @@ package struct WatchTable<Ticket: Sendable>: Sendable {
 
     /// What is said of watches that nobody answers.
     private var unavailable: BrokerError {
-        Persistence(.harmless, to: configuration, start: .now).end(lastFailure)
+        Persistence.error(for: lastFailure, .harmless, server: configuration.url.description)
     }
 
     private mutating func failAll(_ error: BrokerError) -> [Action] {

@@ -22,7 +22,7 @@ struct CommitLaneTests {
     }
 
     private mutating func add(_ ticket: Int, transactions: Int = 1, bytes: Int = 1) throws -> Bool {
-        switch lane.add(try load(ticket, transactions: transactions, bytes: bytes)) {
+        switch lane.add(try load(ticket, transactions: transactions, bytes: bytes), at: start) {
         case .sends: return true
         case .waits: return false
         case .refused(let error): throw error
@@ -109,7 +109,7 @@ struct CommitLaneTests {
         // What came meanwhile is another request.
         #expect(repeated.transactions.count == 1)
         // While it is in doubt, a busy server says nothing about it.
-        guard case .again(let wait) = lane.failed(.busy(.busy(retryAfter: .seconds(3))), at: start, random: 1) else {
+        guard case .again(let wait, _) = lane.failed(.busy(.busy(retryAfter: .seconds(3))), at: start, random: 1) else {
             throw TestTrouble("no third try")
         }
         #expect(wait >= .seconds(3))
@@ -241,7 +241,7 @@ struct CommitLaneTests {
 }
 
 extension CommitLane.Settled {
-    fileprivate var error: BrokerError? { if case .failure(let error) = outcome { error } else { nil } }
+    var error: BrokerError? { if case .failure(let error) = outcome { error } else { nil } }
 }
 
 /// Something else happened than a test is about.
