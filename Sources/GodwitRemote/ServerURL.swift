@@ -29,7 +29,13 @@ package struct ServerURL: Sendable, Hashable, CustomStringConvertible {
         description = text
         isEncrypted = scheme == "https"
         let name = host.lowercased()
-        isLoopback = name == "localhost" || name.hasPrefix("127.") || name == "::1" || name == "[::1]"
+        isLoopback = name == "localhost" || Self.isLoopbackAddress(name) || name == "::1" || name == "[::1]"
+    }
+
+    /// Whether it is one of 127.0.0.0/8; a name such as 127.0.0.1.example.com can be anybody's.
+    private static func isLoopbackAddress(_ name: String) -> Bool {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { $0.allSatisfy(\.isNumber) && UInt8($0) != nil }
     }
 
     private static let malformed = BrokerError.invalidArgument(

@@ -22,7 +22,7 @@ struct AnswerTests {
         func wait(_ answer: Answer) -> Duration? { if case .busy(let error) = answer.failure { error.retryAfter } else { nil } }
         #expect(wait(problem(503, "busy", #","retry_after_ms":1500"#)) == .milliseconds(1_500))
         #expect(wait(problem(503, "draining")) == .seconds(1))
-        #expect(wait(answer(503, "text/html", [], [("Retry-After", "7")])) == .seconds(7))
+        #expect(wait(answer(429, "text/html", [], [("Retry-After", "7")])) == .seconds(7))
         #expect(wait(answer(429)) == .seconds(1))
         #expect(
             wait(answer(503, WireFormat.mediaType, Wire.encode(BrokerError(.diskFull, "full", retryAfter: .seconds(3))))) == .seconds(3)
@@ -31,7 +31,11 @@ struct AnswerTests {
 
     @Test("of what a server was doing when it failed nothing is known")
     func lost() {
-        for answer in [problem(503, "store_failed"), problem(503, "closed"), answer(502), answer(504), answer(500), answer(408)] {
+        // A gateway says 503 when the server that it had given the request to is gone, too.
+        let gateways = [
+            answer(503, "text/html", [], [("Retry-After", "7")]), answer(503), answer(502), answer(504), answer(500), answer(408),
+        ]
+        for answer in [problem(503, "store_failed"), problem(503, "closed")] + gateways {
             guard case .lost = answer.failure else {
                 #expect(Bool(false), "\(answer)")
                 continue
@@ -52,6 +56,24 @@ struct AnswerTests {
         #expect(error(problem(404, "queue_not_found", #","field":"queue""#))?.code == .queueNotFound)
         #expect(error(problem(400, "invalid_argument", #","field":"max""#))?.field == "max")
         #expect(error(answer(413))?.code == .invalidArgument)
+    }
+
+    @Test("where a server answered before, nothing and somebody else are a gateway that does not find it just now")
+    func gateways() throws {
+        func isLost(_ answer: Answer) -> Bool {
+            var answer = answer
+            answer.isWhereAServerWas = true
+            if case .lost = answer.failure { return true } else { return false }
+        }
+        for status in [404, 405, 301, 302, 308] { #expect(isLost(answer(status, "text/html")), "\(status)") }
+        // The server itself, and what no gateway says of it.
+        #expect(!isLost(problem(404, "not_found")) && !isLost(problem(405, "method_not_allowed")))
+        #expect(!isLost(answer(401)) && !isLost(answer(403)) && !isLost(answer(413)))
+        var page = answer(200, "text/html")
+        page.isWhereAServerWas = true
+        #expect { try page.document { bytes throws(WireError) in bytes } } throws: {
+            if case ExchangeFailure.lost = $0 { true } else { false }
+        }
     }
 
     @Test("a page of somebody else's is no answer, and a damaged one cannot be read")
@@ -82,6 +104,17 @@ struct AnswerTests {
         } catch {
             #expect(!isGood && error.field == "url" && !error.message.contains("secret"))
         }
+    }
+
+    @Test(
+        "only this machine's own addresses are this machine",
+        arguments: [
+            ("127.0.0.1", true), ("127.255.0.3:80", true), ("localhost", true), ("[::1]:8080", true), ("127.0.0.1.example.com", false),
+            ("127.example.com", false), ("127.0.0", false), ("127.0.0.256", false), ("128.0.0.1", false), ("127.0.0.1.", false),
+        ]
+    )
+    func loopback(_ host: String, _ isLoopback: Bool) throws {
+        #expect(try ServerURL("http://\(host)").isLoopback == isLoopback)
     }
 
     @Test("a configuration that makes no sense is refused, without telling the token")

@@ -79,9 +79,9 @@ struct RefusalTests {
             async let renewal = error { _ = try await holder.renew([Renewal(LeaseToken("x"))]) }
             async let watch = error { _ = try await broker.watch([.job(JobID("1"), known: Version(1))], wait: .milliseconds(200)) }
             async let closing = error { try await holder.close() }
-            let codes = await [commit?.code, read?.code, purge?.code, renewal?.code, closing?.code]
-            #expect(codes == [.outcomeUnknown, .unavailable, .outcomeUnknown, .unavailable, .unavailable])
-            _ = await watch
+            let codes = await [commit?.code, read?.code, purge?.code, renewal?.code, closing?.code, watch?.code]
+            // Of the watch's job nothing new is known when its wait is over.
+            #expect(codes == [.outcomeUnknown, .unavailable, .outcomeUnknown, .unavailable, .unavailable, nil])
         }
         try await listener.close()
     }
@@ -116,5 +116,12 @@ struct RefusalTests {
             }
         }
         #expect(error?.code == .invalidArgument && error?.field == "trustRoots")
+        let missing = await self.error {
+            try await RemoteFixture.run("https://localhost") {
+                $0.trustRoots = .file("/no/such/roots.pem")
+            } _: { _ in
+            }
+        }
+        #expect(missing?.field == "trustRoots" && missing?.message.contains("/no/such/roots.pem") == true)
     }
 }

@@ -8,6 +8,8 @@ struct Answer: Sendable {
     var status: Int
     var headers: HTTPHeaders
     var body: [UInt8]
+    /// Whether a server answered at this URL before: what nobody knows anything of there now is a gateway's that does not find it just now.
+    var isWhereAServerWas = false
 
     init(status: Int, headers: HTTPHeaders, body: [UInt8]) {
         self.status = status
@@ -23,11 +25,15 @@ struct Answer: Sendable {
         }
     }
 
+    /// How long the server waited for jobs, as far as it says so.
+    var waited: Duration? { headers.first(name: "Godwit-Waited").flatMap { Int64($0) }.map { .milliseconds($0) } }
+
     /// What the document in it says.
     /// - Throws: why there is none, or what the server refused.
     func document<Value>(_ decode: (Bytes) throws(WireError) -> Value) throws(ExchangeFailure) -> Value {
         guard status == 200 else { throw failure }
         guard isBatch else {
+            if isWhereAServerWas { throw somebodyElses }
             throw .refused(
                 BrokerError(
                     .unsupportedURL,
@@ -55,6 +61,8 @@ struct Answer: Sendable {
         case 403:
             let text = said?.message ?? "the server does not let this client do that: use a token that may"
             return .refused(BrokerError(said?.code ?? .forbidden, text, field: said?.field ?? "token"))
+        // A gateway says that when the server went in the middle of a request, too.
+        case 503 where said == nil: return somebodyElses
         case 429, 503:
             switch said?.code {
             // What it was doing when that happened is not known.
@@ -63,6 +71,7 @@ struct Answer: Sendable {
             default: return .busy(waiting(.busy(said?.message ?? "it answered \(status)", retryAfter: said?.retryAfter ?? .zero)))
             }
         case 408, 500...: return .lost(said.map { "\(status), \($0.message)" } ?? "it answered \(status)")
+        case _ where isWhereAServerWas && said == nil && isNowhere: return somebodyElses
         case 404 where said == nil || said?.code.rawValue == "not_found", 405, 300..<400:
             return .refused(
                 BrokerError(
@@ -76,6 +85,12 @@ struct Answer: Sendable {
             return .refused(said ?? BrokerError(.invalidArgument, "the server refused the request: it answered \(status)"))
         }
     }
+
+    /// Whether it says that there is nothing at this URL, or elsewhere.
+    private var isNowhere: Bool { status == 404 || status == 405 || (300..<400).contains(status) }
+
+    /// It is not the server that says it, and whether the server got the request is not known.
+    private var somebodyElses: ExchangeFailure { .lost("the answer (\(status)) is not the server's, but of something between") }
 
     /// With the wait that the answer asks for, in its document or its head.
     private func waiting(_ error: BrokerError) -> BrokerError {

@@ -6,6 +6,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import Synchronization
 
 /// Sends requests to one server, over connections that are kept. Everything happens on one event loop: no request waits for a thread of the
 /// cooperative pool, which a worker's handlers may block.
@@ -49,6 +50,8 @@ final class Exchanger: Sendable {
     private let client: HTTPClient
     private let loop: any EventLoop
     private let headers: HTTPHeaders
+    /// Whether a server was ever heard at the URL.
+    private let wasHeard = Atomic(false)
 
     /// - Throws: ``BrokerError`` (`invalidArgument`) for trust roots that cannot be read.
     init(_ configuration: RemoteConfiguration) throws(BrokerError) {
@@ -86,7 +89,11 @@ final class Exchanger: Sendable {
             case .pem(let bytes): tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(bytes))
             }
         } catch {
-            var invalid = BrokerError.invalidArgument("trustRoots", "the trust roots cannot be read: give certificates as blocks of PEM")
+            let place = if case .file(let path) = roots { "the file \(path)" } else { "the text given" }
+            var invalid = BrokerError.invalidArgument(
+                "trustRoots",
+                "no certificates can be read in \(place): see that it is there, and holds certificates as blocks of PEM"
+            )
             invalid.cause = error
             throw invalid
         }
@@ -98,7 +105,7 @@ final class Exchanger: Sendable {
     func send(_ request: Request, done: @escaping @Sendable (Result<Answer, ExchangeFailure>) -> Void) -> Ongoing {
         let reception = Reception(limit: request.limit)
         return start(request, reception, deadline: NIODeadline(request.deadline)) { result in
-            done(result.mapError { ExchangeFailure($0, wasSent: reception.wasSent) })
+            done(self.heard(result, wasSent: reception.wasSent))
         }
     }
 
@@ -111,7 +118,18 @@ final class Exchanger: Sendable {
         let reception = StreamReception(receive: receive)
         let request = Request(.get, path, deadline: .now)
         return start(request, reception, deadline: nil) { result in
-            done(result.mapError { ExchangeFailure($0, wasSent: reception.wasSent) })
+            done(self.heard(result, wasSent: reception.wasSent))
+        }
+    }
+
+    private func heard(_ result: Result<Answer, any Error>, wasSent: Bool) -> Result<Answer, ExchangeFailure> {
+        do {
+            var answer = try result.get()
+            answer.isWhereAServerWas = wasHeard.load(ordering: .relaxed)
+            if !answer.isWhereAServerWas, answer.isBatch { wasHeard.store(true, ordering: .relaxed) }
+            return .success(answer)
+        } catch {
+            return .failure(ExchangeFailure(error, wasSent: wasSent))
         }
     }
 

@@ -122,3 +122,9 @@ func eventually(within limit: Duration = .seconds(15), _ condition: () async thr
         try await Task.sleep(for: .milliseconds(5))
     }
 }
+
+/// Counts up from 1.
+final class Counter: Sendable {
+    private let value = Atomic(0)
+    func next() -> Int { value.add(1, ordering: .relaxed).newValue }
+}
