@@ -58,6 +58,7 @@ final class WatchSender: Sendable {
             case .answer(let waiter, let answer): waiter.resume(returning: answer)
             case .open(let number, let wait): open(number, after: wait)
             case .post(let number, let stream, let requests): post(number, stream, requests)
+            case .rest(let number, let wait): exchanger.after(wait) { [self] in change { table, _ in table.posts(number, at: .now) } }
             case .close:
                 let stream = state.withLock { state in
                     defer { state.stream = nil }
@@ -101,7 +102,9 @@ final class WatchSender: Sendable {
             case .success(let answer) where (200..<300).contains(answer.status): change { table, _ in table.posted(number) }
             // The server was restarted, or took the stream for lost.
             case .success(let answer) where answer.status == 404: lost(number, .lost("the server does not know the event stream any more"))
-            case .success(let answer): lost(number, answer.failure)
+            case .success(let answer):
+                guard case .busy(let error) = answer.failure else { return lost(number, answer.failure) }
+                change { $0.busy(number, error, at: .now, random: $1) }
             case .failure(let failure): lost(number, failure)
             }
         }

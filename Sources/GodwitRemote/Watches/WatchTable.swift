@@ -14,6 +14,8 @@ package struct WatchTable<Ticket: Sendable>: Sendable {
         case open(UInt64, after: Duration)
         /// To be sent to the open stream with this number and name.
         case post(UInt64, stream: String, [WatchRequest])
+        /// ``posts(_:at:)`` is wanted after a while.
+        case rest(UInt64, Duration)
         /// The stream is of no use any more.
         case close
         case answer(Ticket, Result<WatchAnswer, BrokerError>)
@@ -23,6 +25,8 @@ package struct WatchTable<Ticket: Sendable>: Sendable {
         let item: WatchItem
         let end: Instant
         let ticket: Ticket
+
+        func request(_ number: UInt64, at now: Instant) -> WatchRequest { .watch(number: number, item, wait: max(.zero, end - now)) }
     }
 
     private enum Stream: Sendable, Equatable {
@@ -51,10 +55,11 @@ package struct WatchTable<Ticket: Sendable>: Sendable {
     private var streamNumber: UInt64 = 0
     /// What is to be asked of the stream, in order.
     private var outbox: [WatchRequest] = []
-    private var isPosting = false
+    /// What it is being asked for.
+    private var posted: [WatchRequest] = []
     private var lastHeard: Instant?
     private var idleSince: Instant?
-    /// Since when no stream came about, and why.
+    /// Since when no stream came about that could be asked for something, and why.
     private var failingSince: Instant?
     private var failures = 0
     private var lastFailure = ExchangeFailure.closed
@@ -111,10 +116,8 @@ package struct WatchTable<Ticket: Sendable>: Sendable {
         case .opened(let id):
             guard stream == .opening else { return [] }
             stream = .open(id: id)
-            (failingSince, failures) = (nil, 0)
-            outbox = watches.sorted { $0.key < $1.key }.map { number, watch in
-                .watch(number: number, watch.item, wait: max(.zero, watch.end - now))
-            }
+            outbox = watches.sorted { $0.key < $1.key }.map { number, watch in watch.request(number, at: now) }
+            if outbox.isEmpty { (failingSince, failures) = (nil, 0) }
             return post()
         case .answered(let number, let answer):
             return take(number, at: now).map { [.answer($0.ticket, .success(answer))] } ?? []
@@ -130,7 +133,29 @@ package struct WatchTable<Ticket: Sendable>: Sendable {
     /// The stream took what it was asked.
     package mutating func posted(_ number: UInt64) -> [Action] {
         guard number == streamNumber, isOpen else { return [] }
-        isPosting = false
+        // Not when it opens: a server that takes no watches would be asked for one stream after the other.
+        (failingSince, failures) = (nil, 0)
+        posted = []
+        return post()
+    }
+
+    /// The server has no room for what it was asked just now; the stream stays.
+    package mutating func busy(_ number: UInt64, _ error: BrokerError, at now: Instant, random: UInt64) -> [Action] {
+        guard number == streamNumber, isOpen else { return [] }
+        return [.rest(number, backOff(.busy(error), at: now, random: random))]
+    }
+
+    /// The wait before the stream is asked again is over: for what is still wanted of it.
+    package mutating func posts(_ number: UInt64, at now: Instant) -> [Action] {
+        guard number == streamNumber, isOpen, !posted.isEmpty else { return [] }
+        outbox.insert(
+            contentsOf: posted.compactMap { request in
+                guard case .watch(let number, _, _) = request else { return request }
+                return watches[number]?.request(number, at: now)
+            },
+            at: 0
+        )
+        posted = []
         return post()
     }
 
@@ -156,17 +181,17 @@ package struct WatchTable<Ticket: Sendable>: Sendable {
     /// Time has passed.
     package mutating func tick(at now: Instant, random: UInt64) -> [Action] {
         var actions: [Action] = []
+        // Who watches again and again must not wait for a server that is not there.
+        if let failingSince, failingSince + configuration.patience <= now {
+            actions += failAll(unavailable)
+            self.failingSince = nil
+        }
         for (number, watch) in watches where watch.end + (isOpen ? Self.grace : .zero) <= now {
             watches[number] = nil
-            // Who watches again and again must not wait for a server that is not there.
-            let isKnown = isOpen || stream == .opening && failures == 0
-            actions.append(.answer(watch.ticket, isKnown ? .success(.unchanged) : .failure(unavailable)))
+            actions.append(.answer(watch.ticket, .success(.unchanged)))
             if isOpen { outbox.append(.unwatch(number: number)) }
         }
         if watches.isEmpty, idleSince == nil { idleSince = now }
-        if let failingSince, failingSince + configuration.patience <= now {
-            actions += failAll(unavailable)
-        }
         if let idleSince, idleSince + configuration.idleStream <= now, watches.isEmpty {
             actions.append(.close)
             forgetStream(.none)
@@ -201,37 +226,42 @@ package struct WatchTable<Ticket: Sendable>: Sendable {
     private mutating func forgetStream(_ next: Stream) {
         stream = next
         outbox = []
-        isPosting = false
+        posted = []
         lastHeard = nil
     }
 
     private mutating func post() -> [Action] {
-        guard case .open(let id) = stream, !isPosting, !outbox.isEmpty else { return [] }
-        isPosting = true
-        let batch = Array(outbox.prefix(Self.batch))
-        outbox.removeFirst(batch.count)
-        return [.post(streamNumber, stream: id, batch)]
+        guard case .open(let id) = stream, posted.isEmpty, !outbox.isEmpty else { return [] }
+        posted = Array(outbox.prefix(Self.batch))
+        outbox.removeFirst(posted.count)
+        return [.post(streamNumber, stream: id, posted)]
     }
 
     private mutating func lose(_ failure: ExchangeFailure, at now: Instant, random: UInt64) -> [Action] {
-        lastFailure = failure
-        var least = Duration.zero
         switch failure {
         case .untrusted, .refused, .unreadable, .closed:
             // Another try would come to the same.
+            lastFailure = failure
             forgetStream(.none)
             return failAll(unavailable)
-        case .busy(let error): least = error.retryAfter ?? .zero
-        case .unsent, .lost: break
+        case .busy, .unsent, .lost: break
         }
+        let wait = backOff(failure, at: now, random: random)
         guard !watches.isEmpty else {
             forgetStream(.none)
             return []
         }
+        return [open(after: wait)]
+    }
+
+    /// How long to wait after a failure.
+    private mutating func backOff(_ failure: ExchangeFailure, at now: Instant, random: UInt64) -> Duration {
+        lastFailure = failure
         failures += 1
         if failingSince == nil { failingSince = now }
+        let least: Duration = if case .busy(let error) = failure { error.retryAfter ?? .zero } else { .zero }
         var random = OneNumber(random)
-        return [open(after: least + Self.backoff.delay(after: failures, using: &random))]
+        return least + Self.backoff.delay(after: failures, using: &random)
     }
 
     /// What is said of watches that nobody answers.

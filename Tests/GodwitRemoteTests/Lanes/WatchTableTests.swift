@@ -12,9 +12,10 @@ struct WatchTableTests {
 
     init() throws { table = WatchTable(try RemoteConfiguration(url: ServerURL("http://localhost:1"))) }
 
-    private enum Seen: Equatable {
+    private enum Seen: Hashable {
         case open(UInt64, soon: Bool)
         case post(String, [UInt64])
+        case rest(atLeast: Duration)
         case close
         case answer(Int, BrokerError.Code?)
     }
@@ -25,6 +26,7 @@ struct WatchTableTests {
             case .open(let number, let wait): .open(number, soon: wait == .zero)
             case .post(_, let stream, let requests):
                 .post(stream, requests.map { if case .watch(let number, _, _) = $0 { number } else { 1_000 } })
+            case .rest(_, let wait): .rest(atLeast: .seconds(wait.components.seconds))
             case .close: .close
             case .answer(let ticket, let answer): .answer(ticket, answer.code)
             }
@@ -115,11 +117,46 @@ struct WatchTableTests {
         _ = watch(2, wait: .seconds(60))
         #expect(opens(1, start))
         _ = table.lost(1, .unsent("refused"), at: start, random: 1)
-        #expect(seen(table.tick(at: start + .seconds(21), random: 1)) == [.answer(1, .unavailable)])
-        #expect(seen(table.tick(at: start + .seconds(31), random: 1)) == [.answer(2, .unavailable)])
+        // The server may only be restarted: whoever waited to the end asks again.
+        #expect(seen(table.tick(at: start + .seconds(21), random: 1)) == [.answer(1, nil)])
+        #expect(watch(3, wait: .seconds(20), at: start + .seconds(21)) == [])
+        #expect(Set(seen(table.tick(at: start + .seconds(31), random: 1))) == [.answer(2, .unavailable), .answer(3, .unavailable)])
         // Nobody watches: there is no further try.
         #expect(!opens(2, start + .seconds(31)))
         #expect(!table.isActive)
+    }
+
+    @Test("a server that takes no watches just now is asked again after a while, on the same stream, for those that are still waited for")
+    mutating func busy() {
+        _ = watch(1)
+        _ = watch(2)
+        #expect(open() == [.post("a", [1, 2])])
+        let busy = BrokerError.busy("full", retryAfter: .seconds(3))
+        #expect(seen(table.busy(1, busy, at: start, random: 1)) == [.rest(atLeast: .seconds(3))])
+        #expect(watch(3) == [])
+        _ = drop(1)
+        #expect(seen(table.posts(1, at: start + .seconds(3))) == [.post("a", [2, 3, 1_000])])
+        #expect(seen(table.posted(1)) == [])
+        // Too late, or of an earlier stream.
+        #expect(seen(table.posts(1, at: start + .seconds(4))) == [])
+        #expect(seen(table.busy(7, busy, at: start, random: 1)) == [])
+    }
+
+    @Test("a server that opens streams and takes no watches is asked ever more seldom, and given up in the end")
+    mutating func posting() {
+        _ = watch(1, wait: .seconds(600))
+        var now = start, streams = 0
+        var actions: [WatchTable<Int>.Action] = [.open(1, after: .zero)]
+        while table.count > 0 {
+            guard case .open(let stream, let wait)? = actions.last else { return #expect(Bool(false), "\(actions)") }
+            now += max(wait, .milliseconds(1))
+            streams += 1
+            _ = open(stream, "s\(stream)", at: now)
+            actions = table.lost(stream, .lost("cut"), at: now, random: .max / 2)
+            if seen(table.tick(at: now, random: 1)).contains(.answer(1, .unavailable)) { break }
+        }
+        #expect(streams < 40)
+        #expect(table.count == 0 && now - start < .seconds(40))
     }
 
     @Test("what another try cannot change ends all watches at once")
