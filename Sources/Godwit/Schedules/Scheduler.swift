@@ -57,9 +57,10 @@ struct Scheduler: Sendable {
                 failures = 0
             } catch {
                 guard error.code == .unavailable || error.code == .outcomeUnknown else { throw error }
+                if Task.isCancelled { break }
                 failures += 1
                 logger.warning("schedules cannot be looked at: trying again", metadata: ["error": "\(error)"])
-                sleep = Backoff.standard.delay(after: failures, using: &random)
+                sleep = min(sleep, Backoff.standard.delay(after: failures, using: &random))
             }
             try? await client.clock.sleep(for: sleep)
         }
@@ -91,7 +92,9 @@ struct Scheduler: Sendable {
                     )
                     due = now
                 } else if let due {
-                    operations = [.enqueue(try schedule.make(due))]
+                    var message = try schedule.make(due)
+                    message.start(at: due, now)
+                    operations = [.enqueue(message)]
                 }
                 guard let due else {
                     setbacks[schedule.name] = nil
@@ -153,6 +156,18 @@ struct Scheduler: Sendable {
     private static func value(_ last: Timestamp, _ schedule: CheckedSchedule) -> Bytes {
         let next = schedule.times.next(after: last).map { ",\"next\":\"\($0)\"" } ?? ""
         return Bytes("{\"last\":\"\(last)\"\(next)}")
+    }
+}
+
+extension NewMessage {
+    /// Where this clock is ahead of the store's, the store holds the job until it is due there, too: else the worker whose clock is the furthest
+    /// ahead would say when a schedule fires.
+    fileprivate mutating func start(at due: Timestamp, _ now: Timestamp) {
+        switch start {
+        case .now: start = .at(due)
+        case .after(let delay): start = .at(now + delay)
+        case .at: break
+        }
     }
 }
 

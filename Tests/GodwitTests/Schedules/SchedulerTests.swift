@@ -179,6 +179,59 @@ struct SchedulerTests {
         await jobs.close()
     }
 
+    @Test("a worker whose clock is ahead fires nothing early: the store holds the job until it is due there", arguments: [0, 30])
+    func clockAhead(_ delay: Int) async throws {
+        struct Delayed: Job {
+            static let name = "delayed"
+            static let queue = "ticks"
+            static let delay: Duration = .seconds(30)
+        }
+        let jobs = try await TestJobs()
+        let client = JobClient(
+            broker: jobs.client.broker,
+            clock: OtherClock(base: jobs.client.clock, ahead: .seconds(45)),
+            logger: quiet
+        )
+        var worker = Worker(client, concurrency: 1)
+        if delay > 0 {
+            worker.schedule("ticks", .every(.seconds(60))) { _ in Delayed() }
+        } else {
+            worker.schedule("ticks", .every(.seconds(60))) { due in Tick(due: due) }
+        }
+        var scheduler = Scheduler(try CheckedSchedule.all(worker.schedules), client: client, logger: quiet)
+        _ = try await scheduler.fireDue()
+        try await jobs.advance(by: .seconds(16))
+        _ = try await scheduler.fireDue()
+        // It is 00:01:01 there, and 00:00:16 here.
+        #expect(try await jobs.client.queue("ticks")?.counts.scheduled == 1)
+        try await jobs.advance(by: .seconds(43 + delay))
+        #expect(try await jobs.client.queue("ticks")?.counts.scheduled == 1)
+        try await jobs.advance(by: .seconds(3))
+        #expect(try await jobs.client.queue("ticks")?.counts.queued == 1)
+        await jobs.close()
+    }
+
+    @Test("however long the store was away, it is looked at again within half a minute")
+    func outage() async throws {
+        let jobs = try await TestJobs()
+        let broker = FaultyBroker(
+            base: jobs.client.broker,
+            fault: { _ throws(BrokerError) in throw BrokerError(.unavailable, "it is away") }
+        )
+        let sleeps = Guarded<[Duration]>([])
+        let clock = OtherClock(base: jobs.client.clock) { wait in sleeps.withLock { $0.append(wait) } }
+        let client = JobClient(broker: broker, clock: clock, logger: quiet, random: { .max })
+        let scheduler = Scheduler(try CheckedSchedule.all(worker(client, .every(.seconds(60))).schedules), client: client, logger: quiet)
+        let run = Task { try await scheduler.run() }
+        await sleeps.wait { $0.count >= 30 }
+        run.cancel()
+        try await run.value
+        let waits = sleeps.withLock { $0 }
+        #expect(waits.allSatisfy { $0 <= .seconds(30) })
+        #expect(waits.last == .seconds(30))
+        await jobs.close()
+    }
+
     @Test("a last due time that a wrong clock put far ahead silences no schedule")
     func clockWasAhead() async throws {
         let jobs = try await TestJobs()
@@ -214,5 +267,27 @@ struct SchedulerTests {
             #expect(due[1].timeIntervalSince(due[0]) >= 1)
             #expect(Set(due).count == due.count)
         }
+    }
+}
+
+/// A clock that shows another time, or does not sleep.
+private struct OtherClock: JobClock {
+    let base: any JobClock
+    var ahead = Duration.zero
+    var onSleep: (@Sendable (Duration) -> Void)?
+
+    init(base: any JobClock, ahead: Duration = .zero, onSleep: (@Sendable (Duration) -> Void)? = nil) {
+        self.base = base
+        self.ahead = ahead
+        self.onSleep = onSleep
+    }
+
+    var now: Timestamp { base.now + ahead }
+    var uptime: Duration { base.uptime }
+
+    func sleep(for duration: Duration) async throws {
+        guard let onSleep else { return try await base.sleep(for: duration) }
+        onSleep(duration)
+        await Task.yield()
     }
 }
