@@ -11,10 +11,13 @@ import Synchronization
 final class LeaseAnswer: Sendable {
     private let broker: any Broker
     private let tokens: [LeaseToken]
+    private let waited: Duration
     private let isDelivered = Mutex(false)
 
-    init(_ deliveries: [Delivery], broker: any Broker) {
+    /// - Parameter waited: how long the request waited for jobs.
+    init(_ deliveries: [Delivery], waited: Duration, broker: any Broker) {
         self.broker = broker
+        self.waited = waited
         tokens = deliveries.map(\.token)
     }
 
@@ -30,7 +33,9 @@ final class LeaseAnswer: Sendable {
 
     /// The answer whose delivery decides.
     func response(_ buffer: ByteBuffer, type: String) -> Response {
-        let headers: HTTPFields = [.contentType: type, .cacheControl: "no-store"]
+        let headers: HTTPFields = [
+            .contentType: type, .cacheControl: "no-store", .godwitWaited: String(max(0, waited.inMilliseconds)),
+        ]
         guard !tokens.isEmpty else { return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: buffer)) }
         return Response(
             status: .ok,

@@ -66,13 +66,14 @@ struct LeaseController: Sendable {
     private func answer(_ request: LeaseRequest, _ form: BodyForm, _ exchange: Exchange) async throws -> Response {
         guard request.holder.queues.allSatisfy({ exchange.permissions.allows($0) }) else { throw Problem.forbidden }
         let holder = try await broker.open(request.holder)
+        let start = ContinuousClock.now
         let deliveries =
             request.wait <= .zero
             ? try await holder.lease(max: request.max, term: request.term, wait: .zero)
             : try await interruptible(by: environment.interruptions) {
                 try await holder.lease(max: request.max, term: request.term, wait: request.wait)
             }
-        let answer = LeaseAnswer(deliveries, broker: broker)
+        let answer = LeaseAnswer(deliveries, waited: ContinuousClock.now - start, broker: broker)
         let shown = deliveries.map { delivery in
             var delivery = delivery
             delivery.job = exchange.permissions.shown(delivery.job, hiding: environment.sharedHolder)

@@ -28,6 +28,7 @@ extension HTTPField.Name {
     static var preferenceApplied: Self { Self("Preference-Applied")! }  // a literal token
     static var idempotencyKey: Self { Self("Idempotency-Key")! }  // a literal token
     static var godwitSession: Self { Self("Godwit-Session")! }  // a literal token
+    static var godwitWaited: Self { Self("Godwit-Waited")! }  // a literal token
     static var idempotencyReplayed: Self { Self("Idempotency-Replayed")! }  // a literal token
     static var lastEventID: Self { Self("Last-Event-ID")! }  // a literal token
 }

@@ -162,16 +162,19 @@ package final class RemoteBroker: Broker {
 
 extension RemoteBroker {
     /// Sends a request until it has an answer, or patience is at its end.
+    /// - Parameter limit: how long at most; as long as the configuration says when nil.
     nonisolated(nonsending) func ask(
         _ method: Exchanger.Request.Method,
         _ path: String,
         body: [UInt8] = [],
-        _ kind: Persistence.Kind
+        _ kind: Persistence.Kind,
+        within limit: Duration? = nil
     ) async throws(BrokerError) -> Answer {
         if isClosed.load(ordering: .relaxed) { throw .closedClient }
-        var persistence = Persistence(kind, to: exchanger.configuration, start: .now)
+        let configuration = exchanger.configuration.limited(to: limit)
+        var persistence = Persistence(kind, to: configuration, start: .now)
         while true {
-            let deadline = persistence.deadline(from: .now, timeout: exchanger.configuration.requestTimeout)
+            let deadline = persistence.deadline(from: .now, timeout: configuration.requestTimeout)
             let result = await exchanger.exchange(Exchanger.Request(method, path, body: body, deadline: deadline))
             let failure: ExchangeFailure
             switch result {

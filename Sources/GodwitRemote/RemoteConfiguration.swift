@@ -21,20 +21,31 @@ package struct RemoteConfiguration: Sendable {
     package var trustRoots = TrustRoots.system
     /// How long one connection may take to come about.
     package var connectTimeout: Duration = .seconds(5)
-    /// How long one answer may take. Long polls get their wait on top.
+    /// How long one answer may take. Waits for jobs get it on top; renewals, of which the next one comes soon, at most 3/10 of their lease. The
+    /// event stream of watches is lost when it was silent for ``WatchTable/silence``.
     package var requestTimeout: Duration = .seconds(15)
-    /// How long a connection that does not come about is tried again.
+    /// How long a connection that does not come about is tried again, for each who asks since it asked.
     package var connectPatience: Duration = .seconds(10)
-    /// How long a request whose answer was lost is sent again.
+    /// How long a request whose answer was lost is sent again, likewise.
     package var patience: Duration = .seconds(30)
     /// How long a stream without watches stays open.
     package var idleStream: Duration = .seconds(30)
-    /// How long ``RemoteBroker/close()`` waits for the answer to a commit that is under way.
+    /// How long ``RemoteBroker/close()`` waits for the answer to a commit that is under way, and a holder that is closed for its own.
     package var closeTimeout: Duration = .seconds(5)
 
     package init(url: ServerURL, token: String? = nil) {
         self.url = url
         self.token = token
+    }
+
+    /// The same for a request that may take so long at most, with all its tries.
+    func limited(to limit: Duration?) -> RemoteConfiguration {
+        guard let limit else { return self }
+        var limited = self
+        limited.requestTimeout = min(requestTimeout, limit)
+        limited.connectPatience = min(connectPatience, limit)
+        limited.patience = min(patience, limit)
+        return limited
     }
 
     /// - Throws: ``BrokerError`` (`invalidArgument`) that names what is wrong and what it may be.

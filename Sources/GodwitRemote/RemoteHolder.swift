@@ -9,8 +9,6 @@ import Synchronization
 /// leases have run out: that costs the time of one lease, and one attempt. They cannot be confused with others, for a holder's id is random and
 /// belongs to one run of one worker; and when that worker stops, ``close()`` gives back all that is left of them.
 final class RemoteHolder: Holder {
-    /// How long after the end of its wait an answer may come.
-    private static let margin: Duration = .seconds(10)
     /// Leases that one request renews.
     private static let mostRenewals = 1_000
 
@@ -35,13 +33,20 @@ final class RemoteHolder: Holder {
         if case .fixed(let duration) = term { shortestTerm.withLock { $0 = min($0 ?? duration, duration) } }
         let wait = Swift.max(.zero, wait)
         let body = Wire.encode(LeaseRequest(holder: options, max: max, term: term, wait: wait))
-        let request = Exchanger.Request(.post, "/v1/leases", body: body, deadline: .now + wait + Self.margin)
-        let deliveries: [Delivery]
+        let asked = ContinuousClock.now
+        let deadline = asked + wait + exchanger.configuration.requestTimeout
+        let request = Exchanger.Request(.post, "/v1/leases", body: body, deadline: deadline)
+        var deliveries: [Delivery]
         switch await interruptible(request) {
         case .failure where Task.isCancelled: return []
         case .failure(let failure): throw broker.refusal(failure)
         case .success(let answer):
             deliveries = try broker.read(answer, .harmless) { bytes throws(WireError) in try Wire.decodeDeliveries(bytes) }
+            // A lease runs since the server granted it: what the request and the answer were on their way for is over.
+            if let waited = answer.waited {
+                let late = Swift.max(.zero, .now - asked - waited)
+                for index in deliveries.indices { deliveries[index].remaining = Swift.max(.zero, deliveries[index].remaining - late) }
+            }
         }
         guard Task.isCancelled, !deliveries.isEmpty else { return deliveries }
         broker.giveBack(deliveries)
@@ -93,8 +98,10 @@ final class RemoteHolder: Holder {
         }
     }
 
+    /// A worker that stops is not kept by a server that does not answer: its leases expire.
     func close() async throws(BrokerError) {
-        _ = try await broker.ask(.delete, "/v1/holders/\(id.description.pathComponent)", .harmless)
+        let path = "/v1/holders/\(id.description.pathComponent)"
+        _ = try await broker.ask(.delete, path, .harmless, within: exchanger.configuration.closeTimeout)
     }
 }
 

@@ -64,9 +64,10 @@ final class WorkerRun: Sendable {
         // In a task of its own, which is not cancelled: what was done is to be confirmed.
         await withTaskCancellationHandler {
             await Task {
-                await drain()
+                let isDone = await drain()
                 settling.cancel()
-                await settling.value
+                // What a broker does not answer in time is not waited for: the leases are given back, or expire.
+                if isDone { await settling.value }
                 dismiss()
                 await heartbeat.stop(beating)
                 await close()
@@ -83,14 +84,31 @@ final class WorkerRun: Sendable {
         defer { thread.stop() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { try await self.lease() } }
-            if !plan.schedules.isEmpty {
-                group.addTask { try await Scheduler(self.plan.schedules, client: self.plan.client, logger: self.plan.logger).run() }
-            }
+            if !plan.schedules.isEmpty { group.addTask { try await self.fire() } }
             // A call for jobs that waits at the broker does not notice by itself that nothing can be settled any more.
             group.addTask { try await self.desk.failed() }
             // Not waitForAll(), which has the others end by themselves before it throws.
             while try await group.next() != nil {}
         }
+    }
+
+    /// Fires schedules until the task is cancelled, and waits then a little for a firing that is on its way.
+    private func fire() async throws {
+        let end = Guarded(Result<Void, any Error>?.none)
+        let firing = Task {
+            do {
+                try await Scheduler(plan.schedules, client: plan.client, logger: plan.logger).run()
+                end.withLock { $0 = .success(()) }
+            } catch {
+                end.withLock { $0 = .failure(error) }
+            }
+        }
+        if await !end.wait(until: { $0 != nil }) {
+            firing.cancel()
+            // In a task of its own, which is not cancelled.
+            _ = await Task { await end.wait(until: { $0 != nil }, atMost: Self.lastWait, clock: plan.client.clock) }.value
+        }
+        try end.withLock { $0 }?.get()
     }
 
     private func close() async {
@@ -104,7 +122,8 @@ final class WorkerRun: Sendable {
     private func abort() { desk.withLock { $0.isAborted = true } }
 
     /// Finishes what runs, or gives it back, and has all completions confirmed.
-    private func drain() async {
+    /// - Returns: false when that takes too long.
+    private func drain() async -> Bool {
         let clock = plan.client.clock
         giveBackWaiting()
         await desk.wait(until: { $0.running == 0 || $0.isAborted }, atMost: plan.shutdownGrace, clock: clock)
@@ -118,12 +137,13 @@ final class WorkerRun: Sendable {
             atMost: Self.lastWait,
             clock: clock
         )
-        guard !isDone else { return }
+        guard !isDone else { return true }
         let (running, unconfirmed) = desk.withLock { ($0.running, $0.unconfirmed) }
         plan.logger.warning(
             "jobs are given back while their handlers run on, or before they were confirmed: they run again",
             metadata: ["running": "\(running)", "unconfirmed": "\(unconfirmed)"]
         )
+        return false
     }
 }
 

@@ -10,6 +10,8 @@ struct FaultyBroker: Broker {
     typealias Check = @Sendable () throws(BrokerError) -> Void
 
     let base: any Broker
+    /// What a commit waits for.
+    var beforeCommit: @Sendable ([Transaction]) async -> Void = { _ in }
     var fault: Fault = { _ throws(BrokerError) in [:] }
     /// As `fault`, but for what was committed.
     var afterCommit: Fault = { _ throws(BrokerError) in [:] }
@@ -19,6 +21,7 @@ struct FaultyBroker: Broker {
     var capabilities: Capabilities { base.capabilities }
 
     func commit(_ transactions: [Transaction], in session: SessionCommit?) async throws(BrokerError) -> [TransactionOutcome] {
+        await beforeCommit(transactions)
         let refused = try fault(transactions)
         let accepted = transactions.indices.filter { refused[$0] == nil }
         var outcomes = try await base.commit(accepted.map { transactions[$0] }, in: session)[...]

@@ -113,6 +113,34 @@ struct ShutdownTests {
         }
     }
 
+    @Test("a worker ends though the broker answers neither a completion nor a schedule's firing")
+    func hangingBroker() async throws {
+        try await withMemory { base in
+            let isHanging = Guarded(true), waiting = Guarded(0)
+            let broker = FaultyBroker(base: base.broker) { transactions in
+                guard transactions.contains(where: { $0.isCompletion }) || transactions.contains(where: { $0.operations.count == 2 }) else {
+                    return
+                }
+                waiting.withLock { $0 += 1 }
+                // In a task of its own: whoever waits for an answer that does not come is not helped by being cancelled.
+                _ = await Task { await isHanging.wait { !$0 } }.value
+            }
+            let client = JobClient(broker: broker, logger: quiet)
+            var worker = Worker(client, concurrency: 1)
+            worker.handle(Note.self) { _, _ in }
+            worker.schedule("notes", .every(.seconds(1))) { due in Note(text: "\(due)") }
+            try await client.enqueue(Note(text: "1"))
+            let start = Guarded(ContinuousClock.now)
+            try await running(worker) {
+                await waiting.wait { $0 >= 2 }
+                start.withLock { $0 = .now }
+            }
+            #expect(ContinuousClock.now - start.withLock { $0 } < WorkerRun.lastWait * 3)
+            #expect(isHanging.withLock { $0 })
+            isHanging.withLock { $0 = false }
+        }
+    }
+
     @Test("completions are confirmed before a worker ends, all of them")
     func drains() async throws {
         try await withMemory { client in
