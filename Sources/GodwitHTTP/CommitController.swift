@@ -9,6 +9,9 @@ struct CommitController: Sendable {
     /// Transactions of one request, and operations of all of them together.
     static let limit = 1_000
     static let operations = 10_000
+    /// What frames may take beside the bytes that a broker counts against a transaction: 2 KiB for each of as many operations as one may have, for
+    /// names, keys and the frames themselves.
+    static let framing = Limits.operations << 11
 
     let environment: RouteEnvironment
     private var broker: any Broker { environment.broker }
@@ -53,7 +56,7 @@ struct CommitController: Sendable {
         guard exchange.headers[.godwitSession] == nil else {
             throw Problem.invalid(SessionHeader.field, "a batch says its session itself: leave the header out")
         }
-        let body = try await exchange.body(limit: exchange.limits.batchBytes)
+        let body = try await exchange.body(limit: exchange.limits.batchBytes + Self.framing)
         let request: CommitRequest
         do throws(WireError) { request = try Wire.decodeCommit(body) } catch { throw Problem(error) }
         try Self.check(request.transactions.count)

@@ -159,6 +159,22 @@ struct JobClientTests {
         }
     }
 
+    struct Long: Job {
+        static let name = "long"
+        var text: String
+    }
+
+    @Test("as much as one transaction may have is enqueued in one")
+    func largeBatch() async throws {
+        try await serve { client, proxy, _ in
+            let text = String(repeating: "x", count: 16_730)
+            let jobs = try await client.enqueue(contentsOf: (0..<1_000).map { _ in Long(text: text) })
+            #expect(Set(jobs.map(\.id)).count == 1_000)
+            #expect(proxy.passed("POST /v1/commit") == 1)
+            #expect(try await client.queue("default")?.counts.queued == 1_000)
+        }
+    }
+
     @Test("a server that is away for a moment is waited for: results, workers and updates go on")
     func outage() async throws {
         try await serve { client, proxy, server in
