@@ -87,13 +87,18 @@ class TwoProcessesTest(EndToEndTest):
                     ticks[file.name.split("-")[1]] += 1
                 else:
                     names[int(file.read_text())] += 1
-        self.assertEqual(len(names), JOBS, f"{JOBS - len(names)} jobs have no effect")
+        self.log.flush()
+        lines = (self.folder / "processes.log").read_text(errors="replace").splitlines()
+        # Every fourth errand has no key. What became of one may be unknown; then it was done once or not at all.
+        unknown = {int(line.split()[1]) for line in lines if line.startswith("unknown ")}
+        self.assertEqual([number for number in unknown if number % 4], [])
+        self.assertEqual([number for number in range(JOBS) if number not in names and number not in unknown], [], "jobs have no effect")
         self.assertEqual([number for number, count in names.items() if count > 1], [], "an errand was published twice, or ran under two keys")
         self.assertEqual([due for due, count in ticks.items() if count > 1], [], "a due time was fired twice")
         self.assertGreaterEqual(len(ticks), 3)
         counts = self.client(server).get("/v1/queues/errands").json["counts"]
-        self.assertEqual((counts["succeeded"], counts["failed"]), (JOBS, 0))
-        print(f"{JOBS} jobs in {took:.0f} s, {dict(killed)} killed, {len(ticks)} due times", flush=True)
+        self.assertEqual((counts["succeeded"], counts["failed"]), (len(names), 0))
+        print(f"{JOBS} jobs in {took:.0f} s, {dict(killed)} killed, {len(unknown)} unknown, {len(ticks)} due times", flush=True)
         for process in workers:
             process.terminate()
         for process in workers:

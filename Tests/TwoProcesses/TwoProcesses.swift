@@ -35,7 +35,8 @@ enum TwoProcesses {
         }
     }
 
-    /// Publishes each errand under its own key, as web handlers would: many at a time, and again when it is not known what became of it.
+    /// Publishes errands as web handlers would, many at a time. Most have a key, and are published again when it is not known what became of
+    /// them. Every fourth has none: it is published again only when it certainly was not, and what nobody knows of is said.
     private static func publish(_ options: Options) async throws {
         let jobs = try await JobClient.open(options.broker, logger: logger)
         let end = options.first + options.jobs
@@ -43,7 +44,8 @@ enum TwoProcesses {
             for start in 0..<64 {
                 group.addTask {
                     for number in stride(from: options.first + start, to: end, by: 64) {
-                        try await enqueue(Errand(number: number), to: jobs)
+                        let errand = Errand(number: number)
+                        if number % 4 == 0 { try await enqueueOnce(errand, to: jobs) } else { try await enqueue(errand, to: jobs) }
                     }
                 }
             }
@@ -61,6 +63,20 @@ enum TwoProcesses {
             } catch let error as BrokerError where [.unavailable, .outcomeUnknown, .busy].contains(error.code) {
                 // The key makes it safe.
                 logger.info("publishing again", metadata: ["number": "\(errand.number)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private static func enqueueOnce(_ errand: Errand, to jobs: JobClient) async throws {
+        while true {
+            do {
+                try await jobs.enqueue(errand, waitingUpTo: .seconds(60))
+                return
+            } catch let error as BrokerError where [.unavailable, .busy].contains(error.code) {
+                logger.info("publishing again", metadata: ["number": "\(errand.number)", "error": "\(error)"])
+            } catch let error as BrokerError where error.code == .outcomeUnknown {
+                print("unknown \(errand.number)")
+                return
             }
         }
     }
