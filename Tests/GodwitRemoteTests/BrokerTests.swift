@@ -162,25 +162,30 @@ struct BrokerTests {
 
     @Test("a wait for jobs ends with a job, with its time, and with its task")
     func waits() async throws {
-        try await RemoteFixture.serve { broker, server in
+        try await RemoteFixture.serveThroughProxy { broker, proxy, _ in
             let holder = try await broker.open(HolderOptions(id: HolderID("h"), queues: [try .work], capacity: 1, isEmbedded: false))
             #expect(try await holder.lease(max: 1, term: .queue, wait: .milliseconds(30)).isEmpty)
             async let waiting = holder.lease(max: 1, term: .queue, wait: .seconds(50))
             _ = try await broker.commit(try Operation.enqueue("1"))
             let leased = try await waiting.count
             #expect(leased == 1)
-            let cancelled = Task { try await holder.lease(max: 1, term: .queue, wait: .seconds(50)) }
+            let requests = proxy.passed("POST /v1/leases")
+            let cancelled = Task { try await holder.lease(max: 1, term: .fixed(.seconds(100)), wait: .seconds(50)) }
+            try await eventually { proxy.passed("POST /v1/leases") == requests + 1 }
             cancelled.cancel()
             #expect(try await cancelled.value.isEmpty)
-            // Nothing is leased for somebody who has gone.
+            // Nothing stays leased for somebody who has gone.
             _ = try await broker.commit(try Operation.enqueue("2"))
-            try await server.eventually { try await server.broker.queue(.work)?.counts.queued == 1 }
+            let other = try await broker.open(HolderOptions(id: HolderID("o"), queues: [try .work], capacity: 1, isEmbedded: false))
+            let start = ContinuousClock.now
+            #expect(try await other.lease(max: 1, term: .queue, wait: .seconds(60)).first?.job.attempt == 1)
+            #expect(ContinuousClock.now - start < .seconds(30))
         }
     }
 
     @Test("a watch is answered when its job changes, when its time is over, and when its task is cancelled")
     func watches() async throws {
-        try await RemoteFixture.serve { broker, _ in
+        try await RemoteFixture.serveThroughProxy { broker, proxy, _ in
             let id = try #require(try await broker.commit(try Operation.enqueue("1")).jobID)
             guard case .job(let first)? = try await broker.watch([.job(id, known: nil)], wait: .seconds(20)).first else {
                 throw TestTrouble("no job")
@@ -197,9 +202,13 @@ struct BrokerTests {
                 throw TestTrouble("it is known")
             }
             let current = try #require(last.snapshot?.version)
+            let requests = proxy.passed("POST /v1/watch/")
             let cancelled = Task { try await broker.watch([.job(id, known: current)], wait: .seconds(60)) }
+            try await eventually { proxy.passed("POST /v1/watch/") == requests + 1 }
             cancelled.cancel()
             guard case .unchanged? = try await cancelled.value.first else { throw TestTrouble("it has changed") }
+            // The server is told.
+            try await eventually { proxy.passed("POST /v1/watch/") == requests + 2 }
             guard case .unchanged? = try await broker.watch([.job(id, known: current)], wait: .zero).first else {
                 throw TestTrouble("it has changed")
             }
@@ -256,7 +265,7 @@ struct BrokerTests {
 
     @Test("a client that was closed says so, to those who wait, too")
     func closing() async throws {
-        try await RemoteFixture.serve { broker, _ in
+        try await RemoteFixture.serveThroughProxy { broker, proxy, _ in
             let id = try #require(try await broker.commit(try Operation.enqueue("1")).jobID)
             let version = try #require(try await broker.read([id])[0].snapshot?.version)
             let holder = try await broker.open(
@@ -264,8 +273,7 @@ struct BrokerTests {
             )
             async let lease = Self.code { _ = try await holder.lease(max: 1, term: .queue, wait: .seconds(50)) }
             async let watch = Self.code { _ = try await broker.watch([.job(id, known: version)], wait: .seconds(50)) }
-            // A read behind them on the same loop: they are under way.
-            _ = try await broker.read([id])
+            try await eventually { proxy.passed("POST /v1/leases") == 1 && proxy.passed("POST /v1/watch/") == 1 }
             await broker.close()
             let codes = await [lease, watch]
             #expect(codes == [.closed, .closed])

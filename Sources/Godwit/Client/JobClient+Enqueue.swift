@@ -17,7 +17,7 @@ extension JobClient {
     ///     they were enqueued, and one that waits to be retried, or for its time, keeps those behind it waiting.
     ///   - claim: Makes the job unique, at most 512 bytes: while a job with this claim in the same queue is unfinished, the handle is that one's,
     ///     and nothing is enqueued. It ends with its job.
-    ///   - transient: Return before the job is on disk. It is gone when the store is opened again, after a clean stop, too: for what is worth less
+    ///   - transient: Return before the job is on disk (from a server not: that it answered is remembered there). It is gone when the store is opened again, after a clean stop, too: for what is worth less
     ///     than the wait. Such a job has no key, no group, no claim and nothing that follows it.
     ///   - headers: Text that travels beside the job to its handler, in ``JobContext/headers``. Names are lowercased. The trace context is added.
     ///   - onFinal: What follows the job's end, whatever ends it: jobs to enqueue or to cancel, steps of a ``JobBatch``. It is done in one with that

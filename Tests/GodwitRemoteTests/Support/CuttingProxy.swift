@@ -26,6 +26,7 @@ final class CuttingProxy: Sendable {
         var met = 0
         var isDown = false
         var turnedAway = 0
+        var passed: [String] = []
         var connections: [ObjectIdentifier: any Channel] = [:]
     }
 
@@ -71,6 +72,9 @@ final class CuttingProxy: Sendable {
     /// How many connections came while it was down.
     var turnedAway: Int { state.withLock { $0.turnedAway } }
 
+    /// How many requests came that begin so, such as `POST /v1/commit`.
+    func passed(_ line: String) -> Int { state.withLock { $0.passed.filter { $0.hasPrefix(line) }.count } }
+
     /// The next request to a path meets this; after those that were said before.
     func arm(_ fault: Fault, at path: String) { state.withLock { $0.faults.append((path, fault)) } }
 
@@ -114,6 +118,7 @@ final class CuttingProxy: Sendable {
         let head = String(decoding: bytes.readableBytesView.prefix(200), as: UTF8.self)
         guard ["GET ", "POST ", "DELETE "].contains(where: head.hasPrefix) else { return nil }
         return state.withLock { state in
+            state.passed.append(String(head.prefix(while: { $0 != "\r\n" && $0 != "?" })))
             var fault: Fault?
             if let index = state.faults.firstIndex(where: { head.contains($0.path) }) {
                 fault = state.faults.remove(at: index).fault
