@@ -121,6 +121,7 @@ struct ServeCommand: StoreCommand {
     }
 
     func run() async throws {
+        Daemon.ignoreEarlyReloads()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "godwit")
         logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info

@@ -38,6 +38,7 @@ struct StoreOptions: ParsableArguments {
             throw ValidationError("--data and --server exclude each other: say where the store is once")
         }
         guard data == nil || tokenFile == nil else { throw ValidationError("a folder needs no token: leave --token-file away") }
+        guard data == nil || caFile == nil else { throw ValidationError("a folder has no certificate: leave --ca-file away") }
     }
 
     /// Opens the store for the time of `body`.
@@ -53,10 +54,15 @@ struct StoreOptions: ParsableArguments {
         } else {
             let environment = ProcessInfo.processInfo.environment
             let url = server ?? environment["GODWIT_SERVER"].flatMap { $0.isEmpty ? nil : $0 } ?? "http://127.0.0.1:8080"
+            let isSecure = url.lowercased().hasPrefix("https:")
+            guard isSecure || caFile == nil else {
+                throw CommandFailure.usage("\(url) shows no certificate: leave --ca-file away, or name an https:// server")
+            }
+            let trusted = caFile ?? environment["GODWIT_CA_FILE"].flatMap { $0.isEmpty ? nil : $0 }
             transport = try HTTPTransport(
                 url: url,
                 token: Token.read(file: tokenFile),
-                caFile: caFile ?? environment["GODWIT_CA_FILE"].flatMap { $0.isEmpty ? nil : $0 },
+                caFile: isSecure ? trusted : nil,
                 connections: connections
             )
         }
@@ -75,6 +81,13 @@ struct StoreOptions: ParsableArguments {
 enum Token {
     /// The longest token that is taken.
     static let largest = 4_096
+    /// Where the environment holds one, or says where it is.
+    private static let variables = ["GODWIT_TOKEN", "GODWIT_TOKEN_FILE"]
+
+    /// An environment for commands that are none of this program: the token is this program's own.
+    static func removed(from environment: [String: String]) -> [String: String] {
+        environment.filter { !variables.contains($0.key) }
+    }
 
     /// The token in the file, else in `GODWIT_TOKEN`; nil when neither is given.
     /// - Throws: ``CommandFailure`` (`usage`) when the file cannot be read, or what it holds cannot be a token.

@@ -13,7 +13,7 @@ struct WorkCommand: StoreCommand {
         usage: "godwit work <queue> ... [<options>] -- <command> ...",
         discussion: """
             The payload is the command's standard input; GODWIT_JOB_ID, GODWIT_ATTEMPT, GODWIT_QUEUE, GODWIT_JOB_NAME and \
-            GODWIT_CONTENT_TYPE are in its environment. When it exits with 0, the job is complete and its standard output is the \
+            GODWIT_CONTENT_TYPE are in its environment, GODWIT_TOKEN is not. When it exits with 0, the job is complete and its standard output is the \
             result; else the attempt failed, and the end of its standard error says why. The command of a job that is cancelled, \
             times out or loses its lease gets SIGTERM, then SIGKILL, with all that it started.
 
@@ -94,7 +94,7 @@ struct WorkCommand: StoreCommand {
                         limits: .init(output: maxOutput, error: Limits.errorMessage, patience: killAfter.duration),
                         path: path,
                         arguments: command,
-                        environment: ProcessInfo.processInfo.environment
+                        environment: Token.removed(from: ProcessInfo.processInfo.environment)
                     ),
                     shutdown: shutdown
                 ) { Self.say($0, asJSON: asJSON) }

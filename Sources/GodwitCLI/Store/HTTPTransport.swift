@@ -36,14 +36,22 @@ struct HTTPTransport: Transport {
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
         configuration.httpVersion = .http1Only
         if let caFile {
-            guard FileManager.default.isReadableFile(atPath: caFile) else {
-                throw CommandFailure.usage("cannot read the certificates in \(caFile): name a readable PEM file")
-            }
             var tls = TLSConfiguration.makeClientConfiguration()
-            tls.trustRoots = .file(caFile)
+            tls.trustRoots = .certificates(try Self.certificates(in: caFile))
             configuration.tlsConfiguration = tls
         }
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    private static func certificates(in file: String) throws(CommandFailure) -> [NIOSSLCertificate] {
+        let certificates: [NIOSSLCertificate]
+        do {
+            certificates = try NIOSSLCertificate.fromPEMFile(file)
+        } catch {
+            throw .usage("cannot read the certificates in \(file): name a readable PEM file (\(error))")
+        }
+        guard !certificates.isEmpty else { throw .usage("there is no certificate in \(file): name a PEM file that has some") }
+        return certificates
     }
 
     var description: String { base }
@@ -115,12 +123,12 @@ struct HTTPTransport: Transport {
     }
 
     private static func neverConnected(_ error: any Error) -> Bool {
-        error is NIOConnectionError || isAboutCertificates(error) || error as? HTTPClientError == .connectTimeout
+        error is NIOConnectionError || isFailedHandshake(error) || error as? HTTPClientError == .connectTimeout
             || (error as? IOError)?.errnoCode == ECONNREFUSED
     }
 
     /// Whether TLS failed before anything was sent.
-    private static func isAboutCertificates(_ error: any Error) -> Bool {
+    private static func isFailedHandshake(_ error: any Error) -> Bool {
         switch error {
         case let error as NIOSSLError:
             if case .handshakeFailed = error { true } else { false }
@@ -129,11 +137,18 @@ struct HTTPTransport: Transport {
         }
     }
 
+    /// Whether it did because the certificate is not believed; the library tells that in words alone.
+    private static func isUntrusted(_ error: any Error) -> Bool {
+        error is NIOSSLExtraError || isFailedHandshake(error) && "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
+    }
+
     private static func reason(_ error: any Error) -> String {
         switch error {
-        case _ where isAboutCertificates(error):
+        case _ where isUntrusted(error):
             return
                 "its certificate is not trusted here, or is another host's; name those who signed it with --ca-file or GODWIT_CA_FILE (\(error))"
+        case _ where isFailedHandshake(error):
+            return "TLS could not be agreed on: look whether it serves HTTPS there (\(error))"
         case let error as NIOConnectionError:
             if let failure = error.connectionErrors.first { return reason(failure.error) }
             return error.dnsAError != nil || error.dnsAAAAError != nil ? "no such host \(error.host)" : "no connection"

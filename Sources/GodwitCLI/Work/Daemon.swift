@@ -1,3 +1,4 @@
+import Foundation
 import GodwitServer
 import Logging
 import ServiceLifecycle
@@ -7,6 +8,9 @@ import UnixSignals
 struct Daemon: Service {
     let server: GodwitServer
     let logger: Logger
+
+    /// Keeps SIGHUP from ending a process whose server does not run yet. There is nothing to read again: the server reads all when it begins.
+    static func ignoreEarlyReloads() { _ = signal(SIGHUP, SIG_IGN) }
 
     func run() async throws {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
