@@ -11,6 +11,9 @@ package enum Access: Sendable, Hashable {
     /// What he was given, where he is known.
     package var grant: Grant? { if case .known(let grant) = self { grant } else { nil } }
 
+    /// How long he may go on with what he begins now.
+    package var tenure: Tenure { grant?.tenure ?? Tenure() }
+
     package func allows(_ action: JobRoutes.Action) -> Bool {
         switch self {
         case .everybody: true
@@ -52,6 +55,7 @@ package struct Grant: Sendable, Hashable {
     package var actions: Set<JobRoutes.Action>
     /// The queues that may be used with it; empty for all.
     package var queues: [QueuePattern]
+    package var tenure = Tenure()
 
     package init(name: String, actions: Set<JobRoutes.Action>, queues: [QueuePattern] = []) {
         self.name = name

@@ -12,6 +12,8 @@ struct EventStream: Sendable {
     let job: JobSnapshot
     let environment: RouteEnvironment
     let keepAlive: Duration
+    /// Of whoever follows it.
+    let tenure: Tenure
 
     var response: Response {
         let headers: HTTPFields = [
@@ -31,11 +33,14 @@ struct EventStream: Sendable {
         try await writer.write(ByteBuffer(string: "retry: 1000\n\n"))
         try await writer.write(Self.event("state", job))
         var last = job
-        let broker = environment.broker
-        while !last.state.isFinal, !environment.interruptions.contains(where: { $0?.isSet == true }), !Task.isShuttingDownGracefully {
+        let broker = environment.broker, interruptions = environment.interruptions + [tenure.revoked]
+        while !last.state.isFinal, !interruptions.contains(where: { $0?.isSet == true }), !Task.isShuttingDownGracefully {
+            let now = environment.now()
+            guard !tenure.isOver(at: now) else { return }
+            let wait = tenure.left(at: now, atMost: keepAlive)
             let known = WatchItem.job(last.id, known: last.version)
-            let answer = try await interruptible(by: environment.interruptions) { [keepAlive] in
-                try await broker.watch([known], wait: keepAlive).first
+            let answer = try await interruptible(by: interruptions) {
+                try await broker.watch([known], wait: wait).first
             }
             switch answer {
             case .job(.found(let job)):

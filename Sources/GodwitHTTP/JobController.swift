@@ -56,7 +56,8 @@ struct JobController: Sendable {
     @Sendable private func events(_ exchange: Exchange) async throws -> Response {
         let job = try await read(exchange.job)
         if job.state.isFinal, exchange.headers[.lastEventID] == job.version.description { return Response(status: .noContent) }
-        return EventStream(job: job, environment: environment, keepAlive: exchange.limits.keepAlive).response
+        let tenure = exchange.permissions.access.tenure
+        return EventStream(job: job, environment: environment, keepAlive: exchange.limits.keepAlive, tenure: tenure).response
     }
 
     @Sendable private func payload(_ exchange: Exchange) async throws -> Response {

@@ -56,19 +56,22 @@ struct WatchController: Sendable {
         let stream = environment.watches.openStream(on: environment.broker, for: permissions.access) {
             permissions.shown($0, hiding: sharedHolder)
         }
-        let ticker = Task {
-            while true {
-                try await Task.sleep(for: keepAlive)
+        let tenure = permissions.access.tenure
+        let ticker = Task { [now = environment.now] in
+            while !tenure.isOver(at: now()) {
+                try await Task.sleep(for: tenure.left(at: now(), atMost: keepAlive))
                 stream.tick()
             }
+            stream.close()
         }
+        let revocation = tenure.revoked.map { latch in (latch, latch.onSet { stream.close() }) }
         let connection = Connection.current
         let drain = environment.draining.map { latch in (latch, latch.onSet { stream.close() }) }
         let hangUp = (connection?.closed).map { latch in (latch, latch.onSet { stream.drop() }) }
         defer {
             ticker.cancel()
             stream.drop()
-            for case let (latch, id)? in [drain, hangUp] { latch.remove(id) }
+            for case let (latch, id)? in [drain, hangUp, revocation] { latch.remove(id) }
         }
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {

@@ -14,14 +14,15 @@ package enum WatchTicket {
         return "\(key.name).\(seconds).\(Hexadecimal.encode(key.mac(of: job, until: seconds)))"
     }
 
-    /// Whether the ticket is for this job, signed by one of the keys, and not over.
-    static func isGood(_ ticket: String, for job: JobID, keys: [WatchKey], at now: Timestamp) -> Bool {
+    /// Which of the keys signed the ticket, and when it ends; nil when it is not for this job, signed by none of them, or over.
+    static func read(_ ticket: String, for job: JobID, keys: [WatchKey], at now: Timestamp) -> (key: WatchKey, end: Timestamp)? {
         let parts = ticket.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3, let seconds = Int64(parts[1]), let mac = Hexadecimal.decode(parts[2]),
             let key = keys.first(where: { $0.name == parts[0] })
-        else { return false }
+        else { return nil }
         // Compared in a time that says nothing about it, by the library.
-        return key.isMAC(mac, of: job, until: seconds) && now.milliseconds / 1_000 < seconds
+        guard key.isMAC(mac, of: job, until: seconds), now.milliseconds / 1_000 < seconds else { return nil }
+        return (key, Timestamp(milliseconds: seconds * 1_000))
     }
 }
 
@@ -57,19 +58,37 @@ package struct WatchKey: Sendable, Hashable {
 
 /// The keys in use: the first one signs, all of them are believed, so that a new one can be put before the old one before that goes.
 package final class WatchKeys: Sendable {
-    private let keys: Mutex<[WatchKey]>
+    private struct Entry {
+        let key: WatchKey
+        /// Set when the key goes.
+        var gone = Latch()
+    }
+
+    private let entries: Mutex<[Entry]>
 
     /// - Parameter keys: at least one.
-    package init(_ keys: [WatchKey]) { self.keys = Mutex(keys) }
+    package init(_ keys: [WatchKey]) { entries = Mutex(keys.map { Entry(key: $0) }) }
 
-    package func replace(with new: [WatchKey]) { keys.withLock { $0 = new } }
+    package func replace(with new: [WatchKey]) {
+        let gone = entries.withLock { entries in
+            let old = entries
+            entries = new.map { key in old.first { $0.key == key } ?? Entry(key: key) }
+            return old.filter { !new.contains($0.key) }
+        }
+        for entry in gone { entry.gone.set() }
+    }
 
     /// - Returns: nil when there is no key.
     package func ticket(for job: JobID, until end: Timestamp) -> String? {
-        keys.withLock { $0.first }.map { WatchTicket.make(for: job, until: end, with: $0) }
+        entries.withLock { $0.first }.map { WatchTicket.make(for: job, until: end, with: $0.key) }
     }
 
-    package func isGood(_ ticket: String, for job: JobID, at now: Timestamp) -> Bool {
-        WatchTicket.isGood(ticket, for: job, keys: keys.withLock { $0 }, at: now)
+    /// How long a ticket lets its bearer follow this job; nil when it does not.
+    package func tenure(of ticket: String, for job: JobID, at now: Timestamp) -> Tenure? {
+        let entries = entries.withLock { $0 }
+        guard let (key, end) = WatchTicket.read(ticket, for: job, keys: entries.map(\.key), at: now) else { return nil }
+        return Tenure(end: end, revoked: entries.first { $0.key == key }?.gone)
     }
+
+    package func isGood(_ ticket: String, for job: JobID, at now: Timestamp) -> Bool { tenure(of: ticket, for: job, at: now) != nil }
 }

@@ -21,23 +21,33 @@ struct ConnectionChannel: ServerChildChannel {
     let options: ServerOptions
     let tls: TLSContext?
     let statistics: ServerStatistics
+    let census: ConnectionCensus
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let statistics = statistics
-        let open = statistics.connections.add(1, ordering: .relaxed).newValue
-        channel.closeFuture.whenComplete { _ in statistics.connections.subtract(1, ordering: .relaxed) }
-        let isOver = open > options.maxConnections
+        let statistics = statistics, census = census
         let connection = Connection(address: channel.remoteAddress?.ipAddress)
+        let block = AddressBlock(connection.address ?? "")
+        let place = census.enter(block)
+        statistics.connections.add(1, ordering: .relaxed)
+        if place != .served { statistics.refusedConnections.add(1, ordering: .relaxed) }
+        channel.closeFuture.whenComplete { _ in
+            census.leave(block, place)
+            statistics.connections.subtract(1, ordering: .relaxed)
+        }
         let limits = ConnectionLimits(
             request: TimeAmount(options.requestTimeout),
             idle: TimeAmount(options.idleTimeout),
             unread: options.limits.drainBytes
         )
         let http = http {
-            if isOver { return CrowdedHandler(statistics) }
-            return ConnectionHandler(connection: connection, limits: limits, statistics: statistics)
+            switch place {
+            case .served: ConnectionHandler(connection: connection, limits: limits, statistics: statistics)
+            case .refused(let refusal): CrowdedHandler(refusal)
+            case .dropped: DroppingHandler()
+            }
         }
-        return secured(channel).flatMap { http.setup(channel: channel, logger: logger) }.map { Value(inner: $0, connection: connection) }
+        let secured = place == .dropped ? channel.eventLoop.makeSucceededVoidFuture() : secured(channel)
+        return secured.flatMap { http.setup(channel: channel, logger: logger) }.map { Value(inner: $0, connection: connection) }
     }
 
     /// TLS stands before all else; a handshake that does not end is a request that does not come, and is cut off as one.
@@ -66,48 +76,5 @@ struct ConnectionChannel: ServerChildChannel {
                 )
             )
         )
-    }
-}
-
-/// Answers 503 at once and closes: there are too many connections.
-private final class CrowdedHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias OutboundOut = HTTPResponsePart
-
-    private let statistics: ServerStatistics
-
-    init(_ statistics: ServerStatistics) { self.statistics = statistics }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        if context.channel.isActive { refuse(context) }
-    }
-
-    func channelActive(context: ChannelHandlerContext) { refuse(context) }
-
-    /// Whatever comes is not passed on.
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
-
-    private func refuse(_ context: ChannelHandlerContext) {
-        statistics.refusedConnections.add(1, ordering: .relaxed)
-        let (head, body) = Self.refusal
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(body)), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        context.close(mode: .output, promise: nil)
-        // Closing with unread input would reset the connection, and the client might never read the answer.
-        let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: .seconds(1)) { loopBound.value.close(promise: nil) }
-    }
-
-    private static var refusal: (HTTPResponse, ByteBuffer) {
-        let problem = Problem(
-            .serviceUnavailable,
-            "too_many_connections",
-            "the server has as many connections as it may have: try again later, and reuse yours",
-            retryAfter: .seconds(1)
-        )
-        var (head, body) = problem.document
-        head.headerFields[.connection] = "close"
-        return (head, body)
     }
 }

@@ -8,8 +8,8 @@ import Musl
 
 /// The number of files and sockets that the process may open.
 package enum FileLimit {
-    /// How many of so many may be connections: the rest is the store's, the event loops' and the listener's.
-    package static func connections(of files: Int) -> Int { max(1, files - min(files / 2, 160)) }
+    /// How many of so many may be connections: the rest is the store's, the event loops', the listener's, and those connections' that are refused.
+    package static func connections(of files: Int) -> Int { max(1, files - min(files / 2, 160 + ConnectionShares.mostRefused)) }
 
     /// Raises it to what the system allows without privileges: a connection is a file, and the usual 1,024 are few.
     /// - Returns: What it is now.

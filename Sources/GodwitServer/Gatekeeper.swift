@@ -2,6 +2,7 @@ import GodwitCore
 import GodwitHTTP
 import GodwitPage
 import HTTPTypes
+import Logging
 import Synchronization
 
 /// Decides who may come in, by a request's head alone.
@@ -24,15 +25,23 @@ final class Gatekeeper: Sendable {
 
     private let tokens: AccessTable?
     private let watchKeys: WatchKeys?
-    private let failures = Mutex(FailedTries())
+    private struct Failures {
+        var tries = FailedTries()
+        var lines = LineLimit()
+    }
+
+    private let failures = Mutex(Failures())
+    private let logger: Logger?
     private let hosts: Set<String>
     private let origins: Set<String>
 
     /// - Parameters:
     ///   - tokens: nil for a server that asks for none.
     ///   - watchKeys: what signs tickets, by which a job is followed without a token.
-    init(tokens: AccessTable?, watchKeys: WatchKeys? = nil, allowedHosts: [String], allowedOrigins: [String]) {
+    ///   - logger: gets a line about wrong tokens.
+    init(tokens: AccessTable?, watchKeys: WatchKeys? = nil, allowedHosts: [String], allowedOrigins: [String], logger: Logger? = nil) {
         self.tokens = tokens
+        self.logger = logger
         self.watchKeys = watchKeys
         hosts = Set(allowedHosts.map { $0.lowercased() })
         origins = Set(allowedOrigins.map { Self.normalized($0) })
@@ -61,8 +70,7 @@ final class Gatekeeper: Sendable {
         if asksForTokens {
             // The page asks for the token itself.
             if OperatorsPage.owns(path) { return .admit(.nobody, origin: nil) }
-            if let grant = ticketGrant(head, path, query, at: now.time) { return .admit(.known(grant), origin: allowed) }
-            switch access(by: Self.token(head), from: address, now: now) {
+            switch ticketGrant(head, path, query, at: now.time) ?? access(by: Self.token(head), from: address, now: now) {
             case .success(let grant): return .admit(.known(grant), origin: allowed)
             case .failure(let problem): return .refuse(problem, origin: allowed)
             }
@@ -78,16 +86,21 @@ final class Gatekeeper: Sendable {
     }
 
     /// Who shows a good ticket, in a request that reads the ticket's job, may follow that job.
-    private func ticketGrant(_ head: HTTPRequest, _ path: String, _ query: String?, at now: Timestamp) -> Grant? {
-        guard let watchKeys, let query, head.method == .get || head.method == .head, head.headerFields[.authorization] == nil,
+    /// - Returns: nil for a request that shows none.
+    private func ticketGrant(_ head: HTTPRequest, _ path: String, _ query: String?, at now: Timestamp) -> Result<Grant, Problem>? {
+        guard let watchKeys, let query, head.headerFields[.authorization] == nil,
             let item = query.split(separator: "&").first(where: { $0.hasPrefix("ticket=") })
         else { return nil }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         // /v1/jobs/{id}, and the result and the events under it.
-        guard parts.count == 4 || parts.count == 5 && (parts[4] == "result" || parts[4] == "events"), parts[1] == ServerResponder.mount,
-            parts[2] == "jobs", watchKeys.isGood(String(item.dropFirst("ticket=".count)), for: JobID(String(parts[3])), at: now)
-        else { return nil }
-        return Grant(name: "ticket", actions: [.watch])
+        guard head.method == .get || head.method == .head,
+            parts.count == 4 || parts.count == 5 && (parts[4] == "result" || parts[4] == "events"),
+            parts[1] == ServerResponder.mount, parts[2] == "jobs",
+            let tenure = watchKeys.tenure(of: String(item.dropFirst("ticket=".count)), for: JobID(String(parts[3])), at: now)
+        else { return .failure(Self.wrongTicket) }
+        var grant = Grant(name: "ticket", actions: [.watch])
+        grant.tenure = tenure
+        return .success(grant)
     }
 
     /// Who has a token.
@@ -100,16 +113,19 @@ final class Gatekeeper: Sendable {
         now: (time: Timestamp, instant: ContinuousClock.Instant)
     ) -> Result<Grant, Problem> {
         guard let tokens, let token else { return .failure(Self.unauthorized) }
-        let digest = TokenDigest(of: token)
-        return failures.withLock { failures in
-            if let wait = failures.wait(address, digest, now: now.instant) { return .failure(Self.tooManyTries(wait)) }
+        let digest = TokenDigest(of: token), block = AddressBlock(address)
+        var line: Int?
+        let result: Result<Grant, Problem> = failures.withLock { failures in
+            if let wait = failures.tries.wait(block, digest, now: now.instant) { return .failure(Self.tooManyTries(wait)) }
             guard let access = tokens.access(for: digest, at: now.time) else {
-                failures.failed(address, now: now.instant)
+                if failures.tries.failed(block, digest, now: now.instant) { line = failures.lines.count(now: now.instant) }
                 return .failure(Self.unauthorized)
             }
-            failures.succeeded(address, digest)
+            failures.tries.succeeded(block, digest)
             return .success(access)
         }
+        if let line { logger?.notice("A wrong token was refused", metadata: ["from": "\(address)", "tries": "\(line)"]) }
+        return result
     }
 
     private func isKnown(_ text: String) -> Bool {
@@ -148,6 +164,17 @@ final class Gatekeeper: Sendable {
             "unauthorized",
             "this server needs a token: send it as `Authorization: Bearer TOKEN`",
             field: "Authorization"
+        )
+        problem.headers[.wwwAuthenticate] = "Bearer"
+        return problem
+    }
+
+    private static var wrongTicket: Problem {
+        var problem = Problem(
+            .unauthorized,
+            "unauthorized",
+            "the ticket is not for this, or it is over: ask whoever gave it for another one",
+            field: "ticket"
         )
         problem.headers[.wwwAuthenticate] = "Bearer"
         return problem

@@ -67,6 +67,9 @@ package final class GodwitServer: Service {
         var options = options
         // The store's files come first: a connection more than there are descriptors for would take them from it.
         options.maxConnections = min(options.maxConnections, FileLimit.connections(of: FileLimit.raise()))
+        if options.token != nil, options.tokenTable != nil {
+            logger.notice("The token of --token-file or GODWIT_TOKEN is good beside those of the file, for everything")
+        }
         let statistics = ServerStatistics()
         let audit = Audit(Self.named("godwit.audit", logger))
         let routes = JobRoutes(
@@ -84,7 +87,8 @@ package final class GodwitServer: Service {
             tokens: secrets.tokens,
             watchKeys: secrets.watchKeys,
             allowedHosts: options.allowedHosts,
-            allowedOrigins: options.allowedOrigins
+            allowedOrigins: options.allowedOrigins,
+            logger: logger
         )
         let page = OperatorsPage(
             broker: broker,
@@ -102,8 +106,9 @@ package final class GodwitServer: Service {
             gatekeeper: gatekeeper,
             logger: logger
         )
+        let census = ConnectionCensus(options)
         let builder = HTTPServerBuilder { [options] in
-            ConnectionChannel(responder: $0, options: options, tls: secrets.tls, statistics: statistics)
+            ConnectionChannel(responder: $0, options: options, tls: secrets.tls, statistics: statistics, census: census)
         }
         let server = try builder.buildServer(
             configuration: ServerConfiguration(address: .hostname(options.host, port: options.port), backlog: 1_024),

@@ -25,6 +25,8 @@ package struct ServerOptions: Sendable {
     package var limits = JobRoutes.Limits()
     /// Connections at a time; one more is answered 503 and closed.
     package var maxConnections = 10_000
+    /// Connections of one address (in IPv6: of one network of 64 bits) at a time; nil for half of all, and for no limit of this machine's own.
+    package var maxConnectionsPerAddress: Int?
     /// Bytes of one header field and of all of a request's, and how many fields there may be.
     package var maxHeaderFieldBytes = 16 << 10
     package var maxHeaderBytes = 64 << 10
@@ -63,7 +65,9 @@ package struct ServerOptions: Sendable {
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw .options("TLS needs a certificate and its key: give both --tls-cert and --tls-key")
         }
-        guard maxConnections > 0 else { throw .options("the server needs at least one connection") }
+        guard maxConnections > 0, maxConnectionsPerAddress.map({ $0 > 0 }) ?? true else {
+            throw .options("the server needs at least one connection, and so does each address")
+        }
         // Read for their errors: nothing is opened for a server that cannot start.
         _ = try ServerSecrets(self)
     }

@@ -47,7 +47,6 @@ struct ServerResponder: Sendable {
         switch gatekeeper.judge(request.head, path: request.uri.path, query: request.uri.query, from: connection?.address ?? "") {
         case .refuse(let problem, let origin):
             connection?.requestBegan(by: .nobody)
-            note(problem.status, from: connection?.address)
             response = problem.response
             if let origin { CrossOrigin.permit(origin, in: &response) }
         case .preflight(let origin):
@@ -56,8 +55,6 @@ struct ServerResponder: Sendable {
         case .admit(let access, let origin):
             connection?.requestBegan(by: access)
             response = try await route(request, channel)
-            // The page judges for itself.
-            note(response.status, from: connection?.address)
             if let origin { CrossOrigin.permit(origin, in: &response) }
         }
         statistics.answered(status: response.status.code)
@@ -66,12 +63,6 @@ struct ServerResponder: Sendable {
         if draining.isSet { response.headers[.connection] = "close" }
         // Whoever answered: the client takes what follows such a head for its next answer (RFC 9110, section 9.3.2).
         return request.method == .head ? response.createHeadResponse() : response
-    }
-
-    /// A wrong token is worth a line. Those beyond the limit are not: whoever guesses could fill the disk.
-    private func note(_ status: HTTPResponse.Status, from address: String?) {
-        guard status == .unauthorized else { return }
-        logger.notice("A request without a good token was refused", metadata: ["from": "\(address ?? "unknown")"])
     }
 
     private func route(_ request: Request, _ channel: any Channel) async throws -> Response {

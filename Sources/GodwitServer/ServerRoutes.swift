@@ -55,9 +55,10 @@ struct ServerRoutes: Sendable {
     private func metrics() async throws -> Response {
         var failure: BrokerError?
         var queues: [QueueStatus] = []
+        let access = Connection.current?.access ?? .nobody
         do throws(BrokerError) {
             try await broker.check()
-            queues = try await broker.queues()
+            queues = try await broker.queues().filter { access.allows($0.name) }
         } catch {
             // A failed store is what the page is there to tell.
             failure = error

@@ -258,4 +258,32 @@ struct WatchTests {
             #expect(!answered.contains(0) && answered.contains(20_001))
         }
     }
+
+    @Test("streams end with the rights that they were opened with", arguments: [true, false])
+    func tenure(_ isRevoked: Bool) async throws {
+        let gone = Latch()
+        try await MountedRoutes.run { broker in
+            JobRoutes(
+                broker: broker,
+                serving: Set(JobRoutes.Action.allCases),
+                access: {
+                    var grant = Grant(name: "a", actions: Set(JobRoutes.Action.allCases))
+                    grant.tenure = Tenure(end: isRevoked ? nil : WallClock.now() + .milliseconds(300), revoked: gone)
+                    return .known(grant)
+                }
+            )
+        } _: { server in
+            let job = try #require(try await server.commit([try .job()], at: "/commit")[0].get()[0].jobID)
+            let events = try await server.connect()
+            try await events.request("GET", "/jobs/\(job)/events")
+            #expect(try await events.head().status == 200)
+            var stream = try await Stream(server, at: "/watch")
+            if isRevoked { gone.set() }
+            // They are open for ever otherwise: the job stays as it is, and nothing else ends them.
+            while try await events.chunk() != nil {}
+            var last: WatchEvent?
+            while let event = try await stream.next() { last = event }
+            guard case .closing? = last else { throw TestFailure("\(String(describing: last))") }
+        }
+    }
 }

@@ -42,7 +42,11 @@ struct WatchTicketTests {
         let new = try #require(keys.ticket(for: job, until: now + .seconds(60)))
         #expect(new != old)
         #expect(keys.isGood(old, for: job, at: now) && keys.isGood(new, for: job, at: now))
+        let streams = try #require(keys.tenure(of: old, for: job, at: now)), others = try #require(keys.tenure(of: new, for: job, at: now))
+        #expect(streams.end == now + .seconds(60))
         keys.replace(with: [next])
+        #expect(streams.isOver(at: now), "what its tickets opened ends with a key")
+        #expect(!others.isOver(at: now))
         #expect(!keys.isGood(old, for: job, at: now) && keys.isGood(new, for: job, at: now))
     }
 }

@@ -47,6 +47,8 @@ struct AccessTests {
             (#"{"tokens": [{"name": "a", "token": "0123456789abcdef", "scopes": ["work"], "queues": []}]}"#, "tokens[0].queues"),
             (#"{"tokens": [{"name": "a", "token": "0123456789abcdef", "scopes": ["work"], "queues": [1]}]}"#, "tokens[0].queues"),
             (#"{"tokens": [{"name": "a", "token": "0123456789abcdef", "scopes": ["work"], "until": 1}]}"#, "tokens[0].until"),
+            (#"{"tokens": [{"name": "default", "token": "0123456789abcdef", "scopes": ["work"]}]}"#, "tokens[0].name"),
+            (#"{"tokens": [{"name": "ticket", "token": "0123456789abcdef", "scopes": ["work"]}]}"#, "tokens[0].name"),
             (
                 #"{"tokens": [{"name": "a", "token": "0123456789abcdef", "scopes": ["work"]}, {"name": "a", "token": "0123456789abcdeg", "scopes": ["work"]}]}"#,
                 "tokens[1].name"
@@ -78,30 +80,21 @@ struct AccessTests {
     func exchange() throws {
         let table = AccessTable(
             try parse(
-                #"{"tokens": [{"name": "a", "token": "0123456789abcdef", "scopes": ["work"]}, {"name": "b", "token": "bbbbbbbbbbbbbbbb", "scopes": ["work"]}]}"#
+                #"{"tokens": [{"name": "a", "token": "0123456789abcdef", "scopes": ["work"]}, {"name": "b", "token": "bbbbbbbbbbbbbbbb", "scopes": ["work"]}, {"name": "d", "token": "dddddddddddddddd", "scopes": ["work"]}]}"#
             )
         )
+        let tenures = ["0123456789abcdef", "bbbbbbbbbbbbbbbb", "dddddddddddddddd"].compactMap {
+            table.access(for: TokenDigest(of: $0), at: Timestamp(milliseconds: 0))?.tenure
+        }
         let changed = table.replace(
             with: try parse(
-                #"{"tokens": [{"name": "b", "token": "bbbbbbbbbbbbbbbb", "scopes": ["work", "publish"]}, {"name": "c", "token": "cccccccccccccccc", "scopes": ["work"]}]}"#
+                #"{"tokens": [{"name": "b", "token": "bbbbbbbbbbbbbbbb", "scopes": ["work", "publish"]}, {"name": "c", "token": "cccccccccccccccc", "scopes": ["work"]}, {"name": "d", "token": "dddddddddddddddd", "scopes": ["work"]}]}"#
             )
         )
         #expect(changed == ["a", "b", "c"])
+        #expect(tenures.map { $0.revoked?.isSet } == [true, true, false], "what they opened ends with those that went or changed")
         let now = Timestamp(milliseconds: 0)
         #expect(table.access(for: TokenDigest(of: "0123456789abcdef"), at: now) == nil)
         #expect(table.access(for: TokenDigest(of: "bbbbbbbbbbbbbbbb"), at: now)?.actions.contains(.publish) == true)
-    }
-
-    @Test("so many addresses are remembered, and no more")
-    func addresses() {
-        var tries = FailedTries()
-        let now = ContinuousClock.now
-        for number in 0..<(FailedTries.mostAddresses + 10) {
-            for _ in 0..<2 { tries.failed("address \(number)", now: now) }
-        }
-        #expect(tries.wait("address 0", nil, now: now) == nil)
-        for _ in 0..<FailedTries.burst { tries.failed("guesser", now: now) }
-        #expect(tries.wait("guesser", nil, now: now) == .seconds(1))
-        #expect(tries.wait("guesser", nil, now: now + .seconds(1)) == nil)
     }
 }

@@ -129,6 +129,60 @@ struct GatekeeperTests {
         #expect(answer("another-good-token", after: 1) == "too_many_tries 1s")
         #expect(answer("another-good-token", after: 2) == "token 1")
     }
+
+    @Test("a token that expires is refused from then on, and those who go on with it shut nobody out for long")
+    func expiry() {
+        let end = Timestamp(milliseconds: 10_000)
+        let access = Grant(name: "old", actions: [.watch])
+        let gate = Gatekeeper(
+            tokens: AccessTable([
+                AccessToken(digest: TokenDigest(of: "an-expiring-token"), access: access, expiresAt: end),
+                AccessToken(digest: TokenDigest(of: "another-good-token"), access: access, expiresAt: nil),
+            ]),
+            allowedHosts: [],
+            allowedOrigins: []
+        )
+        let start = ContinuousClock.now
+        func answer(_ token: String, after seconds: Int) -> HTTPResponse.Status {
+            let now = (Timestamp(milliseconds: 0) + .seconds(seconds), start + .seconds(seconds))
+            switch gate.access(by: token, from: "192.0.2.1", now: now) {
+            case .success: return .ok
+            case .failure(let problem): return problem.status
+            }
+        }
+        #expect(answer("an-expiring-token", after: 9) == .ok)
+        for _ in 0..<3_600 { #expect(answer("an-expiring-token", after: 10) == .unauthorized) }
+        #expect(answer("another-good-token", after: 10) == .ok)
+        // The token was right there once: that does not let guesses pile up behind it.
+        for number in 0..<FailedTries.burst { _ = answer("guess-\(number)", after: 11) }
+        #expect(answer("an-expiring-token", after: 11) == .tooManyRequests)
+    }
+
+    @Test("a ticket lets its bearer read one job until it is over, and is told so then")
+    func tickets() throws {
+        let keys = WatchKeys([.random()])
+        let job = JobID("job-1"), end = Timestamp(milliseconds: 10_000)
+        let ticket = try #require(keys.ticket(for: job, until: end))
+        let gate = Gatekeeper(tokens: .of("0123456789abcdef"), watchKeys: keys, allowedHosts: [], allowedOrigins: [])
+        func answer(_ path: String, at seconds: Int, method: HTTPRequest.Method = .get) -> String {
+            let query = "ticket=\(ticket)"
+            let head = HTTPRequest(method: method, scheme: "http", authority: "localhost", path: "\(path)?\(query)")
+            let now = (Timestamp(milliseconds: Int64(seconds) * 1_000), ContinuousClock.now)
+            switch gate.judge(head, path: path, query: query, now: now) {
+            case .admit(.known(let grant), _): return "\(grant.name) until \(grant.tenure.end?.milliseconds ?? 0)"
+            case .admit, .preflight: return "something else"
+            case .refuse(let problem, _): return "\(problem.code) \(problem.field ?? "")"
+            }
+        }
+        for path in ["/v1/jobs/job-1", "/v1/jobs/job-1/result", "/v1/jobs/job-1/events"] {
+            #expect(answer(path, at: 9) == "ticket until 10000")
+            #expect(answer(path, at: 10) == "unauthorized ticket")
+        }
+        for path in ["/v1/jobs/job-2", "/v1/jobs/job-1/payload", "/v1/jobs", "/metrics"] {
+            #expect(answer(path, at: 9) == "unauthorized ticket")
+        }
+        #expect(answer("/v1/jobs/job-1", at: 9, method: .delete) == "unauthorized ticket")
+    }
 }
 
 extension AccessTable {

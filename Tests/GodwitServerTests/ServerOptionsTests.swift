@@ -70,4 +70,20 @@ struct ServerOptionsTests {
         try Data([0xff, 0xfe]).write(to: URL(filePath: path))
         #expect(throws: ServerError.self) { try ServerOptions.readToken(file: path) }
     }
+
+    @Test("the single token stands in the file of tokens as none")
+    func twin() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "godwit-tokens-\(UUID()).json")
+        defer { try? FileManager.default.removeItem(at: file) }
+        let table = #"{"tokens": [{"name": "worker", "token": "0123456789abcdef", "scopes": ["work"], "queues": ["mail"]}]}"#
+        try Data(table.utf8).write(to: file)
+        var options = ServerOptions()
+        options.tokenTable = file.path(percentEncoded: false)
+        try options.validate()
+        options.token = "another-0123456789"
+        try options.validate()
+        options.token = "0123456789abcdef"
+        let error = #expect(throws: ServerError.self) { try options.validate() }
+        #expect(error?.description.contains("worker") == true)
+    }
 }

@@ -58,7 +58,17 @@ final class ServerSecrets: Sendable {
             let everything = Grant(name: "default", actions: Set(JobRoutes.Action.allCases))
             tokens.append(AccessToken(digest: TokenDigest(of: token), access: everything, expiresAt: nil))
         }
-        if let path = options.tokenTable { tokens += try TokenFile.read(path) }
+        if let path = options.tokenTable {
+            let others = try TokenFile.read(path)
+            // Whoever takes a token's rights away in the file must not be mistaken.
+            if let single = tokens.first, let twin = others.first(where: { $0.digest == single.digest }) {
+                throw .options(
+                    "\(twin.access.name) in the file of tokens \(path) is the token of --token-file or GODWIT_TOKEN, too, which may do everything: "
+                        + "leave it out in one place"
+                )
+            }
+            tokens += others
+        }
         return tokens
     }
 }

@@ -19,6 +19,8 @@ enum TokenFile {
     private static let longest = 4 << 20
     private static let mostTokens = 10_000
     private static let shortestToken = ServerOptions.shortestToken
+    /// What the log calls those who show no token of the file: the single token, a ticket, whoever comes where nobody is asked, a signal.
+    private static let reservedNames: Set<String> = ["default", "ticket", "anybody", "nobody", "signal"]
 
     /// - Throws: ``ServerError`` that names the file and the member that is wrong.
     static func read(_ path: String) throws(ServerError) -> [AccessToken] {
@@ -50,6 +52,9 @@ enum TokenFile {
             let token = try token(item, path: path)
             guard names.insert(token.access.name).inserted else {
                 throw .invalid(path + "name", "two tokens are called \(token.access.name): the log could not tell them apart")
+            }
+            guard !reservedNames.contains(token.access.name) else {
+                throw .invalid(path + "name", "the log calls somebody else \(token.access.name): choose another name")
             }
             guard digests.insert(token.digest).inserted else { throw .invalid(path + "token", "this token stands in the file twice") }
             tokens.append(token)
