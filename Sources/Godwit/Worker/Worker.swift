@@ -23,6 +23,8 @@ public import ServiceLifecycle
 /// **Shutdown.** On graceful shutdown it leases nothing more and lets running handlers finish for `shutdownGrace`; then it cancels their tasks
 /// and gives their jobs back, uncounted. When the task of `run()` is cancelled it does so at once. A handler whose task is cancelled must throw
 /// to have its job run again: what it returns counts as done.
+///
+/// **Before a shutdown** a worker can be made ``quiet()``: it takes nothing new, while others already do, and ends when it is told to.
 public struct Worker: Service, Sendable {
     /// Told about each failed attempt: for error trackers. Not about jobs that were cancelled or given back.
     public typealias ErrorObserver = @Sendable (any Error, JobContext) -> Void
@@ -34,6 +36,8 @@ public struct Worker: Service, Sendable {
     let shutdownGrace: Duration
     let onError: ErrorObserver?
     let logger: Logger
+    /// Whether no jobs are taken; shared by all copies.
+    let isQuiet = Guarded(false)
     private(set) var handlers: [Handler] = []
     private(set) var schedules: [ScheduleEntry] = []
 
@@ -114,6 +118,16 @@ public struct Worker: Service, Sendable {
             }
         )
     }
+
+    /// Has the worker take no more jobs: those that run go on and keep their leases, schedules fire, and the worker lives on until it is shut down.
+    ///
+    /// What is on its way to it is given back, uncounted. For rolling restarts: quiet the old workers, start the new ones, and shut the old ones
+    /// down when they have finished. It holds for all copies of this worker, and before it runs, too. Calls may come from anywhere, such as a
+    /// signal's handler of Dispatch.
+    public func quiet() { isQuiet.withLock { $0 = true } }
+
+    /// Has a quiet worker take jobs again.
+    public func resume() { isQuiet.withLock { $0 = false } }
 
     /// Runs jobs until the service group shuts down gracefully, or the task is cancelled.
     /// - Throws: ``WorkerError`` when it is set up wrongly; ``BrokerError`` when the store failed, or was closed under it.

@@ -8,6 +8,7 @@ struct WorkerPlan: Sendable {
     let queues: [QueueName]
     let lease: Duration
     let shutdownGrace: Duration
+    let isQuiet: Guarded<Bool>
     let handlers: [String: Handler]
     let schedules: [CheckedSchedule]
     let onError: Worker.ErrorObserver?
@@ -62,6 +63,7 @@ struct WorkerPlan: Sendable {
         self.queues = queues
         lease = worker.lease
         shutdownGrace = worker.shutdownGrace
+        isQuiet = worker.isQuiet
         self.handlers = handlers
         onError = worker.onError
         logger = worker.logger

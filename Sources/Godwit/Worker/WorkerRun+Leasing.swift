@@ -10,9 +10,29 @@ extension WorkerRun {
     /// How long a job that was leased ahead waits for a slot before it is given back.
     private static let patience: Duration = .milliseconds(200)
 
+    /// Leases and starts jobs, except while the worker is quiet, until the task is cancelled.
+    /// - Throws: ``BrokerError`` unless it is one that passes.
+    func leaseUnlessQuiet() async throws {
+        while !Task.isCancelled {
+            if plan.isQuiet.withLock({ $0 }) {
+                giveBackWaiting()
+                let running = desk.withLock { $0.running }
+                plan.logger.notice("the worker is quiet: it takes no more jobs", metadata: ["running": "\(running)"])
+                guard await plan.isQuiet.wait(until: { !$0 }) else { return }
+                plan.logger.notice("the worker takes jobs again")
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await self.lease() }
+                group.addTask { await self.plan.isQuiet.wait { $0 } }
+                defer { group.cancelAll() }
+                _ = try await group.next()
+            }
+        }
+    }
+
     /// Leases as many jobs as there are free slots, and ahead as ``LeaseWindow`` says, and starts them, until the task is cancelled.
     /// - Throws: ``BrokerError`` unless it is one that passes.
-    func lease() async throws {
+    private func lease() async throws {
         var window = LeaseWindow(concurrency: plan.concurrency)
         var failures = 0
         var random = RandomFunction(function: plan.client.random)
@@ -72,6 +92,11 @@ extension WorkerRun {
         let count = attempts.count
         desk.withLock { $0.running += count }
         heartbeat.hold(attempts)
-        run(attempts)
+        if plan.isQuiet.withLock({ $0 }) {
+            // They were on their way when the worker became quiet.
+            for attempt in attempts { handOver(Settlement(attempt: attempt, outcome: .released, took: .zero)) }
+        } else {
+            run(attempts)
+        }
     }
 }

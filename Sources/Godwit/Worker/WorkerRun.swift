@@ -83,7 +83,7 @@ final class WorkerRun: Sendable {
         let thread = try ThreadExecutor(named: "godwit-lease")
         defer { thread.stop() }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { try await self.lease() } }
+            if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { try await self.leaseUnlessQuiet() } }
             if !plan.schedules.isEmpty { group.addTask { try await self.fire() } }
             // A call for jobs that waits at the broker does not notice by itself that nothing can be settled any more.
             group.addTask { try await self.desk.failed() }
