@@ -12,13 +12,14 @@ import ServiceLifecycle
 /// The HTTP server that `godwit serve` runs: everything of ``JobRoutes`` under `/v1`, with the gate, the limits, health and
 /// metrics around it.
 ///
-/// A graceful shutdown drains it: `/readyz` and publishes are answered 503, waits end, and after ``ServerOptions/drainTime`` the listener
+/// A graceful shutdown drains it: `/readyz`, publishes and leases are answered 503, waits end, and when the ``Drain`` is over the listener
 /// closes and the requests under way finish. Settles and heartbeats are served to the end. The store is not closed here: its owner does.
 package final class GodwitServer: Service {
     private let broker: any Broker
     private let options: ServerOptions
     private let logger: Logger
     private let draining = Latch()
+    private let hurrying = Latch()
     private let secrets = Once<ServerSecrets>()
     private let listening = Once<ServerAddress>()
 
@@ -62,6 +63,9 @@ package final class GodwitServer: Service {
         // Who may do what is worth a line that is kept.
         for name in changed { Audit(Self.named("godwit.audit", logger)).note("token", ["token": name], byName: "signal") }
     }
+
+    /// Ends without waiting for anybody: connections are closed, requests under way are given up.
+    package func hurry() { hurrying.set() }
 
     private func serve(_ secrets: ServerSecrets) async throws {
         var options = options
@@ -120,29 +124,30 @@ package final class GodwitServer: Service {
         } onServerRunning: { [self] channel in
             await announce(channel)
         }
-        try await run(server)
+        try await run(server, Drain(broker: broker, statistics: statistics, longest: options.drainTime))
     }
 
     /// Runs the listener in a group of its own, which hears of the shutdown only when the drain is over.
-    private func run(_ server: any Service) async throws {
+    private func run(_ server: any Service, _ drain: Drain) async throws {
         let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: Self.quiet(logger)))
         let serving = Task.detached { try await group.run() }
         let draining = draining, options = options, logger = logger
-        let drain = Once<Void>()
+        let isStopping = Once<Void>()
         let closing = Task.detached {
-            try await drain.value
-            logger.info("Draining: no new work is taken, requests under way are finished")
-            // A time that is given to clients, to settle and renew: over when it is over, whatever they do.
-            try await Task.sleep(for: options.drainTime)
+            try await isStopping.value
+            logger.info("Draining: no new work is taken, what runs can still be settled; a second signal stops at once")
+            try await drain.wait()
             await group.triggerGracefulShutdown()
             // A limit: `closing` is cancelled as soon as the last request has ended.
             try await Task.sleep(for: options.shutdownTimeout)
             logger.warning("Some requests did not end in time: closing their connections")
             serving.cancel()
         }
+        let hurry = hurrying.onSet { serving.cancel() }
         defer {
+            hurrying.remove(hurry)
             closing.cancel()
-            drain.set(.failure(CancellationError()))
+            isStopping.set(.failure(CancellationError()))
         }
         do {
             try await withTaskCancellationHandler {
@@ -150,7 +155,7 @@ package final class GodwitServer: Service {
                     try await serving.value
                 } onGracefulShutdown: {
                     draining.set()
-                    drain.set(.success(()))
+                    isStopping.set(.success(()))
                 }
             } onCancel: {
                 draining.set()

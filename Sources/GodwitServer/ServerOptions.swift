@@ -35,8 +35,9 @@ package struct ServerOptions: Sendable {
     package var requestTimeout: Duration = .seconds(30)
     /// How long a connection may stand between two requests, and how long a client may refuse to take what is sent to it.
     package var idleTimeout: Duration = .seconds(75)
-    /// How long the server goes on answering, `/readyz` with 503 and publishes with 503, before it closes its listener.
-    package var drainTime: Duration = .seconds(1)
+    /// How long the server goes on answering when it stops, `/readyz`, publishes and leases with 503, so that running jobs can be settled; less when
+    /// nobody has any. Then it closes its listener.
+    package var drainTime: Duration = .seconds(5)
     /// How long requests under way may take after that.
     package var shutdownTimeout: Duration = .seconds(10)
     /// What `/metrics` says.
@@ -73,6 +74,8 @@ package struct ServerOptions: Sendable {
     }
 
     static let shortestToken = 16
+    /// The longest ``drainTime``.
+    package static let longestDrain: Duration = .seconds(3_600)
 }
 
 /// Where a server can be reached.
