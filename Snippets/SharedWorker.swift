@@ -28,3 +28,14 @@ let group = ServiceGroup(
 )
 try await group.run()
 // snippet.end
+
+// snippet.quiet
+/// Has the worker take no more jobs when the process gets SIGTSTP; as long as the source lives.
+func quietOnSignal(_ worker: Worker) -> any DispatchSourceSignal {
+    signal(SIGTSTP, SIG_IGN)  // else it would stop the process
+    let source = DispatchSource.makeSignalSource(signal: SIGTSTP, queue: .global())
+    source.setEventHandler { worker.quiet() }
+    source.activate()
+    return source
+}
+// snippet.end

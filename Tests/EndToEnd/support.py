@@ -40,8 +40,9 @@ def eventually(condition, timeout=20, interval=0.02, what="the condition"):
 
 
 def environment(**extra):
-    """This process's environment without what would steer the program."""
+    """This process's environment without what would steer the program; its servers do not wait long for clients when they stop."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("GODWIT_")}
+    env["GODWIT_DRAIN"] = "500ms"
     env.update(extra)
     return env
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from commands import FAILED, OK, USAGE, CommandLineTest, few_descriptors
 from support import end, eventually
@@ -69,6 +70,39 @@ class WorkTest(CommandLineTest):
         self.assertEqual(worker.wait(20), OK)
         self.assertEqual(self.godwit("result", job).stdout, "done\n")
         self.assertEqual(self.state(later), "queued")
+
+    def test_sigtstp_makes_a_worker_quiet_until_sigcont(self):
+        running = self.publish("q", "{}")
+        worker = self.worker("q", "--lease", "1s", "--concurrency", "2", "--json", "--", "sh", "-c", f"while [ ! -e {self.folder}/go ]; do sleep 0.05; done")
+        self.await_state(running, "running")
+        worker.send_signal(signal.SIGTSTP)
+        self.assertIn("no more jobs are taken", worker.stderr.readline())
+        waiting = self.publish("q", "{}")
+        # Longer than its lease, and than a request for jobs that was under way: it lives, beats, and leaves alone what waits.
+        time.sleep(1.5)
+        status = Path(f"/proc/{worker.pid}/status").read_text()
+        self.assertNotIn("State:\tT", status, "it is quiet, not stopped")
+        self.assertEqual((self.state(running), self.state(waiting)), ("running", "queued"))
+        (self.folder / "go").touch()
+        self.await_state(running, "succeeded")
+        self.assertEqual(json.loads(self.godwit("status", running, "--json").stdout)["attempt"], 1)
+        self.assertEqual(self.state(waiting), "queued")
+        self.assertIsNone(worker.poll())
+        worker.send_signal(signal.SIGCONT)
+        self.await_state(waiting, "succeeded")
+        self.assertEqual(json.loads(self.godwit("status", waiting, "--json").stdout)["attempt"], 1)
+        worker.send_signal(signal.SIGTSTP)
+        worker.send_signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(20), OK)
+
+    def test_a_quiet_worker_ends_on_sigterm(self):
+        worker = self.worker("q", "--", "cat")
+        self.await_state(self.publish("q", "{}"), "succeeded")
+        worker.send_signal(signal.SIGTSTP)
+        self.assertIn("quiet", "".join(worker.stderr.readline() for _ in range(2)))
+        self.assertIsNone(worker.poll())
+        worker.send_signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(20), OK)
 
     def test_a_second_signal_gives_the_job_back_uncounted(self):
         job = self.publish("q", "{}")

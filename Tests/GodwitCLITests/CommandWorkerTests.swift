@@ -9,7 +9,7 @@ import Testing
 /// A store with one queue whose jobs a test makes up.
 private final class ScriptedQueue: Sendable {
     private let state = Mutex((requests: [StoreRequest](), left: 0))
-    let shutdown = Shutdown()
+    let shutdown: Shutdown
     /// The member of the lease that says what the payload is.
     let payload: String
     /// What a request for so many leases is refused with, and what a settlement is.
@@ -17,10 +17,12 @@ private final class ScriptedQueue: Sendable {
 
     init(
         jobs: Int,
+        shutdown: Shutdown = Shutdown(),
         payload: String = #""payload":"x","content_type":"text/plain""#,
         refuse: @escaping @Sendable (StoreRequest) throws -> StoreResponse? = { _ in nil }
     ) {
         state.withLock { $0.left = jobs }
+        self.shutdown = shutdown
         self.payload = payload
         self.refuse = refuse
     }
@@ -82,6 +84,24 @@ struct CommandWorkerTests {
         #expect(reports.count == 20 && reports.allSatisfy { $0.settlement == .complete(Array("x".utf8)) && $0.failure == nil })
         #expect(queue.requests("complete").count == 20)
         #expect(queue.requests.last?.path.prefix(2) == ["v1", "holders"], "what is left is given back")
+    }
+
+    @Test("that become quiet while they ask give back what they get, and ask no more")
+    func quiet() async throws {
+        let shutdown = Shutdown(), released = Mutex(0)
+        let queue = ScriptedQueue(jobs: 5, shutdown: shutdown) { request in
+            if request.path.last == "leases" { shutdown.intake.quiet() }
+            guard request.path.last == "release" else { return nil }
+            let count = released.withLock { count in
+                count += 1
+                return count
+            }
+            if count == 5 { shutdown.request() }
+            return nil
+        }
+        let reports = try await queue.work(concurrency: 5)
+        #expect(reports.isEmpty)
+        #expect(queue.requests("leases").count == 1 && queue.requests("release").count == 5 && queue.requests("complete").isEmpty)
     }
 
     @Test("ask for fewer jobs when an answer is too large or cannot be read, and for more when one can", arguments: [true, false])

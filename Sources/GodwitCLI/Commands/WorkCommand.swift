@@ -17,7 +17,8 @@ struct WorkCommand: StoreCommand {
             result; else the attempt failed, and the end of its standard error says why. The command of a job that is cancelled, \
             times out or loses its lease gets SIGTERM, then SIGKILL, with all that it started.
 
-            SIGTERM or SIGINT: no more jobs are taken, running commands finish; a second one stops them and gives their jobs back.
+            SIGTERM or SIGINT: no more jobs are taken, running commands finish; a second one stops them and gives their jobs back. \
+            SIGTSTP: no more jobs are taken, and the worker stays until SIGTERM; after SIGCONT it takes jobs again.
 
               godwit work thumbnails -- convert - -resize 128x128 png:-
               godwit work emails urgent --concurrency 8 -- ./send-mail
@@ -82,23 +83,25 @@ struct WorkCommand: StoreCommand {
         let shutdown = Shutdown()
         let asJSON = output.json
         try await shutdown.onSignals {
-            // One request waits for jobs, one beats, and each command may have one under way that settles its job.
-            try await store.withStore(connections: concurrency + 2, creating: true) { store in
-                let worker = CommandWorker(
-                    store: store,
-                    options: .init(
-                        queues: queues,
-                        concurrency: concurrency,
-                        lease: lease.duration,
-                        grace: grace.duration,
-                        limits: .init(output: maxOutput, error: Limits.errorMessage, patience: killAfter.duration),
-                        path: path,
-                        arguments: command,
-                        environment: Token.removed(from: ProcessInfo.processInfo.environment)
-                    ),
-                    shutdown: shutdown
-                ) { Self.say($0, asJSON: asJSON) }
-                try await worker.run()
+            try await shutdown.intake.onSignals {
+                // One request waits for jobs, one beats, and each command may have one under way that settles its job.
+                try await store.withStore(connections: concurrency + 2, creating: true) { store in
+                    let worker = CommandWorker(
+                        store: store,
+                        options: .init(
+                            queues: queues,
+                            concurrency: concurrency,
+                            lease: lease.duration,
+                            grace: grace.duration,
+                            limits: .init(output: maxOutput, error: Limits.errorMessage, patience: killAfter.duration),
+                            path: path,
+                            arguments: command,
+                            environment: Token.removed(from: ProcessInfo.processInfo.environment)
+                        ),
+                        shutdown: shutdown
+                    ) { Self.say($0, asJSON: asJSON) }
+                    try await worker.run()
+                }
             }
         }
     }

@@ -8,6 +8,13 @@ extension Store {
         case job(LeasedJob)
         /// A job that this worker cannot read, now or another time.
         case unreadable(lease: String, id: String)
+
+        var lease: String {
+            switch self {
+            case .job(let job): job.lease
+            case .unreadable(let lease, _): lease
+            }
+        }
     }
 
     /// Leases up to `max` jobs, waiting for the first one.

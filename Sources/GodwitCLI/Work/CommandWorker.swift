@@ -75,6 +75,7 @@ struct CommandWorker: Sendable {
         var hasReached = false
         var atMost = options.concurrency
         while !shutdown.isRequested {
+            await shutdown.intake.opened()
             guard let room = try await shutdown.interrupting({ [jobs] in await jobs.room() }), room > 0 else { continue }
             let count = min(room, atMost)
             do {
@@ -86,7 +87,15 @@ struct CommandWorker: Sendable {
                 tries = 0
                 hasReached = true
                 atMost = min(options.concurrency, atMost * 2)
-                for leased in leases ?? [] { await start(leased, until: asked + options.lease, in: &group) }
+                for leased in leases ?? [] {
+                    let deadline = asked + options.lease
+                    if shutdown.intake.isQuiet {
+                        // The request was under way when no more were to be taken. Given up, it might have left jobs that nobody has.
+                        group.addTask { _ = try? await settle(leased.lease, .release, until: deadline) }
+                    } else {
+                        await start(leased, until: deadline, in: &group)
+                    }
+                }
             } catch let failure as CommandFailure where failure.isUnusableAnswer && count > 1 {
                 // One job of many may be what makes it so: with fewer at a time the others can be done.
                 atMost = count / 2

@@ -1,25 +1,47 @@
 import Foundation
 import GodwitServer
 import Logging
-import ServiceLifecycle
 import UnixSignals
 
-/// What daemons do: SIGHUP has the server read its certificate and its tokens again, and a service manager hears when the end begins.
-struct Daemon: Service {
+/// What signals ask of a server: SIGHUP has it read its certificate and its tokens again, the first SIGTERM or SIGINT begins the end, and
+/// the second one makes it come at once.
+struct Daemon: Sendable {
     let server: GodwitServer
     let logger: Logger
 
     /// Keeps SIGHUP from ending a process whose server does not run yet. There is nothing to read again: the server reads all when it begins.
     static func ignoreEarlyReloads() { _ = signal(SIGHUP, SIG_IGN) }
 
-    func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-            do {
-                try await server.reload()
-            } catch {
-                logger.error("The certificate and the tokens stay as they are", metadata: ["error": "\(error)"])
+    /// - Parameters:
+    ///   - body: serves until it is stopped.
+    ///   - stop: begins the end, and does not wait for it.
+    func run(_ body: () async throws -> Void, stop: @escaping @Sendable () async -> Void) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sighup, .sigterm, .sigint)
+        let listener = Task {
+            var isStopping = false
+            for await signal in signals {
+                if signal == .sighup {
+                    await reload()
+                } else if isStopping {
+                    logger.notice("Stopping at once: clients are not waited for any more")
+                    server.hurry()
+                } else {
+                    isStopping = true
+                    // The service manager hears when the end begins.
+                    ServiceManager.stopping()
+                    await stop()
+                }
             }
         }
-        ServiceManager.stopping()
+        defer { listener.cancel() }
+        try await body()
+    }
+
+    private func reload() async {
+        do {
+            try await server.reload()
+        } catch {
+            logger.error("The certificate and the tokens stay as they are", metadata: ["error": "\(error)"])
+        }
     }
 }

@@ -13,6 +13,8 @@ final class Shutdown: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Whether new work is begun before the end.
+    let intake = Intake()
 
     var isRequested: Bool { state.withLock { $0.isRequested } }
 
@@ -28,6 +30,7 @@ final class Shutdown: Sendable {
             defer { state.onUrgent = nil }
             return state.onUrgent.map { [$0] } ?? []
         }
+        intake.end()
         actions.forEach { $0() }
     }
 
