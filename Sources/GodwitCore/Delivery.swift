@@ -13,6 +13,8 @@ package struct Delivery: Sendable {
     package var deliveries: Int
     /// Grows with every lease of the store; nil where the broker has no `monotonicFencing`.
     package var fencingNumber: UInt64?
+    /// How long the job has waited since it could have been delivered; nil for a repeated delivery, and where the broker does not say.
+    package var waited: Duration?
 
     package init(
         token: LeaseToken,
@@ -22,7 +24,8 @@ package struct Delivery: Sendable {
         timeout: Duration?,
         remaining: Duration,
         deliveries: Int,
-        fencingNumber: UInt64?
+        fencingNumber: UInt64?,
+        waited: Duration? = nil
     ) {
         self.token = token
         self.job = job
@@ -32,6 +35,7 @@ package struct Delivery: Sendable {
         self.remaining = remaining
         self.deliveries = deliveries
         self.fencingNumber = fencingNumber
+        self.waited = waited
     }
 }
 

@@ -22,6 +22,8 @@ package struct EngineInstant: Sendable, Hashable {
 /// Where an engine's time comes from. The engine reaches clocks through nothing else.
 package protocol EngineClock: Sendable {
     func now() -> EngineInstant
+    /// Nanoseconds that go on evenly from any beginning, for measuring what takes less than a millisecond: no decision rests on them.
+    func ticks() -> Int64
     /// Names the boot of the machine that ``EngineInstant/boot`` counts in: another text, another boot.
     var bootID: String { get }
     /// Whether time passes without anybody's doing. Engines on a clock that is moved by hand wait for ``ClockFollower/followClock()``.
@@ -32,6 +34,7 @@ package protocol EngineClock: Sendable {
 }
 
 extension EngineClock {
+    package func ticks() -> Int64 { now().boot * 1_000_000 }
     package var runsByItself: Bool { true }
     package func attach(_ follower: any ClockFollower) {}
     package func detach(_ follower: any ClockFollower) {}
@@ -55,6 +58,12 @@ package struct SystemClock: EngineClock {
 
     package func now() -> EngineInstant {
         EngineInstant(wall: Self.read(CLOCK_REALTIME), boot: Self.read(Self.bootClock))
+    }
+
+    package func ticks() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
     private static func read(_ clock: clockid_t) -> Int64 {

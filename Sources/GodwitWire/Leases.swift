@@ -135,7 +135,7 @@ extension FrameWriter {
 
     fileprivate mutating func delivery(_ delivery: Delivery) {
         let frame = begin(Kind.delivery)
-        byte((delivery.timeout == nil ? 0 : 1) | (delivery.fencingNumber == nil ? 0 : 2))
+        byte((delivery.timeout == nil ? 0 : 1) | (delivery.fencingNumber == nil ? 0 : 2) | (delivery.waited == nil ? 0 : 4))
         text(delivery.token.description)
         snapshot(delivery.job)
         content(delivery.payload)
@@ -144,6 +144,7 @@ extension FrameWriter {
         duration(delivery.remaining)
         count(delivery.deliveries)
         if let fencing = delivery.fencingNumber { number(fencing) }
+        if let waited = delivery.waited { duration(waited) }
         end(frame)
     }
 
@@ -210,7 +211,8 @@ extension FrameReader {
             timeout: timeout,
             remaining: remaining,
             deliveries: deliveries,
-            fencingNumber: flags & 2 != 0 ? try number() : nil
+            fencingNumber: flags & 2 != 0 ? try number() : nil,
+            waited: flags & 4 != 0 ? try duration() : nil
         )
     }
 

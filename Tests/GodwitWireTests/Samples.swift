@@ -245,7 +245,8 @@ struct Samples {
             timeout: maybe { $0.duration() },
             remaining: duration(),
             deliveries: below(1_000),
-            fencingNumber: maybe { $0.random.next() }
+            fencingNumber: maybe { $0.random.next() },
+            waited: maybe { $0.duration() }
         )
     }
 

@@ -31,6 +31,8 @@ enum Command: Sendable {
     case backup
     case level
     case inspect
+    /// How long jobs take, of these queues by themselves, too.
+    case times([QueueName])
     case upgrade
     case export(ExportQuery)
     case exportRecords(cursor: String?)
@@ -46,6 +48,16 @@ enum Command: Sendable {
         case .publishBatch(let batch): batch.count
         case .completeBatch(let batch): batch.count
         default: 1
+        }
+    }
+
+    /// Whether it publishes what is on disk before it is answered.
+    var isPublish: Bool {
+        switch self {
+        case .commitOne(let transaction): transaction.isPublish
+        case .commit(let transactions, _): transactions.contains { $0.isPublish }
+        case .publishBatch(let batch): !batch.isTransient
+        default: false
         }
     }
 }
@@ -81,10 +93,23 @@ enum Answer: Sendable {
     /// The store's; for an upgrade the one that it had.
     case level(FormatLevel)
     case contents(StoreContents)
+    case times(JobTimes)
     case exports(ExportViews)
     case exportedRecords(ExportedRecordViews)
     case done
     /// The caller was gone before it had asked.
     case abandoned
     case refused(BrokerError)
+}
+
+extension Answer {
+    /// Whether anything of a commit was done.
+    var hasCommitted: Bool {
+        switch self {
+        case .outcome(let outcome): !outcome.isAborted
+        case .outcomes(let outcomes): outcomes.contains { !$0.isAborted }
+        case .published: true
+        default: false
+        }
+    }
 }

@@ -17,4 +17,15 @@ extension EngineCore {
             memoryBytes: options.memoryInUse()
         )
     }
+
+    func times(of names: [QueueName]) -> JobTimes {
+        var times = JobTimes()
+        times.confirm = confirmTimes
+        (times.wait, times.run) = state.meter.all
+        times.queues = names.compactMap { name in
+            guard let number = state.queues.numbers[name], let (wait, run) = state.meter.times(of: number) else { return nil }
+            return JobTimes.Queue(name: name, wait: wait, run: run)
+        }
+        return times
+    }
 }

@@ -92,7 +92,8 @@ extension EngineCore {
                     LeasedJob(
                         view: view(sequence, .unfinished(entry)),
                         fencing: grant.firstFencing + UInt64(offset),
-                        remaining: term == 0 ? .max : term
+                        remaining: term == 0 ? .max : term,
+                        waited: entry.pointee.deliveries == 1 ? max(0, now.wall - entry.pointee.time) : nil
                     )
                 )
             }

@@ -52,6 +52,8 @@ struct EngineCore: ~Copyable {
 
     var held: [Held] = []
     var answers: [(Ticket, Answer)] = []
+    /// How long publishes took until they were durable.
+    var confirmTimes = DurationHistogram(.confirm)
     /// Why nothing is confirmed any more.
     var failure: BrokerError?
 
@@ -217,6 +219,7 @@ struct EngineCore: ~Copyable {
         case .backup: try backup(ticket)
         case .upgrade: try upgrade(ticket)
         case .inspect: hold(ticket, .contents(inspect()), until: state.change)
+        case .times(let names): answerNow(ticket, .times(times(of: names)))
         case .level: hold(ticket, .level(state.level), until: state.change)
         case .export(let query): export(ticket, query)
         case .exportRecords(let cursor): exportRecords(ticket, after: cursor)

@@ -89,7 +89,20 @@ extension PreparedTransaction {
     }
 }
 
+extension PreparedTransaction {
+    /// Whether it publishes a job that is on disk before it is confirmed.
+    var isPublish: Bool {
+        switch self {
+        case .one(let operation): operation.isPublish
+        case .many(let operations): operations.contains { $0.isPublish }
+        case .refused: false
+        }
+    }
+}
+
 extension PreparedOperation {
+    var isPublish: Bool { if case .enqueue(let box) = self { !box.message.isTransient } else { false } }
+
     init(_ operation: GodwitCore.Operation, _ identity: StoreIdentity) {
         func job(_ id: JobID) -> JobName { JobName(id: id, sequence: identity.sequence(of: id)) }
         switch operation {
@@ -170,6 +183,8 @@ enum OutcomeView: Sendable {
     case one(ResultView)
     case many([ResultView])
     case aborted(operation: Int, BrokerError)
+
+    var isAborted: Bool { if case .aborted = self { true } else { false } }
 
     func outcome(_ identity: StoreIdentity) -> TransactionOutcome {
         switch self {

@@ -90,7 +90,8 @@ struct ViewResolver: Sendable {
             timeout: message.job.timeout.map { .milliseconds($0) },
             remaining: job.remaining == .max ? Limits.longestLease : .milliseconds(job.remaining),
             deliveries: Int(job.view.attempts?.deliveries ?? 0),
-            fencingNumber: job.fencing
+            fencingNumber: job.fencing,
+            waited: job.waited.map { .milliseconds($0) }
         )
     }
 

@@ -40,6 +40,8 @@ struct LeasedJob: Sendable {
     var fencing: UInt64
     /// Milliseconds; `Int64.max` for as long as the holder lives.
     var remaining: Int64
+    /// Milliseconds that it has waited; nil for a repeated delivery.
+    var waited: Int64?
 }
 
 /// Where a payload or a result is.

@@ -8,6 +8,13 @@ extension Engine: Inspectable {
     }
 }
 
+extension Engine: Timed {
+    package func times(of queues: [QueueName]) async throws(BrokerError) -> JobTimes {
+        guard case .times(let times) = try await ask(.times(queues)) else { throw Self.mixedUp }
+        return times
+    }
+}
+
 extension StoreContents {
     /// What an examination of a closed store found.
     package init(_ examination: StoreExamination) {

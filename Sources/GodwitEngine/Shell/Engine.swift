@@ -135,8 +135,9 @@ package final class Engine: Broker {
 
     /// Sends a command and waits for its answer.
     nonisolated(nonsending) func ask(_ command: Command) async throws(BrokerError) -> Answer {
+        let asked = command.isPublish ? clock.ticks() : 0
         let answer = await withUnsafeContinuation { continuation in
-            if !inbox.post(command, reply: .task(continuation)) {
+            if !inbox.post(command, reply: .task(continuation, asked: asked)) {
                 continuation.resume(returning: .refused(.closed))
             }
         }
@@ -147,7 +148,8 @@ package final class Engine: Broker {
     /// Sends a command whose answer goes to a function, on the engine's thread.
     /// - Parameter mayWait: whether it may wait for long. Such a call has a number that no other one ever has, for its time-out names it.
     func send(_ command: Command, mayWait: Bool = false, then: @escaping @Sendable (Answer) -> Void) {
-        if !inbox.post(command, ticket: mayWait ? nextTicket() : 0, reply: .function(then)) { then(.refused(.closed)) }
+        let asked = command.isPublish ? clock.ticks() : 0
+        if !inbox.post(command, ticket: mayWait ? nextTicket() : 0, reply: .function(then, asked: asked)) { then(.refused(.closed)) }
     }
 
     /// Sends a command that may wait for long; a cancelled task ends the wait at once.

@@ -179,8 +179,16 @@ struct EngineThread: ~Copyable {
     }
 
     private mutating func answer() {
+        // Read once for all that one sync has made durable.
+        var now: Int64?
         for (ticket, answer) in core.takeAnswers() {
-            calls.remove(ticket)?.give(answer)
+            guard let reply = calls.remove(ticket) else { continue }
+            if reply.asked != 0, answer.hasCommitted {
+                let ticks = now ?? clock.ticks()
+                now = ticks
+                core.confirmTimes.record(microseconds: (ticks - reply.asked) / 1_000)
+            }
+            reply.give(answer)
         }
     }
 

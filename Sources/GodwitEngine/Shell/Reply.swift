@@ -1,11 +1,26 @@
 /// Where an answer goes: to a task that waits for it, or to a function, which must return at once: it runs on the engine's thread.
-enum Reply: Sendable {
-    // Not a checked one: it is resumed exactly once, by the code around the inbox, and its check would cost as much as the rest of the hand-over.
-    case task(UnsafeContinuation<Answer, Never>)
-    case function(@Sendable (Answer) -> Void)
+struct Reply: Sendable {
+    private enum Way {
+        // Not a checked one: it is resumed exactly once, by the code around the inbox, and its check would cost as much as the rest of the
+        // hand-over.
+        case task(UnsafeContinuation<Answer, Never>)
+        case function(@Sendable (Answer) -> Void)
+    }
+
+    private let way: Way
+    /// The clock's ticks at which a publish came; 0 for a call that is not timed.
+    let asked: Int64
+
+    static func task(_ continuation: UnsafeContinuation<Answer, Never>, asked: Int64 = 0) -> Reply {
+        Reply(way: .task(continuation), asked: asked)
+    }
+
+    static func function(_ function: @escaping @Sendable (Answer) -> Void, asked: Int64 = 0) -> Reply {
+        Reply(way: .function(function), asked: asked)
+    }
 
     func give(_ answer: Answer) {
-        switch self {
+        switch way {
         case .task(let continuation): continuation.resume(returning: answer)
         case .function(let function): function(answer)
         }

@@ -43,6 +43,7 @@ extension EngineState {
         case .completed(let completion):
             let (entry, queue) = try running(completion.sequence)
             queue.pointee.totals.succeeded += 1
+            noteRun(entry)
             finish(completion.sequence, entry, queue, .succeeded, Final(location: location, size: SizeClass(of: completion.resultBytes)))
         case .completedTogether(let sequences):
             try complete(sequences, at: location)

@@ -15,6 +15,7 @@ extension EngineState {
                 expiries.noteStale()
                 withExtra(sequence, entry) { $0.expires = nil }
             }
+            noteWait(sequence, entry)
             if entry.pointee.flags.contains(.hasExtra) { withExtra(sequence, entry) { $0.started = nil } }
             let lease = Lease(
                 sequence: sequence,
@@ -50,7 +51,7 @@ extension EngineState {
         let (entry, queue) = try attempt.reason == .dropped ? unfinished(attempt.sequence) : running(attempt.sequence)
         let size = SizeClass(of: attempt.messageBytes)
         if attempt.reason == .dropped { queue.pointee.totals.dropped += 1 } else { queue.pointee.totals.failedAttempts += 1 }
-        if attempt.failure.code == FailureCode.leaseExpired { queue.pointee.totals.leasesExpired += 1 }
+        if attempt.failure.code == FailureCode.leaseExpired { queue.pointee.totals.leasesExpired += 1 } else { noteRun(entry) }
         if case .final = attempt.next {
             return finish(attempt.sequence, entry, queue, .failed, Final(location: location, size: size))
         }
@@ -77,6 +78,7 @@ extension EngineState {
 
     mutating func apply(_ release: Release, at location: RecordLocation) throws(RecordError) {
         let (entry, queue) = try running(release.sequence)
+        noteRun(entry)
         // Before it waits, as for failed attempts.
         touch(release.sequence, entry, queue)
         if !release.isCounted, entry.pointee.attempt > 0 { entry.pointee.attempt -= 1 }

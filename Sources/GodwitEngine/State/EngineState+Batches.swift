@@ -14,6 +14,7 @@ extension EngineState {
         for sequence in sequences {
             let (entry, queue) = try running(sequence)
             queue.pointee.totals.succeeded += 1
+            noteRun(entry)
             finish(sequence, entry, queue, .succeeded, final)
         }
     }

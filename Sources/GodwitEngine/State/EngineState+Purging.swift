@@ -60,6 +60,7 @@ extension EngineState {
         }
         for sequence in watchedJobs where queueNumber(of: sequence) == number { changedJobs.append(sequence) }
         let hasJobs = queue.pointee.counts != QueueStatus.Counts() || queue.pointee.cleanings > 0
+        meter.forget(number)
         queues.delete(number, change: change)
         overfullQueues.remove(number)
         removal = change

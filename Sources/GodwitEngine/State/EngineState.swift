@@ -75,6 +75,9 @@ struct EngineState: ~Copyable {
     var hasLosses = false
     var passedOver = 0
 
+    /// How long jobs wait and run, since the opening.
+    var meter = JobMeter()
+
     /// While replaying, nobody watches and no busy time passes.
     var isReplaying = true
     /// What somebody watches, and which of it changed since the engine looked.
