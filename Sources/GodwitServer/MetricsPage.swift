@@ -1,8 +1,20 @@
 import GodwitCore
 
-/// `/metrics`: the queues' kept numbers, the store's health, the server's own counts and the process'.
+/// `/metrics`: the queues' kept numbers, how long jobs take, the store's health, the server's own counts and the process'.
+///
+/// A queue is a label, and whoever may publish may make up queues: so only the busiest have series of their own. Their counters began with
+/// the store's opening, so that a queue that comes or goes makes no jump in any of them.
 struct MetricsPage {
+    /// Queues with series of their own, and those of them whose times are shown, which are twenty series for one.
+    static let mostQueues = 1_000
+    static let mostTimedQueues = 100
+
+    /// All queues.
+    var queueCount: Int
+    /// Those that are shown.
     var queues: [QueueStatus]
+    /// Nil where the store does not say.
+    var times: JobTimes?
     /// Nil when the store can confirm changes.
     var failure: BrokerError?
     var isDraining: Bool
@@ -15,13 +27,25 @@ struct MetricsPage {
     var version: String
     var now: Timestamp
 
+    /// The queues with the most publishes and deliveries since the store was opened, in that order.
+    static func busiest(_ queues: [QueueStatus]) -> [QueueStatus] {
+        func turnover(_ queue: QueueStatus) -> Int { queue.totals.published + queue.totals.delivered }
+        let sorted = queues.sorted { a, b in
+            (turnover(a), a.counts.unfinished, b.name) > (turnover(b), b.counts.unfinished, a.name)
+        }
+        return Array(sorted.prefix(mostQueues))
+    }
+
     var text: String {
         var page = PrometheusText()
         page.metric("godwit_build_info", .gauge, "The version that runs.", [(labels: [("version", version)], value: 1)])
         page.metric("godwit_store_healthy", .gauge, "Whether the store can confirm changes.", failure == nil ? 1 : 0)
         page.metric("godwit_draining", .gauge, "Whether the server is stopping.", isDraining ? 1 : 0)
+        page.metric("godwit_queues", .gauge, "Queues.", Double(queueCount))
+        page.metric("godwit_queues_listed", .gauge, "The busiest queues, which have samples of their own here.", Double(queues.count))
         addQueues(to: &page)
         addTotals(to: &page)
+        if let times { addTimes(times, to: &page) }
         page.metric("godwit_http_connections", .gauge, "Open HTTP connections.", Double(connections))
         page.metric("godwit_http_connections_refused_total", .counter, "Connections over the limit.", Double(refusedConnections))
         page.metric("godwit_http_timeouts_total", .counter, "Connections closed because their client was too slow.", Double(timeouts))
@@ -32,6 +56,12 @@ struct MetricsPage {
             answers.map { (labels: [("status", $0.statusClass)], value: Double($0.count)) }
         )
         page.metric("godwit_uptime_seconds", .gauge, "How long the server has run.", uptime.inSeconds)
+        page.metric(
+            "process_start_time_seconds",
+            .gauge,
+            "When the server was started, in seconds since 1970.",
+            Double(now.milliseconds) / 1_000 - uptime.inSeconds
+        )
         page.metric("process_resident_memory_bytes", .gauge, "Memory in RAM.", process.residentBytes)
         page.metric("process_open_fds", .gauge, "Open files and sockets.", process.openFiles)
         page.metric("process_max_fds", .gauge, "The most files and sockets that may be open.", process.maximumFiles)
@@ -81,6 +111,26 @@ struct MetricsPage {
                 queues.map { (labels: [("queue", $0.name.description)], value: Double($0.totals[keyPath: path])) }
             )
         }
+    }
+
+    private func addTimes(_ times: JobTimes, to page: inout PrometheusText) {
+        page.histogram(
+            "godwit_publish_confirm_seconds",
+            "From a publishing request's arrival at the engine until its jobs are on disk.",
+            [(labels: [], value: times.confirm)]
+        )
+        page.histogram("godwit_job_wait_seconds", "From when a job was due to its delivery.", [(labels: [], value: times.wait)])
+        page.histogram("godwit_job_run_seconds", "From a job's delivery to what its worker said of it.", [(labels: [], value: times.run)])
+        page.histogram(
+            "godwit_queue_wait_seconds",
+            "From when a job was due to its delivery, in the busiest queues.",
+            times.queues.map { (labels: [("queue", $0.name.description)], value: $0.wait) }
+        )
+        page.histogram(
+            "godwit_queue_run_seconds",
+            "From a job's delivery to what its worker said of it, in the busiest queues.",
+            times.queues.map { (labels: [("queue", $0.name.description)], value: $0.run) }
+        )
     }
 
     private func gauge(_ page: inout PrometheusText, _ name: String, _ help: String, _ value: (QueueStatus) -> Double) {

@@ -54,17 +54,24 @@ struct ServerRoutes: Sendable {
 
     private func metrics() async throws -> Response {
         var failure: BrokerError?
-        var queues: [QueueStatus] = []
+        var queues: [QueueStatus] = [], times: JobTimes?, count = 0
         let access = Connection.current?.access ?? .nobody
         do throws(BrokerError) {
             try await broker.check()
-            queues = try await broker.queues().filter { access.allows($0.name) }
+            let all = try await broker.queues().filter { access.allows($0.name) }
+            count = all.count
+            queues = MetricsPage.busiest(all)
+            if let store = broker as? any Timed {
+                times = try await store.times(of: queues.prefix(MetricsPage.mostTimedQueues).map(\.name))
+            }
         } catch {
             // A failed store is what the page is there to tell.
             failure = error
         }
         let page = MetricsPage(
+            queueCount: count,
             queues: queues,
+            times: times,
             failure: failure,
             isDraining: draining.isSet,
             connections: statistics.connections.load(ordering: .relaxed),

@@ -23,6 +23,47 @@ struct MetricsTests {
         #expect(page.text.hasSuffix("\nm \(text)\n"))
     }
 
+    @Test("a histogram's buckets each count all that are no longer than their bound")
+    func histogram() {
+        var histogram = DurationHistogram(.confirm)
+        for microseconds: Int64 in [-1, 100, 101, 60_000_000, 60_000_001] { histogram.record(microseconds: microseconds) }
+        var page = PrometheusText()
+        page.histogram("m_seconds", "h", [(labels: [("queue", "q")], value: histogram)])
+        let lines = page.text.split(separator: "\n").map(String.init)
+        #expect(lines[1] == "# TYPE m_seconds histogram")
+        #expect(lines[2] == #"m_seconds_bucket{queue="q",le="0.0001"} 2"#)
+        #expect(lines[3] == #"m_seconds_bucket{queue="q",le="0.00025"} 3"#)
+        #expect(
+            lines.suffix(4) == [
+                #"m_seconds_bucket{queue="q",le="60"} 4"#, #"m_seconds_bucket{queue="q",le="+Inf"} 5"#,
+                #"m_seconds_sum{queue="q"} 120.000202"#, #"m_seconds_count{queue="q"} 5"#,
+            ]
+        )
+    }
+
+    @Test("the busiest queues alone have series of their own")
+    func busiest() throws {
+        let queues = try (0..<MetricsPage.mostQueues + 5).map { number in
+            var totals = QueueStatus.Totals()
+            totals.published = number % 7 == 0 ? number : 0
+            return QueueStatus(
+                name: try QueueName("q\(number)"),
+                settings: QueueSettings(),
+                settingsVersion: Version(1),
+                isPaused: false,
+                counts: QueueStatus.Counts(),
+                bytes: 0,
+                keys: 0,
+                totals: totals,
+                oldestQueued: nil
+            )
+        }
+        let busiest = MetricsPage.busiest(queues)
+        #expect(busiest.count == MetricsPage.mostQueues)
+        #expect(busiest.prefix(2).map(\.name.description) == ["q1001", "q994"])
+        #expect(busiest == MetricsPage.busiest(queues.reversed()))
+    }
+
     @Test("a metric without samples is left out")
     func empty() {
         var page = PrometheusText()
