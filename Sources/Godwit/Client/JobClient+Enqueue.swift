@@ -40,7 +40,7 @@ extension JobClient {
         onFinal: [FollowUp] = [],
         waitingUpTo patience: Duration? = nil
     ) async throws -> JobHandle<J> {
-        try await traced(J.self) {
+        try await observed(J.self) {
             let message = try NewMessage(
                 job,
                 key: key,
@@ -81,7 +81,7 @@ extension JobClient {
         onFinal: ((J) throws -> [FollowUp])? = nil,
         waitingUpTo patience: Duration? = nil
     ) async throws -> [JobHandle<J>] {
-        try await traced(J.self) {
+        try await observed(J.self) {
             let messages = try jobs.map {
                 try NewMessage(
                     $0,
@@ -122,6 +122,17 @@ extension JobClient {
     }
 
     // Like all that lies between a caller and the store, it stays on the executor that it is called on: each change of it costs as much as a lock.
+    nonisolated(nonsending) private func observed<J: Job, Result>(
+        _ type: J.Type,
+        _ body: nonisolated(nonsending) () async throws -> Result
+    ) async throws -> Result {
+        guard let metrics else { return try await traced(type, body) }
+        let began = ContinuousClock.now
+        let result = try await traced(type, body)
+        metrics.confirmed(type, after: began.duration(to: .now))
+        return result
+    }
+
     nonisolated(nonsending) private func traced<J: Job, Result>(
         _ type: J.Type,
         _ body: nonisolated(nonsending) () async throws -> Result
@@ -129,6 +140,7 @@ extension JobClient {
         guard TraceHeaders.areUsed else { return try await body() }
         return try await withSpan("enqueue \(J.name)", ofKind: .producer) { span in
             span.attributes["messaging.system"] = "godwit"
+            span.attributes["messaging.operation.name"] = "enqueue"
             span.attributes["messaging.operation.type"] = "send"
             span.attributes["messaging.destination.name"] = J.queue
             return try await body()

@@ -24,6 +24,8 @@ public final class JobClient: Service, Sendable {
     package let isEmbedded: Bool
     /// Workers at work, which give their jobs back before the store is closed.
     let runs = Guarded(0)
+    /// Nil where nobody takes metrics.
+    let metrics: ClientMetrics?
 
     package init(
         broker: any Broker,
@@ -37,6 +39,7 @@ public final class JobClient: Service, Sendable {
         self.clock = clock
         self.logger = logger
         self.random = random
+        metrics = ClientMetrics()
     }
 
     /// Keeps the store open until the service group shuts down gracefully, or the task is cancelled; then closes it.

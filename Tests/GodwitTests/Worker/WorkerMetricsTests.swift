@@ -37,6 +37,10 @@ struct WorkerMetricsTests {
         #expect(total("released") == 0)
         let timer = try metrics.expectTimer("godwit_worker_attempt_duration_seconds", dimensions)
         #expect(timer.values.count == 3)
+        let wait = try metrics.expectTimer("godwit_worker_wait_duration_seconds", dimensions)
+        #expect(wait.values.count == 3)
+        let confirm = try metrics.expectTimer("godwit_client_enqueue_duration_seconds", dimensions)
+        #expect(confirm.values.count == 1 && confirm.values[0] > 0)
         await jobs.close()
     }
 }
