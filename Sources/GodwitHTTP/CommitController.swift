@@ -18,7 +18,9 @@ struct CommitController: Sendable {
 
     init(environment: RouteEnvironment) { self.environment = environment }
 
-    var routes: [Route] { [Route(.post, Self.path, anyOf: [.work, .publish, .admin], reach: .known, handler: commit)] }
+    var routes: [Route] {
+        [Route(.post, Self.path, anyOf: [.work, .publish, .admin], reach: .known, operation: .commit, handler: commit)]
+    }
 
     static func check(_ count: Int) throws(Problem) {
         guard (1...limit).contains(count) else {
@@ -38,7 +40,12 @@ struct CommitController: Sendable {
         guard exchange.headers[.idempotencyKey] == nil else {
             throw Problem.invalid(IdempotencyKey.field, "a commit takes a key for each of its jobs: say it as the member key")
         }
-        let request = form == .batch ? try await frames(exchange) : try await json(exchange)
+        var request = form == .batch ? try await frames(exchange) : try await json(exchange)
+        if let span = exchange.span {
+            span.note(jobs: request.transactions.count)
+            span.link(to: request.transactions.lazy.flatMap(\.operations).compactMap(\.enqueuedHeaders), of: exchange.headers)
+        }
+        request.transactions = exchange.jobTrace.added(to: request.transactions)
         let outcomes = try await carryOut(request, try await admission(of: request, exchange))
         for (transaction, outcome) in zip(request.transactions, outcomes) {
             if case .committed = outcome { exchange.audit.note(transaction) }
@@ -100,6 +107,10 @@ struct CommitController: Sendable {
         }
         return try await broker.commit(request.transactions, in: request.session, but: refusals)
     }
+}
+
+extension GodwitCore.Operation {
+    fileprivate var enqueuedHeaders: [Header]? { if case .enqueue(let message) = self { message.headers } else { nil } }
 }
 
 extension TransactionOutcome {

@@ -29,7 +29,7 @@ struct CounterController: Sendable {
         var names = KnownNames()
         try await names.check(addition.then, field: "then", at: broker)
         let session = try SessionHeader.of(exchange.headers)
-        let result = try await broker.commit([Transaction(.add(addition))], in: session).first?.get().first
+        let result = try await broker.commit([Transaction(exchange.jobTrace.added(to: [.add(addition)]))], in: session).first?.get().first
         guard case .added(let added)? = result else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the step: count it again, it counts once")
         }

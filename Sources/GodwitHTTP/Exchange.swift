@@ -10,6 +10,8 @@ struct Exchange: Sendable {
     let prefix: String
     /// What the client may do, as far as it was asked.
     let permissions: Permissions
+    /// Nil where nobody traces.
+    let span: RequestSpan?
     private let items: [String: String]
     /// Lives as long as the request, and its body's bytes count as long, unless ``bodyIsDone()`` says otherwise.
     private let share: BodyBudget.Share
@@ -21,9 +23,11 @@ struct Exchange: Sendable {
         route: Route,
         parameter: (String) -> String?,
         environment: RouteEnvironment,
-        permissions: Permissions
+        permissions: Permissions,
+        span: RequestSpan?
     ) throws(Problem) {
         self.request = request
+        self.span = span
         self.permissions = permissions
         self.environment = environment
         share = environment.budget.share(isWork: route.isWork(of: permissions, request.headers))
@@ -42,6 +46,8 @@ struct Exchange: Sendable {
     }
 
     var headers: HTTPFields { request.headers }
+    /// What the jobs that the request makes go on with.
+    var jobTrace: JobTrace { span?.jobTrace ?? JobTrace(request.headers) }
     var limits: JobRoutes.Limits { environment.limits }
 
     func item(_ name: String) -> String { items[name] ?? "" }

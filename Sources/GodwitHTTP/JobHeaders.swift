@@ -1,7 +1,8 @@
 import GodwitCore
 import HTTPTypes
 
-/// The request headers that become a job's: `traceparent`, `ce-*` (CloudEvents, as they are) and `Godwit-Header-*` (without that prefix).
+/// The request headers that become a job's: `ce-*` (CloudEvents, as they are) and `Godwit-Header-*` (without that prefix). ``JobTrace`` adds the
+/// trace context.
 enum JobHeaders {
     private static let prefix = "godwit-header-"
 
@@ -9,7 +10,7 @@ enum JobHeaders {
         var headers: [Header] = []
         for field in fields {
             let name = field.name.canonicalName
-            if name == "traceparent" || name.hasPrefix("ce-") {
+            if name.hasPrefix("ce-") {
                 headers.append(Header(name: name, value: field.value))
             } else if name.hasPrefix(prefix) {
                 guard name.utf8.count > prefix.utf8.count else {

@@ -145,7 +145,14 @@ public struct JobRoutes: Sendable {
 
     private func add<Context: RequestContext>(_ route: Route, method: HTTPRequest.Method, to router: some RouterMethods<Context>) {
         router.on(RouterPath(route.path), method: method) { (request: Request, context: Context) in
-            let response = try await respond(to: request, route: route) { context.parameters.get($0) }
+            let response =
+                if TraceHeaders.areUsed {
+                    try await RequestSpan.with(request, route: route, template: context.endpointPath) { span in
+                        try await respond(to: request, route: route, in: span) { context.parameters.get($0) }
+                    }
+                } else {
+                    try await respond(to: request, route: route, in: nil) { context.parameters.get($0) }
+                }
             return method == .head ? response.createHeadResponse() : response
         }
     }
@@ -164,7 +171,12 @@ public struct JobRoutes: Sendable {
         }
     }
 
-    private func respond(to request: Request, route: Route, parameter: (String) -> String?) async throws -> Response {
+    private func respond(
+        to request: Request,
+        route: Route,
+        in span: RequestSpan?,
+        parameter: (String) -> String?
+    ) async throws -> Response {
         do {
             var ask: (@Sendable (Action) async throws -> Bool)?
             if let authorize { ask = { action in try await authorize(request, action) } }
@@ -175,9 +187,11 @@ public struct JobRoutes: Sendable {
                 route: route,
                 parameter: parameter,
                 environment: environment,
-                permissions: permissions
+                permissions: permissions,
+                span: span
             )
             defer { withExtendedLifetime(exchange) {} }
+            if let span, route.operation != nil, route.pathItems.contains("queue") { span.note(queue: try exchange.queue()) }
             try await checkReach(of: route, exchange)
             return try await route.handler(exchange)
         } catch let problem as Problem {

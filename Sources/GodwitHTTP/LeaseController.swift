@@ -17,10 +17,18 @@ struct LeaseController: Sendable {
 
     var routes: [Route] {
         [
-            Route(.post, "queues/:queue/leases", .work, options: Self.options) { exchange in
+            Route(.post, "queues/:queue/leases", .work, options: Self.options, operation: .lease) { exchange in
                 try await lease(exchange, from: [exchange.queue()], field: "queue")
             },
-            Route(.post, "leases", .work, options: ["queue"] + Self.options, repeatable: ["queue"], reach: .known) { exchange in
+            Route(
+                .post,
+                "leases",
+                .work,
+                options: ["queue"] + Self.options,
+                repeatable: ["queue"],
+                reach: .known,
+                operation: .lease
+            ) { exchange in
                 guard !BodyForm.isBatch(exchange.headers) else { return try await leaseByFrames(exchange) }
                 return try await lease(exchange, from: exchange.query.all("queue").map { try QueueNames.parse($0) }, field: "queue")
             },
@@ -73,6 +81,10 @@ struct LeaseController: Sendable {
             : try await interruptible(by: environment.interruptions) {
                 try await holder.lease(max: request.max, term: request.term, wait: request.wait)
             }
+        if let span = exchange.span {
+            span.note(jobs: deliveries.count)
+            span.link(to: deliveries.lazy.map(\.headers), of: exchange.headers)
+        }
         let answer = LeaseAnswer(deliveries, waited: ContinuousClock.now - start, broker: broker)
         let shown = deliveries.map { delivery in
             var delivery = delivery

@@ -14,8 +14,8 @@ struct PublishController: Sendable {
 
     var routes: [Route] {
         [
-            Route(.post, "queues/:queue/jobs", .publish, options: PublishOptions.queryItems, handler: publish),
-            Route(.post, "queues/:queue/jobs/batch", .publish, handler: publishBatch),
+            Route(.post, "queues/:queue/jobs", .publish, options: PublishOptions.queryItems, operation: .publish, handler: publish),
+            Route(.post, "queues/:queue/jobs/batch", .publish, operation: .publish, handler: publishBatch),
         ]
     }
 
@@ -30,12 +30,13 @@ struct PublishController: Sendable {
         let headers = try JobHeaders.of(exchange.headers)
         let body = try await exchange.body(limit: exchange.limits.jobBytes)
         let payload = try MediaType.content(body, type: exchange.headers[.contentType])
-        let message = options.message(to: queue, payload: payload, headers: headers, key: key)
+        let message = exchange.jobTrace.added(to: options.message(to: queue, payload: payload, headers: headers, key: key))
         var permissions = exchange.permissions
         try await permissions.check([.enqueue(message)], making: .publish, at: broker)
         let result = try await commit(message, in: session)
         guard let id = result.jobID else { throw Self.unknownOutcome }
         exchange.bodyIsDone()
+        exchange.span?.note(job: id)
         var fields: HTTPFields = [.location: exchange.location(of: id)]
         var known: JobSnapshot?
         switch result {
@@ -92,7 +93,11 @@ struct PublishController: Sendable {
         guard (1...Self.batchLimit).contains(items.count) else {
             throw Problem.invalid("body", "the batch has \(items.count) jobs: send 1 to \(Self.batchLimit)")
         }
-        let messages = try items.enumerated().map { try JSONMessage($1, path: "[\($0)].", queue: queue, limits: exchange.limits).message }
+        let trace = exchange.jobTrace
+        exchange.span?.note(jobs: items.count)
+        let messages = try items.enumerated().map {
+            trace.added(to: try JSONMessage($1, path: "[\($0)].", queue: queue, limits: exchange.limits).message)
+        }
         var names = KnownNames()
         for (index, message) in messages.enumerated() {
             try await names.check(message.onFinal, field: "[\(index)].on_final", at: broker)

@@ -17,6 +17,8 @@ package struct Route: Sendable {
     let handler: @Sendable (Exchange) async throws -> Response
     /// What it touches, so that those who may use some queues alone are kept to them.
     let reach: Reach
+    /// What its span says of jobs; nil for what is no messaging.
+    let operation: MessagingOperation?
 
     /// What a route touches.
     enum Reach: Sendable {
@@ -54,6 +56,7 @@ package struct Route: Sendable {
         options: [String] = [],
         repeatable: Set<String> = [],
         reach: Reach? = nil,
+        operation: MessagingOperation? = nil,
         handler: @escaping @Sendable (Exchange) async throws -> Response
     ) {
         self.method = method
@@ -62,6 +65,7 @@ package struct Route: Sendable {
         self.options = options
         self.repeatable = repeatable
         self.handler = handler
+        self.operation = operation
         self.reach = reach ?? (path.hasPrefix("queues/:queue") ? .queue : .store)
         let parts = path.split(separator: "/")
         pathItems = parts.filter { $0.hasPrefix(":") }.map { String($0.dropFirst()) }
@@ -75,8 +79,18 @@ package struct Route: Sendable {
         options: [String] = [],
         repeatable: Set<String> = [],
         reach: Reach? = nil,
+        operation: MessagingOperation? = nil,
         handler: @escaping @Sendable (Exchange) async throws -> Response
     ) {
-        self.init(method, path, anyOf: [action], options: options, repeatable: repeatable, reach: reach, handler: handler)
+        self.init(
+            method,
+            path,
+            anyOf: [action],
+            options: options,
+            repeatable: repeatable,
+            reach: reach,
+            operation: operation,
+            handler: handler
+        )
     }
 }

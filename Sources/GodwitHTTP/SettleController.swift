@@ -16,13 +16,13 @@ struct SettleController: Sendable {
 
     var routes: [Route] {
         [
-            Route(.post, "leases/:lease/complete", .work, reach: .known, handler: complete),
-            Route(.post, "leases/:lease/fail", .work, reach: .known, handler: fail),
-            Route(.post, "leases/:lease/dead-letter", .work, reach: .known, handler: deadLetter),
-            Route(.post, "leases/:lease/release", .work, reach: .known, handler: release),
+            Route(.post, "leases/:lease/complete", .work, reach: .known, operation: .settle, handler: complete),
+            Route(.post, "leases/:lease/fail", .work, reach: .known, operation: .settle, handler: fail),
+            Route(.post, "leases/:lease/dead-letter", .work, reach: .known, operation: .settle, handler: deadLetter),
+            Route(.post, "leases/:lease/release", .work, reach: .known, operation: .settle, handler: release),
             Route(.post, "leases/:lease/extend", .work, options: ["lease"], reach: .known, handler: extend),
             Route(.post, "leases/:lease/progress", .work, reach: .known, handler: progress),
-            Route(.post, "leases/batch", .work, reach: .known, handler: batch),
+            Route(.post, "leases/batch", .work, reach: .known, operation: .settle, handler: batch),
         ]
     }
 
@@ -77,7 +77,10 @@ struct SettleController: Sendable {
             }
             if let target = item.settlement.target { try await names.check(target, field: "[\(index)].dead_letter.to", at: broker) }
         }
-        let results = try await carryOut(items.map(\.settlement), in: SessionHeader.of(exchange.headers), exchange.permissions)
+        let trace = exchange.jobTrace
+        exchange.span?.note(jobs: items.count)
+        let settlements = items.map { $0.settlement.traced(trace) }
+        let results = try await carryOut(settlements, in: SessionHeader.of(exchange.headers), exchange.permissions)
         return .json { json in
             json.object { json in
                 json.key("results")

@@ -4,7 +4,7 @@ import Hummingbird
 /// What browsers need to hear before they let a page of an allowed origin use the server (Fetch standard, section 3.2).
 enum CrossOrigin {
     private static let headers = [
-        "Authorization", "Content-Type", "Godwit-Session", "Idempotency-Key", "Last-Event-ID", "Prefer", "Traceparent",
+        "Authorization", "Content-Type", "Godwit-Session", "Idempotency-Key", "Last-Event-ID", "Prefer", "Traceparent", "Tracestate",
     ]
 
     /// - Parameter asked: the headers that the page wants to send, as the browser lists them.

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 from commands import FAILED, OK, USAGE, CommandLineTest, few_descriptors
-from support import end, eventually
+from support import GODWIT, end, eventually
 
 
 class WorkTest(CommandLineTest):
@@ -36,6 +36,22 @@ class WorkTest(CommandLineTest):
         self.assertEqual(self.godwit("result", job).stdout, f"2 {job} twice\n")
         errors = json.loads(self.godwit("status", job, "--json").stdout)["errors"]
         self.assertEqual([(error["message"], error["code"], error["attempt"]) for error in errors], [("no luck", "exit_3", 1)])
+
+    def test_a_trace_goes_from_curl_to_the_command_and_on_to_what_that_publishes(self):
+        parent, state = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=b"
+        subprocess.run(["curl", "-sf", "-d", "{}", "-H", f"traceparent: {parent}", "-H", f"tracestate: {state}",
+                        f"{self.server.url}/v1/queues/q/jobs?name=curl"], check=True, capture_output=True, timeout=20)
+        untraced = self.publish("q", "{}")
+        publish = f'echo "$TRACEPARENT $TRACESTATE"; if [ -n "$TRACEPARENT" ]; then "{GODWIT}" publish next 1 >&2; fi'
+        mine = {"TRACEPARENT": "00-11111111111111111111111111111111-2222222222222222-01", "TRACESTATE": "mine=1"}
+        self.worker("q", "--", "sh", "-c", publish, env=mine)
+        self.await_state(untraced, "succeeded")
+        self.assertEqual(self.godwit("result", untraced).stdout, " \n")
+        traced = json.loads(self.godwit("jobs", "--queue", "q", "--name", "curl", "--json").stdout.splitlines()[0])["id"]
+        self.await_state(traced, "succeeded")
+        self.assertEqual(self.godwit("result", traced).stdout, f"{parent} {state}\n")
+        headers = self.client(self.server).post("/v1/queues/next/leases?wait=10s").json["leases"][0]["headers"]
+        self.assertEqual(headers, {"traceparent": parent, "tracestate": state})
 
     def test_a_long_command_keeps_its_job(self):
         job = self.publish("q", "{}")

@@ -55,6 +55,23 @@ struct CommandRunTests {
         #expect(outcome.output == Array("j 3 q".utf8))
     }
 
+    @Test("see the publisher's trace in their environment, never the worker's own")
+    func trace() async throws {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        func environment(_ headers: String) throws -> [String: String] {
+            let json = #"{"lease":"l","payload":1,"headers":HEADERS,"job":{"id":"j","queue":"q"}}"#.replacing("HEADERS", with: headers)
+            let answer = try #require(JSONValue(json.utf8))
+            let job = try #require(LeasedJob(answer))
+            return job.environment(on: ["PATH": "/bin", "TRACEPARENT": "mine", "TRACESTATE": "mine=1"])
+        }
+        let traced = try environment(#"{"traceparent": "\#(parent)", "tracestate": "a=b"}"#)
+        #expect(traced["TRACEPARENT"] == parent && traced["TRACESTATE"] == "a=b" && traced["PATH"] == "/bin")
+        for headers in ["{}", #"{"traceparent": "00-1", "tracestate": "a=b"}"#, #"{"tracestate": "a=b"}"#] {
+            let environment = try environment(headers)
+            #expect(environment["TRACEPARENT"] == nil && environment["TRACESTATE"] == nil && environment["GODWIT_JOB_ID"] == "j")
+        }
+    }
+
     @Test("that exit with another code fail with the end of standard error")
     func failure() async throws {
         var limits = CommandRun.Limits()

@@ -22,6 +22,11 @@ struct ServerTests {
                 "godwit_jobs_published_total{queue=\"ab\"} 1", "godwit_jobs_delivered_total{queue=\"ab\"} 1", "godwit_store_healthy 1",
                 "godwit_draining 0", "# TYPE godwit_queue_jobs gauge", "godwit_http_responses_total{status=\"5xx\"} 0",
             ] { #expect(metrics.text.contains(line + "\n"), "\(line)") }
+            for line in [
+                #"godwit_queues 1"#, #"godwit_queues_listed 1"#, #"godwit_publish_confirm_seconds_count 1"#,
+                #"godwit_job_wait_seconds_count 1"#, #"godwit_job_run_seconds_count 0"#, #"godwit_queue_wait_seconds_count{queue="ab"} 1"#,
+                #"godwit_queue_wait_seconds_bucket{queue="ab",le="86400"} 1"#, #"godwit_job_run_seconds_bucket{le="+Inf"} 0"#,
+            ] { #expect(metrics.text.contains(line + "\n"), "\(line)") }
             // Each line is a comment or a sample, and each metric is described once.
             let sample = /[a-z_]+(\{.*\})? [-+0-9.eE]+/
             let lines = metrics.text.split(separator: "\n")
@@ -98,7 +103,7 @@ struct ServerTests {
                     ("Access-Control-Request-Headers", "godwit-header-tenant, ce-id,x-other"),
                 ]
             )
-            #expect(asking["access-control-allow-headers"]?.hasSuffix("Traceparent, godwit-header-tenant, ce-id") == true)
+            #expect(asking["access-control-allow-headers"]?.hasSuffix("Traceparent, Tracestate, godwit-header-tenant, ce-id") == true)
             #expect(try await server.get("/healthz", headers: [("Host", "lb.example")]).status == 200)
         }
     }

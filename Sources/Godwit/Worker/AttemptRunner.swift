@@ -105,6 +105,7 @@ struct AttemptRunner: Sendable {
             ofKind: .consumer
         ) { span in
             span.attributes["messaging.system"] = "godwit"
+            span.attributes["messaging.operation.name"] = "run"
             span.attributes["messaging.operation.type"] = "process"
             span.attributes["messaging.destination.name"] = job.queue.description
             span.attributes["messaging.message.id"] = job.id.description

@@ -1,3 +1,4 @@
+import Foundation
 import GodwitCore
 import GodwitHTTP
 import HTTPTypes
@@ -52,6 +53,7 @@ struct LinePublisher {
         }
         body.append(UInt8(ascii: "]"))
         var request = StoreRequest(.post, ["v1", "queues", queue, "jobs", "batch"], body: body)
+        request.join(TraceContext(environment: ProcessInfo.processInfo.environment))
         request.headers[.contentType] = Content.json
         let answer = try await retry.run(waiting: PublishCommand.sayWaiting) { try await store.json(request) }
         guard let jobs = answer["jobs"]?.elements else { throw CommandFailure.notGodwit(store.transport.description) }

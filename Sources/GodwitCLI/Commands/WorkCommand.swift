@@ -13,9 +13,10 @@ struct WorkCommand: StoreCommand {
         usage: "godwit work <queue> ... [<options>] -- <command> ...",
         discussion: """
             The payload is the command's standard input; GODWIT_JOB_ID, GODWIT_ATTEMPT, GODWIT_QUEUE, GODWIT_JOB_NAME and \
-            GODWIT_CONTENT_TYPE are in its environment, GODWIT_TOKEN is not. When it exits with 0, the job is complete and its standard output is the \
-            result; else the attempt failed, and the end of its standard error says why. The command of a job that is cancelled, \
-            times out or loses its lease gets SIGTERM, then SIGKILL, with all that it started.
+            GODWIT_CONTENT_TYPE are in its environment, GODWIT_TOKEN is not, and TRACEPARENT and TRACESTATE when its publisher was in a trace. When it exits \
+            with 0, the job is complete and its standard output is the result; else the attempt failed, and the end of its standard \
+            error says why. The command of a job that is cancelled, times out or loses its lease gets SIGTERM, then SIGKILL, with all \
+            that it started.
 
             SIGTERM or SIGINT: no more jobs are taken, running commands finish; a second one stops them and gives their jobs back. \
             SIGTSTP: no more jobs are taken, and the worker stays until SIGTERM; after SIGCONT it takes jobs again.

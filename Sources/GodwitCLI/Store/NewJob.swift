@@ -1,3 +1,4 @@
+import Foundation
 import GodwitCore
 import GodwitHTTP
 import HTTPTypes
@@ -10,6 +11,8 @@ struct NewJob: Sendable {
     /// Names as query items spell them (`run-at`), values as given.
     var options: [(name: String, value: String)]
     var key: String?
+    /// The trace that it belongs to.
+    var trace = TraceContext(environment: ProcessInfo.processInfo.environment)
 
     /// What a request's first line may take: servers and proxies that are set up as usual take as much.
     private static let longestTarget = 8 << 10
@@ -21,6 +24,7 @@ struct NewJob: Sendable {
         var batch = StoreRequest(.post, ["v1", "queues", queue, "jobs", "batch"])
         batch.body = [UInt8(ascii: "[")] + batchItem + [UInt8(ascii: "]")]
         batch.headers[.contentType] = Content.json
+        batch.join(trace)
         guard let job = try await store.json(batch)["jobs"]?.elements?.first else {
             throw CommandFailure.notGodwit(store.transport.description)
         }
@@ -32,6 +36,7 @@ struct NewJob: Sendable {
         var request = StoreRequest(.post, ["v1", "queues", queue, "jobs"], query: options, body: payload)
         request.headers[.contentType] = contentType
         if let key { request.headers[.idempotencyKey] = Self.quoted(key) }
+        request.join(trace)
         return request
     }
 

@@ -147,7 +147,7 @@ struct CommandWorker: Sendable {
             let outcome = try await run.run(
                 path: options.path,
                 arguments: options.arguments,
-                environment: options.environment.merging(job.environment) { $1 },
+                environment: job.environment(on: options.environment),
                 payload: job.payload,
                 timeout: job.timeout
             )

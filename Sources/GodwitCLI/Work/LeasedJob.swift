@@ -14,6 +14,8 @@ struct LeasedJob: Sendable {
     let contentType: String
     /// How long the attempt may take.
     let timeout: Duration?
+    /// The trace that its publisher was in.
+    let trace: TraceContext?
 
     /// Nil when the answer does not have what every lease has.
     init?(_ json: JSONValue) {
@@ -26,6 +28,10 @@ struct LeasedJob: Sendable {
         name = job["name"]?.string
         attempt = job["attempt"]?.integer ?? 1
         contentType = json["content_type"]?.string ?? Content.binary
+        let headers = json["headers"]
+        trace = headers?[TraceContext.parentName]?.string.flatMap {
+            TraceContext(parent: $0, state: headers?[TraceContext.stateName]?.string)
+        }
         timeout = (json["timeout"] ?? job["timeout"])?.string.flatMap { Duration(text: $0) }
         if let encoded = json["payload_base64"]?.string {
             guard let bytes = Base64.decode(encoded) else { return nil }
@@ -48,7 +54,12 @@ struct LeasedJob: Sendable {
     var environment: [String: String] {
         var environment = ["GODWIT_JOB_ID": id, "GODWIT_ATTEMPT": "\(attempt)", "GODWIT_QUEUE": queue, "GODWIT_CONTENT_TYPE": contentType]
         environment["GODWIT_JOB_NAME"] = name ?? ""
-        return environment
+        return environment.merging(trace?.environment ?? [:]) { $1 }
+    }
+
+    /// The whole environment of its command. The trace that the worker itself was started in is no job's.
+    func environment(on base: [String: String]) -> [String: String] {
+        base.filter { $0.key != TraceContext.parentVariable && $0.key != TraceContext.stateVariable }.merging(environment) { $1 }
     }
 }
 

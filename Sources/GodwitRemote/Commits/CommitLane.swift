@@ -294,4 +294,18 @@ package struct CommitParts: Sendable {
     package var session: SessionCommit
     package var transactions: [Transaction]
     package var deadline: ContinuousClock.Instant
+
+    /// The trace of the jobs that it makes, where all are of one: the request then is a part of it. The jobs of a busy client travel together,
+    /// whatever their traces; a server links them to the request.
+    package var trace: TraceContext? {
+        var common: TraceContext?
+        for transaction in transactions {
+            for case .enqueue(let message) in transaction.operations {
+                if message.headers.isEmpty { return nil }
+                guard let trace = TraceContext(message.headers), common == nil || common == trace else { return nil }
+                common = trace
+            }
+        }
+        return common
+    }
 }

@@ -88,7 +88,8 @@ final class CommitSender: Sendable {
 
     private func send(_ parts: CommitParts) {
         let body = Wire.encode(CommitRequest(parts.transactions, in: parts.session))
-        exchanger.send(Exchanger.Request(.post, "/v1/commit", body: body, deadline: parts.deadline)) { [self] result in
+        let request = Exchanger.Request(.post, "/v1/commit", body: body, deadline: parts.deadline, trace: parts.trace)
+        exchanger.send(request) { [self] result in
             do throws(ExchangeFailure) {
                 let outcomes = try result.get().document { bytes throws(WireError) in try Wire.decodeOutcomes(bytes) }
                 guard let settled = state.withLock({ $0.lane.answered(outcomes, at: .now) }) else {

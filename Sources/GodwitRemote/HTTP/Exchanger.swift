@@ -23,19 +23,23 @@ final class Exchanger: Sendable {
         var deadline: ContinuousClock.Instant
         /// Bytes that the answer may have.
         var limit: Int
+        /// Which trace it belongs to.
+        var trace: TraceContext?
 
         init(
             _ method: Method,
             _ path: String,
             body: [UInt8] = [],
             deadline: ContinuousClock.Instant,
-            limit: Int = 64 << 20
+            limit: Int = 64 << 20,
+            trace: TraceContext? = nil
         ) {
             self.method = method
             self.path = path
             self.body = body
             self.deadline = deadline
             self.limit = limit
+            self.trace = trace
         }
     }
 
@@ -139,6 +143,8 @@ final class Exchanger: Sendable {
         deadline: NIODeadline?,
         _ done: @escaping @Sendable (Result<Delegate.Response, any Error>) -> Void
     ) -> Ongoing {
+        var headers = headers
+        for header in request.trace?.headers ?? [] { headers.add(name: header.name, value: header.value) }
         let prepared: HTTPClient.Request
         do {
             prepared = try HTTPClient.Request(
