@@ -1,93 +1,107 @@
 import GodwitCore
 
-/// Counts how long jobs wait and run, for the store and for each queue: two additions a job in one fixed array, nothing allocated, nothing
-/// looked up.
+/// Counts how long jobs wait and run, for the store and for each queue: a few additions a job at fixed places, nothing allocated, nothing looked
+/// up. The cells are bare memory, for an array's checks would cost five times as much as the counting.
 ///
 /// It is not recorded: it counts from the opening on.
-struct JobMeter {
+struct JobMeter: ~Copyable {
+    private typealias Cells = UnsafeMutablePointer<UInt64>
+
     /// Queues with counts of their own: 3.5 MB at most. Of those beyond only the store's counts know.
     static let mostQueues = 10_000
 
-    private static let bounds = DurationHistogram.Scale.job.bounds
-    private static let buckets = bounds.count + 1
-    /// The buckets of a histogram and its sum, in microseconds; first those of waiting, then those of running.
-    private static let width = buckets + 1
-    private static let stride = 2 * width
-    private static let none: UInt32 = 0, refused: UInt32 = .max
+    private let bounds: UnsafeMutablePointer<Int64>
+    private let boundCount: Int
+    /// Cells of one histogram: its buckets and its sum, in microseconds. First comes that of waiting, then that of running.
+    private let width: Int
+    private let store: Cells
+    /// Where the queues beyond the bound count, so that none needs to be asked whether it is one of them.
+    private let beyond: Cells
+    /// By the queue's number.
+    private var queues: [Cells?] = []
+    private var kept = 0
 
-    private let bounds = Self.bounds
-    /// The store's counts first, then one queue's after the other.
-    private var cells = [UInt64](repeating: 0, count: Self.stride)
-    /// A queue's place in `cells` by its number; 0 for one that has none yet.
-    private var places: [UInt32] = []
-    private var free: [UInt32] = []
-
-    /// How many queues have counts of their own.
-    private var kept: Int { cells.count / Self.stride - 1 - free.count }
-
-    mutating func waited(_ milliseconds: Int64, in queue: UInt32) { record(milliseconds, in: queue, at: 0) }
-    mutating func ran(_ milliseconds: Int64, in queue: UInt32) { record(milliseconds, in: queue, at: Self.width) }
-
-    /// A queue is gone for ever.
-    mutating func forget(_ queue: UInt32) {
-        guard let place = place(of: queue) else { return }
-        places[Int(queue)] = Self.none
-        for cell in place * Self.stride..<(place + 1) * Self.stride { cells[cell] = 0 }
-        free.append(UInt32(place))
+    init() {
+        let all = DurationHistogram.Scale.job.bounds
+        boundCount = all.count
+        width = all.count + 2
+        bounds = .allocate(capacity: all.count)
+        bounds.initialize(from: all, count: all.count)
+        store = Self.makeCells(2 * width)
+        beyond = Self.makeCells(2 * width)
     }
 
-    var all: (wait: DurationHistogram, run: DurationHistogram) { histograms(at: 0) }
+    deinit {
+        for cells in queues { if let cells, cells != beyond { cells.deallocate() } }
+        beyond.deallocate()
+        store.deallocate()
+        bounds.deallocate()
+    }
 
-    /// Nil for a queue in which nothing was counted, and for one beyond the number that is kept.
-    func times(of queue: UInt32) -> (wait: DurationHistogram, run: DurationHistogram)? { place(of: queue).map(histograms) }
+    private static func makeCells(_ count: Int) -> Cells {
+        let cells = Cells.allocate(capacity: count)
+        cells.initialize(repeating: 0, count: count)
+        return cells
+    }
+
+    // MARK: Counting
+
+    mutating func waited(_ milliseconds: Int64, in queue: UInt32) { record(milliseconds, in: queue, at: 0) }
+    mutating func ran(_ milliseconds: Int64, in queue: UInt32) { record(milliseconds, in: queue, at: width) }
 
     private mutating func record(_ milliseconds: Int64, in queue: UInt32, at histogram: Int) {
         // A wall clock that was set back makes no time negative, and no clock makes a job older than 200 years.
         let duration = min(max(0, milliseconds), 1 << 43) * 1_000
         var bucket = 0
-        while bucket < bounds.count, duration > bounds[bucket] { bucket += 1 }
-        let sum = histogram + Self.buckets
+        while bucket < boundCount, duration > bounds[bucket] { bucket += 1 }
+        let cells = cells(of: queue)
+        store[histogram + bucket] &+= 1
         cells[histogram + bucket] &+= 1
-        cells[sum] &+= UInt64(duration)
-        let place = Int(place(for: queue))
-        guard place != Int(Self.refused) else { return }
-        cells[place * Self.stride + histogram + bucket] &+= 1
-        cells[place * Self.stride + sum] &+= UInt64(duration)
+        store[histogram + width - 1] &+= UInt64(duration)
+        cells[histogram + width - 1] &+= UInt64(duration)
     }
 
-    private mutating func place(for queue: UInt32) -> UInt32 {
+    private mutating func cells(of queue: UInt32) -> Cells {
         let number = Int(queue)
-        if number < places.count, places[number] != Self.none { return places[number] }
-        return makePlace(number)
+        if number < queues.count, let cells = queues[number] { return cells }
+        while queues.count <= number { queues.append(nil) }
+        let cells = kept < Self.mostQueues ? Self.makeCells(2 * width) : beyond
+        if cells != beyond { kept += 1 }
+        queues[number] = cells
+        return cells
     }
 
-    private mutating func makePlace(_ number: Int) -> UInt32 {
-        while places.count <= number { places.append(Self.none) }
-        if let place = free.popLast() {
-            places[number] = place
-        } else if kept < Self.mostQueues {
-            places[number] = UInt32(cells.count / Self.stride)
-            cells.append(contentsOf: repeatElement(0, count: Self.stride))
-        } else {
-            places[number] = Self.refused
-        }
-        return places[number]
+    /// A queue is gone for ever.
+    mutating func forget(_ queue: UInt32) {
+        guard let cells = cellsInUse(by: queue) else { return }
+        cells.deallocate()
+        queues[Int(queue)] = nil
+        kept -= 1
     }
 
-    private func place(of queue: UInt32) -> Int? {
-        let number = Int(queue)
-        guard number < places.count, places[number] != Self.none, places[number] != Self.refused else { return nil }
-        return Int(places[number])
+    // MARK: Looking
+
+    var all: (wait: DurationHistogram, run: DurationHistogram) { histograms(in: store) }
+
+    /// Nil for a queue in which nothing was counted, and for one beyond the number that is kept.
+    func times(of queue: UInt32) -> (wait: DurationHistogram, run: DurationHistogram)? {
+        guard let cells = cellsInUse(by: queue) else { return nil }
+        return histograms(in: cells)
     }
 
-    private func histograms(at place: Int) -> (wait: DurationHistogram, run: DurationHistogram) {
-        (histogram(from: place * Self.stride), histogram(from: place * Self.stride + Self.width))
+    private func cellsInUse(by queue: UInt32) -> Cells? {
+        guard Int(queue) < queues.count, let cells = queues[Int(queue)], cells != beyond else { return nil }
+        return cells
     }
 
-    private func histogram(from start: Int) -> DurationHistogram {
+    private func histograms(in cells: Cells) -> (wait: DurationHistogram, run: DurationHistogram) {
+        (histogram(from: cells), histogram(from: cells + width))
+    }
+
+    private func histogram(from cells: Cells) -> DurationHistogram {
         var histogram = DurationHistogram(.job)
-        histogram.counts = Array(cells[start..<start + Self.buckets])
-        histogram.sum = cells[start + Self.buckets]
+        histogram.counts = Array(UnsafeBufferPointer(start: cells, count: width - 1))
+        histogram.sum = cells[width - 1]
         return histogram
     }
 }
