@@ -42,14 +42,25 @@ struct RequestSpan: Sendable {
         span.attributes["http.request.method"] = request.method.rawValue
         span.attributes["http.route"] = path
         span.attributes["url.path"] = request.uri.path
-        span.attributes["url.scheme"] = request.head.scheme ?? "http"
-        if let authority = request.head.authority { span.attributes["server.address"] = authority }
+        if let scheme = request.head.scheme { span.attributes["url.scheme"] = scheme }
+        if let authority = request.head.authority { describe(server: authority, on: span) }
         if let agent = request.headers[.userAgent] { span.attributes["user_agent.original"] = agent }
         if let address = Connection.current?.address { span.attributes["client.address"] = address }
         guard let operation else { return }
         span.attributes["messaging.system"] = "godwit"
         span.attributes["messaging.operation.name"] = operation.name
         span.attributes["messaging.operation.type"] = operation.type
+    }
+
+    /// - Parameter authority: what the client calls the server: `host`, `host:port`, `[address]:port`.
+    private static func describe(server authority: String, on span: any Span) {
+        var host = authority[...]
+        if let colon = authority.lastIndex(of: ":"), let port = Int(authority[authority.index(after: colon)...]) {
+            host = authority[..<colon]
+            span.attributes["server.port"] = port
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        span.attributes["server.address"] = String(host)
     }
 
     /// What the jobs of the request go on with.

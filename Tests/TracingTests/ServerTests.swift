@@ -135,12 +135,14 @@ struct ServerTests {
         let (trace, traceparent) = traceparent(6)
         try await serve { server, _ in
             let sent = [("traceparent", traceparent)]
-            #expect(try await server.get("/v1/jobs/nothing", headers: sent).status == 404)
+            let wrongSent = sent + [("Host", "[::1]:8080")]
+            #expect(try await server.get("/v1/jobs/nothing", headers: wrongSent).status == 404)
             await server.broker.close()
             #expect(try await server.post("/v1/queues/q/jobs", "1", headers: sent).status == 503)
             let wrong = try #require(span("GET /v1/jobs/{job}", of: trace))
             #expect(wrong.status == nil && wrong.attributes.get("http.response.status_code")?.text == "404")
             #expect(wrong.attributes.get("messaging.system") == nil)
+            #expect(wrong.attributes.get("server.address")?.text == "::1" && wrong.attributes.get("server.port")?.text == "8080")
             let failed = try #require(span("POST /v1/queues/{queue}/jobs", of: trace))
             #expect(failed.status?.code == .error && failed.attributes.get("error.type")?.text == "503")
         }
