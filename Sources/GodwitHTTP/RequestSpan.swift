@@ -27,7 +27,7 @@ struct RequestSpan: Sendable {
         let path = (template ?? "/" + route.path).asTemplate
         let name = "\(request.method.rawValue) \(path)"
         return try await withSpan(name, context: context, ofKind: outer == nil ? .server : .internal) { span in
-            describe(request, path, route.operation, on: span)
+            describe(request, route, path, on: span)
             let response = try await answer(RequestSpan(span: span, context: span.context))
             span.attributes["http.response.status_code"] = response.status.code
             if response.status.code >= 500 {
@@ -38,15 +38,16 @@ struct RequestSpan: Sendable {
         }
     }
 
-    private static func describe(_ request: Request, _ path: String, _ operation: MessagingOperation?, on span: any Span) {
+    private static func describe(_ request: Request, _ route: Route, _ path: String, on span: any Span) {
         span.attributes["http.request.method"] = request.method.rawValue
         span.attributes["http.route"] = path
-        span.attributes["url.path"] = request.uri.path
+        // Who knows a lease may settle its job: it stays out of traces, which others read.
+        span.attributes["url.path"] = route.pathItems.contains("lease") ? path : request.uri.path
         if let scheme = request.head.scheme { span.attributes["url.scheme"] = scheme }
         if let authority = request.head.authority { describe(server: authority, on: span) }
         if let agent = request.headers[.userAgent] { span.attributes["user_agent.original"] = agent }
         if let address = Connection.current?.address { span.attributes["client.address"] = address }
-        guard let operation else { return }
+        guard let operation = route.operation else { return }
         span.attributes["messaging.system"] = "godwit"
         span.attributes["messaging.operation.name"] = operation.name
         span.attributes["messaging.operation.type"] = operation.type

@@ -111,6 +111,11 @@ struct ServerTests {
             #expect(try await server.post("/v1/commit", body, headers: [("traceparent", parent)]).status == 200)
             let leases = try await server.post("/v1/queues/q/leases?max=2", headers: [("traceparent", parent)]).json["leases"]
             #expect(leases.elements.map { $0["headers"]["traceparent"].string } == traces.map(\.text))
+            let lease = leases[0]["lease"].string ?? ""
+            #expect(try await server.post("/v1/leases/\(lease)/complete", headers: [("traceparent", parent)]).status == 200)
+            let settled = try #require(span("POST /v1/leases/{lease}/complete", of: request))
+            #expect(settled.attributes.get("messaging.operation.type")?.text == "settle")
+            #expect(settled.attributes.get("url.path")?.text == "/v1/leases/{lease}/complete")
             for name in ["POST /v1/commit", "POST /v1/queues/{queue}/leases"] {
                 let served = try #require(span(name, of: request))
                 #expect(served.links.map { $0.context.inMemorySpanContext?.traceID } == traces.map(\.id))
