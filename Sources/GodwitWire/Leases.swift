@@ -199,7 +199,7 @@ extension FrameReader {
     }
 
     fileprivate mutating func delivery() throws(WireError) -> Delivery {
-        let flags = try flags(3)
+        let flags = try flags(7)
         let token = try token(), job = try snapshot(), payload = try content(), headers = try headers()
         let timeout = flags & 1 != 0 ? try duration() : nil
         let remaining = try duration(), deliveries = try integer()
