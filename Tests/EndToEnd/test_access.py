@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -165,26 +164,6 @@ class TokenTest(EndToEndTest):
         seen = self.ask(OPS, "GET", f"/v1/jobs/{job}/result").body.decode()
         self.assertIn(f"GODWIT_JOB_ID={job}", seen)
         self.assertNotIn("GODWIT_TOKEN", seen)
-
-    def test_a_reload_before_the_server_runs_ends_nothing(self):
-        fifo = self.folder / "token"
-        os.mkfifo(fifo)
-        process = subprocess.Popen(
-            [GODWIT, "serve", "--data", str(self.folder / "late"), "--http", "127.0.0.1:0", "--token-file", str(fifo)],
-            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.addCleanup(end, process)
-
-        def writer():
-            """The pipe, as soon as somebody reads from it."""
-            try:
-                return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:
-                return None
-
-        with os.fdopen(eventually(writer, what="the start"), "w") as pipe:
-            process.send_signal(signal.SIGHUP)
-            pipe.write(OPS)
-        self.assertIn("late", process.stdout.readline())
 
     def test_a_file_that_is_wrong_starts_no_server(self):
         self.table.write_text('{"tokens": [{"name": "a", "token": "short", "scopes": ["work"]}]}')
