@@ -152,6 +152,10 @@ struct ServeSettingsTests {
         #expect(try settings(["--token-file", "/nowhere"], token).tokenFile == "/nowhere")
         #expect(try settings([], token.merging(["GODWIT_TOKEN_FILE": "/nowhere"]) { $1 }).tokenFile == "/nowhere")
         #expect(try settings([], [:], file: file).tokenFile == "/nowhere")
+        // What is not in force is said to be so.
+        #expect(try entry("token", settings(["--token-file", "/nowhere"], token)).value == .none)
+        let overruled = try entry("token_file", settings([], token, file: file))
+        #expect(overruled.value == .none && overruled.origin == "/etc/config.json, overruled by token")
     }
 
     @Test("as JSON each is an object under its name, with the value as a file has it")

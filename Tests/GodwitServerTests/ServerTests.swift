@@ -153,7 +153,7 @@ struct ServerTests {
         let broker = try await TestServer.engine()
         var options = ServerOptions()
         options.port = 0
-        options.drainTime = .seconds(3)
+        options.drainTime = .seconds(60)
         let server = GodwitServer(broker: broker, options: options, logger: TestServer.logger)
         let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: TestServer.logger))
         let running = Task { try await group.run() }
@@ -171,6 +171,7 @@ struct ServerTests {
         let start = ContinuousClock.now
         await group.triggerGracefulShutdown()
         while try await stream.chunk() != nil {}
+        try await stream.close()
         #expect(start.duration(to: .now) < .seconds(10), "a keep-alive comes each 15 s: nothing waited for it")
         try await client.eventually { try await client.get("/readyz").status == 503 }
         #expect(try await client.get("/readyz").json["code"].string == "draining")

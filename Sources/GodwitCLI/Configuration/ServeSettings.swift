@@ -63,7 +63,13 @@ struct ServeSettings: Sendable {
         tokenFile = try settings.read("token_file", file)
         token = try settings.read(Self.token, .secret("a token"), in: [.environment])
         // A file that the command line or the environment names comes before the variable that is the token, one that a file names after it.
-        if token != nil, settings.source(of: "token_file") == .file { tokenFile = nil }
+        if token != nil, settings.source(of: "token_file") == .file {
+            tokenFile = nil
+            settings.overrule("token_file", by: Self.token)
+        } else if token != nil, tokenFile != nil {
+            token = nil
+            settings.overrule(Self.token, by: "token_file")
+        }
         options.tokenTable = try settings.read("tokens", file)
         options.watchKeys = try settings.read("watch_keys", file)
         options.tlsCertificate = try settings.read("tls_cert", file)

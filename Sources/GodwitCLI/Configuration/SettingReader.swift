@@ -91,6 +91,13 @@ struct SettingReader {
     /// - Returns: where the setting that was read last under this name came from.
     func source(of name: String) -> SettingSource { entries.last { $0.name == name }?.source ?? .default }
 
+    /// Notes that a setting is not in force, because another one is.
+    mutating func overrule(_ name: String, by other: String) {
+        guard let index = entries.firstIndex(where: { $0.name == name }) else { return }
+        entries[index].value = .none
+        entries[index].origin = (entries[index].origin ?? name) + ", overruled by \(other)"
+    }
+
     private mutating func note(_ name: String, _ value: SettingValue, _ source: SettingSource) {
         let origin: String? =
             switch source {
