@@ -10,7 +10,7 @@ struct LeaseAheadTests {
     @Test("what waits behind jobs that turn out to take long goes back, to whoever has a free slot, and does not count as an attempt")
     func givesBack() async throws {
         try await withMemory { client in
-            let quick = Guarded(0), requests = Mutex(0)
+            let quick = Guarded(0), ended = Guarded(0), second = Guarded(false), requests = Mutex(0)
             // The first jobs end while the second request for jobs is under way: so some are held ahead after it.
             let broker = FaultyBroker(
                 base: client.broker,
@@ -19,14 +19,25 @@ struct LeaseAheadTests {
                         requests += 1
                         return requests
                     }
-                    while number == 2, quick.withLock({ $0 }) < 2 { SystemThread.sleep(nanoseconds: 100_000) }
+                    guard number == 2 else { return }
+                    second.withLock { $0 = true }
+                    while ended.withLock({ $0 }) < 2 { SystemThread.sleep(nanoseconds: 100_000) }
                 }
             )
             let begun = Guarded(0), done = Guarded(0)
             var worker = Worker(JobClient(broker: broker, logger: quiet), concurrency: 2)
             worker.handle(Note.self) { note, context in
                 #expect(context.attempt == 1)
-                guard note.text == "slow" else { return quick.withLock { $0 += 1 } }
+                guard note.text == "slow" else {
+                    // One ends, which is worth the second request; the other ends while that is under way.
+                    let number = quick.withLock { quick in
+                        quick += 1
+                        return quick
+                    }
+                    if number == 2 { await second.wait { $0 } }
+                    ended.withLock { $0 += 1 }
+                    return
+                }
                 begun.withLock { $0 += 1 }
                 // Long: until all others are done elsewhere.
                 await done.wait { $0 == 6 }
