@@ -2,7 +2,7 @@
 import PackageDescription
 
 // A package of its own: libFuzzer wants its flags on every module, and a `main` that is its own. The modules under test are the project's,
-// by symbolic links.
+// by symbolic links; of two of them only the files that decode.
 
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -17,6 +17,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
     ],
     targets: [
         .target(name: "CCRC32C"),
@@ -33,9 +34,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "GodwitRequests",
+            dependencies: ["GodwitCore", .product(name: "HTTPTypes", package: "swift-http-types")],
+            swiftSettings: settings
+        ),
+        .target(name: "GodwitCrontab", dependencies: ["GodwitCore"], swiftSettings: settings),
         .executableTarget(
             name: "fuzz",
-            dependencies: ["GodwitEngine", "GodwitJournal", "GodwitWire"],
+            dependencies: ["GodwitCore", "GodwitCrontab", "GodwitEngine", "GodwitJournal", "GodwitRequests", "GodwitWire"],
             path: "Sources/Fuzz",
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]

@@ -29,7 +29,7 @@ struct GodwitCommand: AsyncParsableCommand {
             CancelCommand.self, RetryCommand.self, RedriveCommand.self, ForgetCommand.self, JobsCommand.self, QueuesCommand.self,
             QueueCommand.self, CounterCommand.self,
             BackupCommand.self, RestoreCommand.self, CheckCommand.self, RepairCommand.self, InspectCommand.self,
-            UpgradeCommand.self, ExportCommand.self, ImportCommand.self, BenchCommand.self,
+            UpgradeCommand.self, ExportCommand.self, ImportCommand.self, CronCommand.self, BenchCommand.self,
         ]
     )
 

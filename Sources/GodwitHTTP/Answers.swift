@@ -16,9 +16,10 @@ extension Response {
 
     /// Bytes that somebody else made, in a way that no browser runs them as a page of this server.
     static func content(_ content: Content) -> Response {
+        // Who published may have called it anything; what HTTP cannot say is just bytes.
         let headers: HTTPFields = [
-            .contentType: content.type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
-            .contentSecurityPolicy: "default-src 'none'; sandbox",
+            .contentType: MediaType.isSayable(content.type) ? content.type : Content.binary, .cacheControl: "no-store",
+            .xContentTypeOptions: "nosniff", .contentSecurityPolicy: "default-src 'none'; sandbox",
         ]
         let buffer = content.bytes.withUnsafeBytes { ByteBuffer(bytes: $0) }
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: buffer))

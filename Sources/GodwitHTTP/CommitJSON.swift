@@ -96,20 +96,22 @@ struct CommitJSON {
     private func result(_ object: inout ObjectReader) throws(Problem) -> Content? {
         let content: Content
         let field: String
-        if let value = object.value("result_text") {
+        if let value = object.raw("result_text") {
             field = object.path + "result_text"
             guard let text = value.string else { throw .invalid(field, "result_text must be a string") }
-            guard object.value("result") == nil, object.value("result_base64") == nil, object.value("content_type") == nil else {
+            guard object.raw("result") == nil, object.raw("result_base64") == nil, object.raw("content_type") == nil else {
                 throw .invalid(field, "say result_text alone: with a content_type of its own a text is the result")
             }
             content = Content(Bytes(text), type: Content.text)
-        } else if object.value("result") != nil || object.value("result_base64") != nil {
-            field = object.path + (object.value("result_base64") == nil ? "result" : "result_base64")
+        } else if object.value("result") != nil || object.raw("result_base64") != nil {
+            field = object.path + (object.raw("result_base64") == nil ? "result" : "result_base64")
             content = try JSONMessage.content(&object, named: "result")
         } else {
-            guard object.value("content_type") == nil else {
+            guard object.raw("content_type") == nil else {
                 throw .invalid(object.path + "content_type", "there is no result that this could be the type of: say one, or leave it out")
             }
+            // No result, or null.
+            _ = object.raw("result")
             return nil
         }
         guard content.bytes.count <= limits.jobBytes else { throw .tooLarge(field, limit: limits.jobBytes) }

@@ -9,12 +9,14 @@ package final class Connection: Sendable {
 
     private struct State {
         var hasEnded = false
+        /// An answer was made that is the last.
+        var isLast = false
         /// Requests that came, and answers that went to the network or failed to: both are counted in one order.
         var requests = 0
         /// Who made the current request.
         var access = Access.nobody
         /// Who waits for an answer's fate, by the request's number. There is more than one only while requests are pipelined.
-        var whenWritten: [Int: @Sendable (Bool) -> Void] = [:]
+        var whenWritten: [Int: [@Sendable (Bool) -> Void]] = [:]
         var `continue`: (@Sendable () -> Void)?
     }
 
@@ -39,6 +41,11 @@ package final class Connection: Sendable {
     /// Who made the request that is being handled.
     package var access: Access { state.withLock { $0.access } }
 
+    /// Nothing that still comes is carried out: the answer that was made says that it is the last.
+    package func endsWithAnswer() { state.withLock { $0.isLast = true } }
+
+    package var isLast: Bool { state.withLock { $0.isLast } }
+
     /// The connection is gone: no answer that is not written yet will be.
     package func end() {
         closed.set()
@@ -46,7 +53,7 @@ package final class Connection: Sendable {
             state.hasEnded = true
             state.continue = nil
             defer { state.whenWritten = [:] }
-            return Array(state.whenWritten.values)
+            return state.whenWritten.values.flatMap { $0 }
         }
         for callback in callbacks { callback(false) }
     }
@@ -54,7 +61,7 @@ package final class Connection: Sendable {
     /// Calls back once, when the current request's answer has been handed to the network, or will never be.
     package func onResponseWritten(_ callback: @escaping @Sendable (_ succeeded: Bool) -> Void) {
         let isLate = state.withLock { state in
-            if !state.hasEnded { state.whenWritten[state.requests] = callback }
+            if !state.hasEnded { state.whenWritten[state.requests, default: []].append(callback) }
             return state.hasEnded
         }
         if isLate { callback(false) }
@@ -63,8 +70,8 @@ package final class Connection: Sendable {
     /// Says what became of an answer; does nothing when nobody asked.
     /// - Parameter number: 1 for the answer to the connection's first request.
     package func responseWritten(_ number: Int, succeeded: Bool) {
-        let callback = state.withLock { $0.whenWritten.removeValue(forKey: number) }
-        callback?(succeeded)
+        let callbacks = state.withLock { $0.whenWritten.removeValue(forKey: number) } ?? []
+        for callback in callbacks { callback(succeeded) }
     }
 
     /// How to tell the client that its body is awaited (`100 Continue`).

@@ -29,7 +29,8 @@ struct CounterController: Sendable {
         var names = KnownNames()
         try await names.check(addition.then, field: "then", at: broker)
         let session = try SessionHeader.of(exchange.headers)
-        let result = try await broker.commit([Transaction(exchange.jobTrace.added(to: [.add(addition)]))], in: session).first?.get().first
+        let transaction = Transaction(exchange.jobTrace.added(to: [.add(addition)]))
+        let result = try await broker.commit([transaction], in: session).first?.of(transaction).get().first
         guard case .added(let added)? = result else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the step: count it again, it counts once")
         }

@@ -37,7 +37,7 @@ struct FollowUpJSON {
         var object = try ObjectReader(value, path: path, isImported: isImported)
         var said: [(verb: String, value: JSONValue)] = []
         for verb in Self.verbs {
-            if let value = object.value(verb) { said.append((verb, value)) }
+            if let value = object.raw(verb) { said.append((verb, value)) }
         }
         let when = hasEnds ? object.value("when") : nil
         try object.finish()

@@ -39,7 +39,7 @@ struct JSONMessage {
     }
 
     private static func payload(_ object: inout ObjectReader, limit: Int) throws(Problem) -> Content {
-        let field = object.path + (object.value("payload_base64") == nil ? "payload" : "payload_base64")
+        let field = object.path + (object.raw("payload_base64") == nil ? "payload" : "payload_base64")
         let content = try content(&object)
         guard content.bytes.count <= limit else { throw .tooLarge(field, limit: limit) }
         return content
@@ -50,7 +50,7 @@ struct JSONMessage {
         let base64 = name + "_base64"
         let type = try object.text("content_type", limit: Limits.contentType)
         let value = object.raw(name)
-        let encoded = object.value(base64)
+        let encoded = object.raw(base64)
         switch (value, encoded) {
         case (let value?, nil):
             guard let type, !MediaType.isJSON(type) else {

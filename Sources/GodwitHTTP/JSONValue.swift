@@ -37,8 +37,12 @@ package struct JSONValue: Sendable, Hashable {
     package var isNull: Bool { kind == .null }
     package var bool: Bool? { kind == .bool ? bytes.slice.first == UInt8(ascii: "t") : nil }
 
-    /// The number when it is written as a whole one (no point, no exponent) that fits.
-    package var integer: Int? { kind == .number ? bytes.text.flatMap { Int($0) } : nil }
+    /// The number when it is a whole one that fits, however it is written: some languages say `5.0` for 5. With a point or an exponent it is at most 2^53,
+    /// to where every whole number has a `Double` of its own.
+    package var integer: Int? {
+        guard kind == .number, let text = bytes.text else { return nil }
+        return Int(text) ?? Double(text).flatMap { abs($0) <= 0x1p53 ? Int(exactly: $0) : nil }
+    }
     package var double: Double? { kind == .number ? bytes.text.flatMap { Double($0) } : nil }
 
     /// The text, escapes resolved; nil for other kinds and where half a surrogate pair makes it no text.

@@ -8,6 +8,12 @@ enum MediaType {
         return essence == "application/json" || essence.hasSuffix("+json")
     }
 
+    /// Whether it has the form of a media type, `type/subtype` (RFC 9110, section 8.3.1), so that it can be said in a header.
+    static func isSayable(_ type: String) -> Bool {
+        let parts = essence(type).split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count == 2 && parts.allSatisfy { String($0).isToken } && type.utf8.allSatisfy { (0x20..<0x7f).contains($0) }
+    }
+
     /// Whether bytes of this type are text in UTF-8, unless they turn out not to be.
     static func isText(_ type: String) -> Bool { essence(type).hasPrefix("text/") }
 

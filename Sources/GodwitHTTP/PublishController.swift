@@ -62,12 +62,13 @@ struct PublishController: Sendable {
     }
 
     private func commit(_ message: NewMessage, in session: SessionCommit?) async throws -> OperationResult {
-        do throws(BrokerError) {
-            guard let result = try await broker.commit([Transaction(.enqueue(message))], in: session).first?.get().first else {
+        let transaction = Transaction(.enqueue(message))
+        do {
+            guard let result = try await broker.commit([transaction], in: session).first?.of(transaction).get().first else {
                 throw Self.unknownOutcome
             }
             return result
-        } catch {
+        } catch let error as BrokerError {
             var problem = Problem(error)
             // Here the key is a header.
             if problem.field == "key" { problem.field = IdempotencyKey.field }
@@ -105,7 +106,8 @@ struct PublishController: Sendable {
         var permissions = exchange.permissions
         try await permissions.check(messages.map { .enqueue($0) }, making: .publish, at: broker)
         let session = try SessionHeader.of(exchange.headers)
-        guard let outcome = try await broker.commit([Transaction(messages.map { .enqueue($0) })], in: session).first else {
+        let transaction = Transaction(messages.map { .enqueue($0) })
+        guard let outcome = try await broker.commit([transaction], in: session).first?.of(transaction) else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the batch: send it again with keys")
         }
         switch outcome {

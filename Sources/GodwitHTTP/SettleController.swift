@@ -128,6 +128,7 @@ struct SettleController: Sendable {
             refusals[index] = .aborted(operation: operation, .forbidden)
         }
         var outcomes = transactions.isEmpty ? [] : try await broker.commit(transactions, in: session, but: refusals)[...]
+        for (outcome, transaction) in zip(outcomes, transactions) { _ = try outcome.of(transaction) }
         return settlements.map { settlement in
             switch settlement {
             case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(operation: 0, .staleLease)

@@ -135,7 +135,7 @@ struct BatchItem {
         guard said.count == 1, let (verb, detail) = said.first else {
             throw .invalid(String(path.dropLast()), "say exactly one of \(Self.verbs.joined(separator: ", "))")
         }
-        let enqueue = object.value("enqueue")
+        let enqueue = object.raw("enqueue")
         guard enqueue == nil || verb == "complete" else {
             throw .invalid(path + "enqueue", "only a completion can enqueue jobs")
         }

@@ -5,6 +5,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 import NIOSSL
 import Synchronization
 
@@ -47,7 +48,14 @@ struct ConnectionChannel: ServerChildChannel {
             }
         }
         let secured = place == .dropped ? channel.eventLoop.makeSucceededVoidFuture() : secured(channel)
-        return secured.flatMap { http.setup(channel: channel, logger: logger) }.map { Value(inner: $0, connection: connection) }
+        // What is read in one go is decoded in one go, and a flood of small requests takes many times its bytes in memory.
+        let once = channel.setOption(.maxMessagesPerRead, value: 1)
+        return once.and(secured).flatMap { _ in http.setup(channel: channel, logger: logger) }.flatMapThrowing {
+            // In front of what turns a head into one that has no target and no version any more.
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(RequestGate(), position: .before(pipeline.handler(type: HTTP1ToHTTPServerCodec.self)))
+            return Value(inner: $0, connection: connection)
+        }
     }
 
     /// TLS stands before all else; a handshake that does not end is a request that does not come, and is cut off as one.

@@ -12,7 +12,8 @@ import Synchronization
 /// - A client that does not send a whole request in time (a slow loris), that stands idle too long, or that does not take its
 ///   answer is cut off.
 /// - What still comes of a request that was answered already is dropped up to a limit, then the connection is closed.
-/// - An answer with `Connection: close` is the connection's last.
+/// - An answer with `Connection: close` is the connection's last. So is the answer to a client that offers to go on in another protocol: nothing that
+///   comes after such a request is read as HTTP.
 /// - The ``Connection`` hears of the peer's end and of each answer's way to the network.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
@@ -29,6 +30,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var violation: Problem?
     private var closesAfterAnswer = false
     private var answers = 0
+    private var requests = 0
+    /// The number of the request that offered another protocol.
+    private var upgrade: Int?
 
     init(connection: Connection, limits: ConnectionLimits, statistics: ServerStatistics) {
         self.connection = connection
@@ -73,7 +77,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head: watch(context, until: state.headRead(now: .now(), limits: limits))
+        case .head(let head):
+            requests += 1
+            if head.offersUpgrade { upgrade = requests }
+            watch(context, until: state.headRead(now: .now(), limits: limits))
         case .body(let buffer):
             guard state.bodyRead(buffer.readableBytes, limits: limits) else { return cut(context) }
         case .end: watch(context, until: state.requestEnded(now: .now(), limits: limits))
@@ -82,19 +89,26 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? RequestGate.Violation {
+            violation = violation ?? error.problem
+            // What the server below answers.
+            return context.fireErrorCaught(HTTPParserError.unknown)
+        }
         if violation == nil, let error = error as? HTTPParserError { violation = .violation(error) }
         context.fireErrorCaught(error)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head(let head):
+        case .head(var head):
             // The server below answers in the order of the requests, here as everywhere, but with a bare 400.
             if let violation, head.status == .badRequest, head.headerFields[.contentLength] == "0" {
                 return refuse(violation, context: context, promise: promise)
             }
-            if head.status.kind != .informational, head.headerFields[.connection]?.lowercased() == "close" { closesAfterAnswer = true }
-            context.write(data, promise: promise)
+            guard head.status.kind != .informational else { return context.write(data, promise: promise) }
+            if upgrade == answers + 1 { head.headerFields[.connection] = "close" }
+            if head.headerFields[.connection]?.lowercased() == "close" { closesAfterAnswer = true }
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body:
             context.write(data, promise: promise)
         case .end:
@@ -155,6 +169,13 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func cut(_ context: ChannelHandlerContext) {
         connection.end()
         context.close(promise: nil)
+    }
+}
+
+extension HTTPRequest {
+    /// `Upgrade`, with the word in `Connection` that makes it more than a header: the decoder stops there.
+    fileprivate var offersUpgrade: Bool {
+        !headerFields[values: .upgrade].isEmpty && headerFields[values: .connection].contains { $0.lowercased().contains("upgrade") }
     }
 }
 

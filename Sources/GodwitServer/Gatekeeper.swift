@@ -190,8 +190,15 @@ final class Gatekeeper: Sendable {
         )
     }
 
-    private static let twoHosts = Problem.invalid("Host", "the request has more than one Host header: send one")
-    private static let noHost = Problem.invalid("Host", "the request has no Host header: HTTP/1.1 needs one")
+    private static let twoHosts = last(.invalid("Host", "the request has more than one Host header: send one"))
+    private static let noHost = last(.invalid("Host", "the request has no Host header: HTTP/1.1 needs one"))
+
+    /// What is wrong with the HTTP itself ends the connection: who knows what else is.
+    private static func last(_ problem: Problem) -> Problem {
+        var problem = problem
+        problem.headers[.connection] = "close"
+        return problem
+    }
 
     private static let unknownHost = Problem(
         .forbidden,

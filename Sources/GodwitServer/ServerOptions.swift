@@ -23,6 +23,8 @@ package struct ServerOptions: Sendable {
     package var allowedOrigins: [String] = []
     /// Limits of single requests.
     package var limits = JobRoutes.Limits()
+    /// Bytes of all answers that are in memory at a time because their clients do not take them; beyond it larger answers are 503.
+    package var maxAnswerBytes = 256 << 20
     /// Connections at a time; one more is answered 503 and closed.
     package var maxConnections = 10_000
     /// Connections of one address (in IPv6: of one network of 64 bits) at a time; nil for half of all, and for no limit of this machine's own.

@@ -21,6 +21,7 @@ struct ServerResponder: Sendable {
     private let router: RouterResponder<ServerContext>
     private let statistics: ServerStatistics
     private let draining: Latch
+    private let answers: AnswerBudget
     private let logger: Logger
     private let date = HTTPDate()
 
@@ -28,6 +29,7 @@ struct ServerResponder: Sendable {
         self.gatekeeper = gatekeeper
         statistics = serverRoutes.statistics
         draining = serverRoutes.draining
+        answers = AnswerBudget(limit: serverRoutes.options.maxAnswerBytes)
         self.logger = logger
         router = Self.router(routes, serverRoutes, page).buildResponder()
     }
@@ -43,6 +45,11 @@ struct ServerResponder: Sendable {
 
     func respond(to request: Request, channel: any Channel) async throws -> Response {
         let connection = Connection.current
+        if connection?.isLast == true {
+            // Whoever sent on was told, or is about to be, that this is not carried out (RFC 9112, section 9.6).
+            try await channel.closeFuture.get()
+            throw ChannelError.ioOnClosedChannel
+        }
         var response: Response
         switch gatekeeper.judge(request.head, path: request.uri.path, query: request.uri.query, from: connection?.address ?? "") {
         case .refuse(let problem, let origin):
@@ -55,12 +62,15 @@ struct ServerResponder: Sendable {
         case .admit(let access, let origin):
             connection?.requestBegan(by: access)
             response = try await route(request, channel)
+            // Leases that were on their way are given back: nobody holds their answer any more.
+            if let connection, !answers.admits(response, to: connection) { response = AnswerBudget.refusal.response }
             if let origin { CrossOrigin.permit(origin, in: &response) }
         }
         statistics.answered(status: response.status.code)
         response.headers[.date] = date.text(at: WallClock.now())
         // Whoever comes again is to come to the next one.
         if draining.isSet { response.headers[.connection] = "close" }
+        if response.headers[.connection]?.lowercased() == "close" { connection?.endsWithAnswer() }
         // Whoever answered: the client takes what follows such a head for its next answer (RFC 9110, section 9.3.2).
         return request.method == .head ? response.createHeadResponse() : response
     }

@@ -20,12 +20,10 @@ struct ServerRoutes: Sendable {
         serve("healthz", router) { .text("ok\n") }
         serve("readyz", router) { try await ready() }
         serve("metrics", router) { try await metrics() }
+        let asksForTokens = options.token != nil || options.tokenTable != nil
+        let document = ByteBuffer(bytes: asksForTokens ? OpenAPI.documentWithTokens : OpenAPI.document)
         serve("openapi.json", router) {
-            Response(
-                status: .ok,
-                headers: [.contentType: "application/json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(bytes: OpenAPI.document))
-            )
+            Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: document))
         }
     }
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import urllib.parse
 
 from timeline_server import ROOT, wait
 from webdriver import ENTER, TAB, Browser, free_port
@@ -262,6 +263,55 @@ class OperatorsTest(unittest.TestCase):
             self.browser.wait("the page is live", LIVE)
             self.assertEqual(self.browser.run("return document.querySelectorAll('main img, main b b').length"), 0)
             self.assertIsNone(self.browser.run("return window.attacked ?? null"))
+        self.no_errors()
+
+    def test_markup_is_text_wherever_it_stands(self):
+        """In the names of queues, jobs, groups, schedules and holders; in headers, payloads, results, errors and notes. What HTTP alone would not take comes by an import."""
+        self.start()
+
+        def markup(place):
+            return f"<img src=x onerror=\"window.attacked='{place}'\"></td><script>window.attacked='{place}'</script>"
+
+        queue, now = markup("queue")[:190], "2026-12-01T00:00:00Z"
+        job = {"payload": {markup("member"): markup("payload")}, "name": markup("name")[:190], "group": markup("group")[:190],
+               "headers": {markup("header name"): markup("header")}}
+        past = {"created_at": now, "attempt": 1, "started_at": now, "finished_at": now, "result": {"payload": markup("result")},
+                "errors": [{"message": markup("error"), "code": markup("code")[:90], "attempt": 1, "at": now}],
+                "deaths": [{"queue": queue, "reason": "rejected", "first_at": now, "last_at": now, "job": markup("job")[:60]}]}
+        lines = [
+            {"type": "queue", "name": queue, "settings": {"dead_letter_queue": markup("dead letters")[:190]}},
+            {"type": "record", "queue": queue, "name": f"schedule:{markup('schedule')}", "value": json.dumps({"last": now, "next": now})},
+            {"type": "job", "queue": queue, "state": "queued", "job": job},
+            {"type": "job", "queue": queue, "state": "succeeded", "job": {**job, "group": None}, "past": past},
+            {"type": "job", "queue": queue, "state": "failed", "job": {**job, "group": None, "payload_base64": "PHNjcmlwdD4=", "payload": None, "content_type": "text/html"},
+             "past": {**past, "result": None, "error": past["errors"][0], "reason": "rejected"}},
+        ]
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        self.addCleanup(connection.close)
+        connection.request("POST", "/v1/import", "\n".join(map(json.dumps, lines)), {"Content-Type": "application/jsonl"})
+        answer = connection.getresponse()
+        self.assertEqual(answer.status, 200, answer.read())
+        answer.read()
+        path = urllib.parse.quote(queue, safe="")
+        holder = urllib.parse.quote(markup("holder")[:190], safe="")
+        lease = self.server.lease(path, f"?holder={holder}")
+        self.server.settle(lease, "progress", {"fraction": 0.5, "note": markup("note")})
+        jobs = self.server.request("GET", f"/v1/jobs?queue={path}")[1]["jobs"]
+        self.assertEqual(len(jobs), 3)
+        pages = ["/page", f"/page/queue?name={path}", "/page/jobs", f"/page/jobs?queue={path}&name={urllib.parse.quote(job['name'])}", "/page/workers",
+                 "/page/schedules", f"/page/confirm?do=purge&queue={path}", *(f"/page/job?id={job['id']}" for job in jobs)]
+        seen = ""
+        for page in pages:
+            self.open(page)
+            self.browser.wait("the page is there", "return document.querySelector('main') !== null")
+            if self.browser.run("return document.querySelector('#live') !== null"):
+                self.browser.wait(f"{page} is live", LIVE)
+            self.assertEqual(self.browser.run("return document.querySelectorAll('img, main script').length"), 0, page)
+            self.assertIsNone(self.browser.run("return window.attacked ?? null"), page)
+            seen += self.browser.run("return document.body.textContent")
+        for place in ("queue", "name", "group", "header name", "header", "member", "payload", "result", "error", "code", "holder", "note", "schedule", "dead letters"):
+            self.assertIn(f"<img src=x onerror=\"window.attacked='{place}'\">".replace('"', '\\"') if place in ("member", "payload", "result")
+                          else f"<img src=x onerror=\"window.attacked='{place}'\">", seen, f"{place} is shown nowhere")
         self.no_errors()
 
     def test_it_can_be_used_by_keys_and_shows_where_the_focus_is(self):

@@ -14,7 +14,9 @@ PROGRAM = str(Path(GODWIT).with_name("two-processes"))
 JOBS = int(os.environ.get("GODWIT_SHARED_JOBS", "100000"))
 
 
-class TwoProcessesTest(EndToEndTest):
+class SharedServerTest(EndToEndTest):
+    """Programs that share a server, and the effects of their jobs as files."""
+
     def setUp(self):
         super().setUp()
         self.effects = self.folder / "effects"
@@ -29,8 +31,8 @@ class TwoProcessesTest(EndToEndTest):
         self.addCleanup(end, process)
         return process
 
-    def worker(self):
-        return self.start("work", "--broker", f"http://127.0.0.1:{self.port}", "--effects", str(self.effects))
+    def worker(self, port=None):
+        return self.start("work", "--broker", f"http://127.0.0.1:{port or self.port}", "--effects", str(self.effects))
 
     def made(self):
         return sum(len(os.listdir(self.effects / str(shard))) for shard in range(256))
@@ -39,6 +41,46 @@ class TwoProcessesTest(EndToEndTest):
         self.log.flush()
         return (self.folder / "processes.log").read_text(errors="replace")[-4000:]
 
+    def is_settled(self, server):
+        """Whether no errand is left to be done."""
+        client = self.client(server)
+        try:
+            counts = client.get("/v1/queues/errands").json["counts"]
+        except (Unreachable, KeyError):
+            return False
+        finally:
+            client.close()
+        return not any(counts[state] for state in ("queued", "scheduled", "running", "retrying"))
+
+    def check_effects(self, server, jobs):
+        """Each errand has one effect, and no due time two; how many due times there are, and how many errands nobody knows of."""
+        names, ticks = Counter(), Counter()
+        for shard in range(256):
+            for file in (self.effects / str(shard)).iterdir():
+                if file.name.startswith("tick-"):
+                    ticks[file.name.split("-")[1]] += 1
+                else:
+                    names[int(file.read_text())] += 1
+        self.log.flush()
+        lines = (self.folder / "processes.log").read_text(errors="replace").splitlines()
+        # Every fourth errand has no key. What became of one may be unknown; then it was done once or not at all.
+        unknown = {int(line.split()[1]) for line in lines if line.startswith("unknown ")}
+        self.assertEqual([number for number in unknown if number % 4], [])
+        self.assertEqual([number for number in range(jobs) if number not in names and number not in unknown], [], "jobs have no effect")
+        self.assertEqual([number for number, count in names.items() if count > 1], [], "an errand was published twice, or ran under two keys")
+        self.assertEqual([due for due, count in ticks.items() if count > 1], [], "a due time was fired twice")
+        counts = self.client(server).get("/v1/queues/errands").json["counts"]
+        self.assertEqual((counts["succeeded"], counts["failed"]), (len(names), 0))
+        return len(ticks), len(unknown)
+
+    def stop_workers(self, workers):
+        for process in workers:
+            process.terminate()
+        for process in workers:
+            self.assertEqual(process.wait(40), 0, self.output())
+
+
+class TwoProcessesTest(SharedServerTest):
     def test_nothing_is_lost_and_nothing_happens_twice(self):
         server = self.serve(port=self.port)
         workers = [self.worker(), self.worker()]
@@ -46,20 +88,10 @@ class TwoProcessesTest(EndToEndTest):
         killed = Counter()
         started = time.monotonic()
 
-        def settled():
-            client = self.client(server)
-            try:
-                counts = client.get("/v1/queues/errands").json["counts"]
-            except (Unreachable, KeyError):
-                return False
-            finally:
-                client.close()
-            return web.poll() is not None and not any(counts[state] for state in ("queued", "scheduled", "running", "retrying"))
-
         victims = ["worker", "server", "other worker"]
         next_kill = time.monotonic() + 3
         deadline = time.monotonic() + 600
-        while not settled():
+        while web.poll() is None or not self.is_settled(server):
             self.assertLess(time.monotonic(), deadline, f"not done: {self.made()} effects, killed {dict(killed)}\n{self.output()}")
             if web.poll() is not None:
                 self.assertEqual(web.returncode, 0, self.output())
@@ -79,30 +111,10 @@ class TwoProcessesTest(EndToEndTest):
             time.sleep(0.2)
         took = time.monotonic() - started
         self.assertGreaterEqual(sum(killed.values()), 3, "it was over before anybody was killed: use more jobs")
-        names = Counter()
-        ticks = Counter()
-        for shard in range(256):
-            for file in (self.effects / str(shard)).iterdir():
-                if file.name.startswith("tick-"):
-                    ticks[file.name.split("-")[1]] += 1
-                else:
-                    names[int(file.read_text())] += 1
-        self.log.flush()
-        lines = (self.folder / "processes.log").read_text(errors="replace").splitlines()
-        # Every fourth errand has no key. What became of one may be unknown; then it was done once or not at all.
-        unknown = {int(line.split()[1]) for line in lines if line.startswith("unknown ")}
-        self.assertEqual([number for number in unknown if number % 4], [])
-        self.assertEqual([number for number in range(JOBS) if number not in names and number not in unknown], [], "jobs have no effect")
-        self.assertEqual([number for number, count in names.items() if count > 1], [], "an errand was published twice, or ran under two keys")
-        self.assertEqual([due for due, count in ticks.items() if count > 1], [], "a due time was fired twice")
-        self.assertGreaterEqual(len(ticks), 3)
-        counts = self.client(server).get("/v1/queues/errands").json["counts"]
-        self.assertEqual((counts["succeeded"], counts["failed"]), (len(names), 0))
-        print(f"{JOBS} jobs in {took:.0f} s, {dict(killed)} killed, {len(unknown)} unknown, {len(ticks)} due times", flush=True)
-        for process in workers:
-            process.terminate()
-        for process in workers:
-            self.assertEqual(process.wait(40), 0, self.output())
+        ticks, unknown = self.check_effects(server, JOBS)
+        self.assertGreaterEqual(ticks, 3)
+        print(f"{JOBS} jobs in {took:.0f} s, {dict(killed)} killed, {unknown} unknown, {ticks} due times", flush=True)
+        self.stop_workers(workers)
 
 
 if __name__ == "__main__":

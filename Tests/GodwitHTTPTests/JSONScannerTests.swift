@@ -69,7 +69,11 @@ struct JSONScannerTests {
         func value(_ text: String) throws -> JSONValue { try JSONValue(parsing: Bytes(text)) }
         #expect(try value("17").integer == 17)
         #expect(try value("-17").integer == -17)
-        #expect(try value("17.0").integer == nil)
+        #expect(try value("17.0").integer == 17)
+        #expect(try value("-1.7e1").integer == -17)
+        #expect(try value("17.5").integer == nil)
+        #expect(try value("1e300").integer == nil)
+        #expect(try value("9007199254740994.0").integer == nil)
         #expect(try value("99999999999999999999").integer == nil)
         #expect(try value("\"17\"").integer == nil)
         #expect(try value("0.25").double == 0.25)

@@ -76,6 +76,13 @@ struct LeaseTests {
                 let settled = try await post("/v1/leases/\(token)/complete", "7", #""s"; n=2; ack=1; repeat=?1"#)
                 #expect(try settled.status == 200 && settled.json["state"].string == "succeeded")
             }
+            for (path, body) in [
+                ("/v1/queues/q/jobs", "1"), ("/v1/queues/q/jobs/batch", #"[{"payload": 1}]"#),
+                ("/v1/counters/c", #"{"step": "a", "at": 1}"#),
+            ] {
+                let another = try await post(path, body, "s; n=2; ack=1")
+                #expect(try another.status == 422 && another.json["code"].string == "key_conflict", "\(path)")
+            }
             let unknown = try await post("/v1/queues/q/jobs", "1", "s; n=1; repeat")
             #expect(try unknown.status == 503 && unknown.json["code"].string == "outcome_unknown")
             #expect(try await server.get("/v1/queues/q").json["counts"]["queued"].int == 0)

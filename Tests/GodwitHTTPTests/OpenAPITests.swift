@@ -85,6 +85,17 @@ struct OpenAPITests {
         }
     }
 
+    @Test("a server that asks for tokens says so")
+    func tokens() async throws {
+        var options = ServerOptions()
+        options.token = "a-token-of-some-length"
+        try await TestServer.run(options) { server in
+            let served = try await server.send("GET", "/openapi.json", headers: [("Authorization", "Bearer a-token-of-some-length")])
+            #expect(try served.json["security"].elements.map(\.names) == [["token"]])
+            #expect(try Self.document()["security"].elements.map(\.names) == [[], ["token"]])
+        }
+    }
+
     @Test("every operation says how it refuses")
     func refusals() throws {
         let document = try Self.document()
@@ -112,7 +123,8 @@ struct OpenAPITests {
                 references += 1
                 #expect(reference.hasPrefix("#/") && !Self.resolve(node, in: document).isMissing, "\(reference)")
             }
-            if let name = node["operationId"].string { names.append(name) }
+            // A link names an operation, too.
+            if let name = node["operationId"].string, !node["responses"].isMissing { names.append(name) }
             for name in node.names { walk(node[name]) }
             for element in node.elements { walk(element) }
         }

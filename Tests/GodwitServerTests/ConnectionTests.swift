@@ -289,6 +289,9 @@ struct ConnectionTests {
             ("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "bad_request"),
             ("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400, "invalid_argument"),
             ("GET /v1/jobs HTTP/1.1\r\n\r\n", 400, "invalid_argument"),
+            ("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400, "bad_request"),
+            ("GET http://evil.example/v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
+            ("CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
         ]
     )
     func violations(_ text: String, _ status: Int, _ code: String) async throws {
@@ -300,8 +303,55 @@ struct ConnectionTests {
             #expect(reply.status == status)
             #expect(reply["content-type"] == "application/problem+json")
             #expect(try reply.json["code"].string == code)
-            if code != "invalid_argument" { #expect(try await connection.isClosedByServer(within: .seconds(10))) }
+            #expect(reply["connection"] == "close")
+            #expect(try await connection.isClosedByServer(within: .seconds(10)))
             #expect(try await server.broker.queues().isEmpty)
+        }
+    }
+
+    @Test("what stands behind a request whose answer is the connection's last is not carried out")
+    func behindTheLast() async throws {
+        let hidden = "POST /v1/queues/hidden/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+        try await TestServer.run { server in
+            for text in [
+                "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+                "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+                "POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            ] {
+                let connection = try await server.connect()
+                try await connection.send(text + hidden)
+                #expect(try await connection.reply()["connection"] == "close")
+                #expect(try await connection.isClosedByServer(within: .seconds(10)))
+            }
+            #expect(try await server.broker.queues().isEmpty)
+        }
+    }
+
+    @Test("answers that nobody takes have a bound together; one more is busy, and leases that were in it are given back")
+    func answerBytes() async throws {
+        var options = ServerOptions()
+        options.maxAnswerBytes = 3 << 20
+        options.limits.jobBytes = 2 << 20
+        try await TestServer.run(options) { server in
+            let payload = "\"" + String(repeating: "x", count: 2_000_000) + "\""
+            let id = try #require(try await server.post("/v1/queues/q/jobs", payload).json["id"].string)
+            var silent: [HTTPConnection] = []
+            for _ in 0..<4 {
+                let connection = try await server.connect()
+                try await connection.stopReading()
+                // The network takes the first few.
+                for _ in 0..<20 { try await connection.request("GET", "/v1/jobs/\(id)/payload") }
+                silent.append(connection)
+            }
+            try await server.eventually { try await server.get("/v1/jobs/\(id)/payload").status == 503 }
+            let refused = try await server.post("/v1/queues/q/leases")
+            #expect(refused.status == 503)
+            #expect(try refused.json["code"].string == "overloaded")
+            #expect(refused["retry-after"] == "1")
+            try await server.eventually { try await server.get("/v1/jobs/\(id)").json["state"].string == "queued" }
+            #expect(try await server.get("/v1/jobs/\(id)").json["attempt"].int == 0)
+            for connection in silent { try await connection.close() }
+            try await server.eventually { try await server.get("/v1/jobs/\(id)/payload").status == 200 }
         }
     }
 

@@ -65,6 +65,9 @@ package final class HTTPConnection: Sendable {
     /// Waits until the server has closed its side; false when it has not in time.
     package func isClosedByServer(within limit: Duration) async throws -> Bool { try await inbox.ended(within: limit) }
 
+    /// What still comes stays in the network.
+    package func stopReading() async throws { try await channel.setOption(.autoRead, value: false).get() }
+
     package func closeOutput() async throws { try await channel.close(mode: .output) }
     package func close() async throws { try await channel.close() }
 }

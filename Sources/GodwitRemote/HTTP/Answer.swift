@@ -70,6 +70,8 @@ struct Answer: Sendable {
             case .busy?, .diskFull?: return .busy(waiting(said ?? .busy(retryAfter: .zero)))
             default: return .busy(waiting(.busy(said?.message ?? "it answered \(status)", retryAfter: said?.retryAfter ?? .zero)))
             }
+        // What came to the server was no request of this client's: something in between cut it short, or changed it.
+        case 400 where said?.code.rawValue == "bad_request": return .lost(said?.message ?? "")
         case 408, 500...: return .lost(said.map { "\(status), \($0.message)" } ?? "it answered \(status)")
         case _ where isWhereAServerWas && said == nil && isNowhere: return somebodyElses
         case 404 where said == nil || said?.code.rawValue == "not_found", 405, 300..<400:

@@ -1,0 +1,1 @@
+../../../Sources/Godwit/Schedules/CronField.swift

@@ -1,0 +1,1 @@
+../../../Sources/GodwitHTTP/Base64.swift
