@@ -1,5 +1,5 @@
 import GodwitHTTP
-package import HTTPTypes
+import HTTPTypes
 
 /// The cookie that stands for a session in a browser: no script reads it, no other site sends it, and it is good for the page alone. It ends with
 /// the browser.
