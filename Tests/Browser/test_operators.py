@@ -281,9 +281,9 @@ class OperatorsTest(unittest.TestCase):
         lines = [
             {"type": "queue", "name": queue, "settings": {"dead_letter_queue": markup("dead letters")[:190]}},
             {"type": "record", "queue": queue, "name": f"schedule:{markup('schedule')}", "value": json.dumps({"last": now, "next": now})},
-            {"type": "job", "queue": queue, "state": "queued", "job": job},
+            {"type": "job", "queue": queue, "state": "queued", "job": {**job, "headers": {"x-hostile": markup("header")}}},
             {"type": "job", "queue": queue, "state": "succeeded", "job": {**job, "group": None}, "past": past},
-            {"type": "job", "queue": queue, "state": "failed", "job": {**job, "group": None, "payload_base64": "PHNjcmlwdD4=", "payload": None, "content_type": "text/html"},
+            {"type": "job", "queue": queue, "state": "failed", "job": {**job, "group": None, "payload": "<script>", "content_type": "text/html"},
              "past": {**past, "result": None, "error": past["errors"][0], "reason": "rejected"}},
         ]
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)

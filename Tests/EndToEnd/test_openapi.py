@@ -37,7 +37,9 @@ class OpenAPITest(EndToEndTest):
 
     def check(self, server, *arguments):
         command = [
-            self.program, "run", f"{server.url}/openapi.json", "--checks", "all", "--seed", SEED, "--max-time", str(SECONDS), "--workers", "2",
+            self.program, "run", f"{server.url}/openapi.json", "--checks", "all", "--seed", SEED, "--max-time", str(SECONDS),
+            # Two threads of it get into each other's way in the parser of Python 3.11.
+            "--workers", "1",
             "--request-timeout", "20", "--generation-database", "none", "--no-color",
             # An event stream has no end that could be waited for: Tests/GodwitHTTPTests/WatchTests.swift reads it.
             "--exclude-path", "/v1/watch", *arguments]

@@ -30,8 +30,11 @@ struct JobClientTests {
 
     struct Boom: Error {}
 
-    private func serve(_ body: @Sendable @escaping (JobClient, CuttingProxy, TestServer) async throws -> Void) async throws {
-        try await TestServer.run { server in
+    private func serve(
+        segmentBytes: Int = 4 << 20,
+        _ body: @Sendable @escaping (JobClient, CuttingProxy, TestServer) async throws -> Void
+    ) async throws {
+        try await TestServer.run(broker: TestServer.engine(segmentBytes: segmentBytes)) { server in
             try await CuttingProxy.run(to: server.address.port) { proxy in
                 let client = try await JobClient.open(proxy.url, logger: TestServer.logger)
                 do { try await body(client, proxy, server) } catch {
@@ -166,7 +169,7 @@ struct JobClientTests {
 
     @Test("as much as one transaction may have is enqueued in one")
     func largeBatch() async throws {
-        try await serve { client, proxy, _ in
+        try await serve(segmentBytes: 64 << 20) { client, proxy, _ in
             let text = String(repeating: "x", count: 16_730)
             let jobs = try await client.enqueue(contentsOf: (0..<1_000).map { _ in Long(text: text) })
             #expect(Set(jobs.map(\.id)).count == 1_000)

@@ -44,6 +44,7 @@ struct ConnectionSharesTests {
         shares.leave(other, .refused(.crowd))
         #expect(shares.enter(one) == .refused(.crowd))
         shares.leave(one, .served)
+        shares.leave(one, .refused(.crowd))
         #expect(shares.enter(other) == .refused(.address), "it has its half")
         #expect(shares.enter(AddressBlock("192.0.2.3")) == .served)
         var many = ConnectionShares(limit: 10_000, ofAddress: 1)
@@ -90,7 +91,8 @@ struct ConnectionSharesTests {
             }
             #expect(told >= ConnectionShares.mostRefused)
             try await first.close()
-            try await server.eventually { try await server.get("/healthz").status == 200 }
+            // As long as its place is taken it may be dropped, too.
+            try await server.eventually { (try? await server.get("/healthz").status) == 200 }
         }
     }
 }

@@ -47,11 +47,15 @@ package struct TestServer: Sendable {
         return logger
     }()
 
-    package static func engine(createsQueues: Bool = true, storage: MemoryStorage = MemoryStorage()) async throws -> any Broker {
+    package static func engine(
+        createsQueues: Bool = true,
+        segmentBytes: Int = 4 << 20,
+        storage: MemoryStorage = MemoryStorage()
+    ) async throws -> any Broker {
         var options = EngineOptions()
         options.createsQueues = createsQueues
         options.logger = logger
-        options.segmentBytes = 4 << 20
+        options.segmentBytes = segmentBytes
         return try await Engine.open(storage: storage, options: options)
     }
 
