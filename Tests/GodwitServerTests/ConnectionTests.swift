@@ -238,7 +238,8 @@ struct ConnectionTests {
             #expect(reply["connection"] == "close")
             #expect(try await one.isClosedByServer(within: .seconds(10)))
             try await open[0].close()
-            try await server.eventually { try await server.get("/healthz").status == 200 }
+            // As long as its place is taken it may be dropped, too.
+            try await server.eventually { (try? await server.get("/healthz").status) == 200 }
         }
     }
 
