@@ -28,12 +28,14 @@ struct BackupController: Sendable {
         let headers: HTTPFields = [
             .contentType: "application/x-tar", .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
             .contentDisposition: "attachment; filename=\"\(archive.fileName)\"",
+            // Said here and not by the body: it is read piece by piece, and so much is never in memory.
+            .contentLength: String(archive.byteCount),
         ]
         let draining = environment.draining
         return Response(
             status: .ok,
             headers: headers,
-            body: ResponseBody(contentLength: archive.byteCount) { writer in
+            body: ResponseBody { writer in
                 while let piece = try await archive.next() {
                     // A stopping server waits for nobody's backup: what was announced and does not come shows that it is not whole.
                     if draining?.isSet == true { throw CancellationError() }

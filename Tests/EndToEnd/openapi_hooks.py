@@ -125,6 +125,9 @@ def filter_failure(context, failure, case, response):
     except ValueError:
         return True
     if kind == "ServerError":
+        # Back pressure: the run itself makes queues that take one job. It says when to come again.
+        if problem.get("code") == "busy":
+            return not any(name.lower() == "retry-after" for name in response.headers)
         # The one thing that can be said of a number that was acknowledged, or whose session has ended: it may have been done (docs/http.md).
         return problem.get("code") != "outcome_unknown" or "Godwit-Session" not in (case.headers or {})
     return not any(problem.get("code") == code and re.search(pattern, problem.get("detail", "")) for code, pattern, _ in RIGHTLY_REFUSED)
