@@ -58,3 +58,11 @@ extension HTTPField.Name {
     static let traceparent = HTTPField.Name("traceparent")!
     static let tracestate = HTTPField.Name("tracestate")!
 }
+
+extension Settlement {
+    /// What it enqueues goes on with a trace.
+    func traced(_ trace: JobTrace) -> Settlement {
+        guard case .settle(let transaction) = self else { return self }
+        return .settle(Transaction(trace.added(to: transaction.operations)))
+    }
+}

@@ -13,12 +13,6 @@ extension Settlement {
         return queue
     }
 
-    /// What it enqueues goes on with a trace.
-    func traced(_ trace: JobTrace) -> Settlement {
-        guard case .settle(let transaction) = self else { return self }
-        return .settle(Transaction(trace.added(to: transaction.operations)))
-    }
-
     /// `{"error": text or {message, code}, "retry"?: bool, "delay"?: "10s"}`
     static func failure(of lease: LeaseToken, _ value: JSONValue, path: String = "") throws(Problem) -> Settlement {
         var object = try ObjectReader(value, path: path)

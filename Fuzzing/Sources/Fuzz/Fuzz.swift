@@ -52,10 +52,11 @@ enum Fuzz {
 
     private static func batch(_ bytes: UnsafeRawBufferPointer) {
         WireDecoding.document(bytes)
+        let copy = Array(bytes)
         commits.withLock { commits in
             do {
                 if commits?.isFull != false { commits = try CommitTarget() }
-                try commits?.take(bytes)
+                try copy.withUnsafeBytes { try commits?.take($0) }
             } catch {
                 fatalError("a store in memory failed: \(error)")
             }

@@ -45,6 +45,10 @@ enum CommitController {
     static func check(_ count: Int) throws(Problem) {
         guard (1...1_000).contains(count) else { throw .invalid("transactions", "\(count)") }
     }
+
+    static func check(operations count: Int) throws(Problem) {
+        guard count <= 10_000 else { throw .invalid("transactions", "\(count)") }
+    }
 }
 
 enum ExportController {

@@ -1,3 +1,5 @@
+import GodwitCore
+
 /// A crontab expression: sets of minutes, hours, days and months as bits.
 ///
 /// The grammar is that of Vixie's cron, crontab(5): five fields of `*`, numbers, names, ranges, steps and lists, or one of the `@` words.
