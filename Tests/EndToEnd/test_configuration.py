@@ -113,6 +113,7 @@ class StoppingTest(EndToEndTest):
         for path in ("/v1/queues/q/jobs", "/v1/queues/q/leases?wait=20s"):
             answer = client.post(path, {} if path.endswith("jobs") else None)
             self.assertEqual((answer.status, answer.headers["Retry-After"]), (503, "1"), path)
+        # Longer than the drain would last if nobody were there: it goes on for those who are.
         time.sleep(1)
         answer = client.post("/v1/leases/renew", {"renewals": [{"lease": lease} for lease in leases]})
         self.assertEqual(answer.status, 200, answer)

@@ -81,6 +81,7 @@ struct DrainTests {
         #expect(refused.status == 503 && refused["retry-after"] == "1")
         let unleased = try await client.post("/v1/queues/q/leases")
         #expect(unleased.status == 503 && unleased["retry-after"] == "1")
+        // Longer than the calm that ends a drain: somebody is there.
         try await Task.sleep(for: Drain.calm * 2)
         let renewed = try await client.post("/v1/leases/renew", #"{"renewals": [{"lease": "\#(lease)", "lease_time": "1m"}]}"#)
         #expect(renewed.status == 200 && !renewed.text.contains("error"), "\(renewed.text)")
