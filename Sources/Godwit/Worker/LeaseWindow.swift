@@ -13,7 +13,7 @@ struct LeaseWindow: Sendable {
     /// How many jobs may be leased: those that have a place, and room for their completions among at most four times the concurrency that are
     /// unconfirmed.
     func room(_ desk: WorkerRun.Desk) -> Int {
-        min(concurrency, 4 * concurrency - desk.unconfirmed) + ahead - desk.running
+        min(concurrency + ahead - desk.running, 4 * concurrency - desk.unconfirmed - desk.running)
     }
 
     /// Whether it is time to ask: as soon as a slot is free, or half of what is held ahead is used up.
