@@ -81,6 +81,48 @@ struct SessionTests {
         #expect(try await commit(again, 3, isRepeat: true, [[enqueue]])[0].get()[0].jobID != nil)
     }
 
+    @Test("a first request that arrives after its repetition was refused is refused like it", arguments: [false, true])
+    func lateOriginal(inSession: Bool) async throws {
+        let store = try await Fixture()
+        try await store.configure { $0.maxJobs = 1 }
+        let first = try #require(try await commit(store, 1, session: "other", [[enqueue]])[0].get()[0].jobID)
+        // The very first request of a session cannot be repeated as such: perhaps it made the session.
+        let session = inSession ? "other" : "new"
+        let repetition = try await commit(
+            store,
+            2,
+            isRepeat: inSession,
+            session: session,
+            [[enqueue], [.delete(RecordKey("k"), expecting: .version(Version(1)))]]
+        )
+        #expect(await expectError(.busy) { _ = try repetition[0].get() } != nil)
+        try await store.run(.cancel(first))
+        let late = try await commit(store, 2, session: session, [[enqueue], [enqueue]])
+        #expect(await expectError(.busy) { _ = try late[0].get() } != nil)
+        #expect(await expectError(.versionConflict) { _ = try late[1].get() } != nil)
+        #expect(try await store.status().counts.unfinished == 0)
+        // Other numbers are other requests; and who says that it repeats one is served.
+        _ = try await commit(store, 4, session: session, [[enqueue]])[0].get()
+        try await store.run(.complete(try await store.leaseOne().token, result: nil))
+        _ = try await commit(store, 2, isRepeat: true, session: session, [[enqueue]])[0].get()
+        #expect(try await commit(store, 2, session: session, [[enqueue]])[0].get().count == 1)
+        #expect(try await store.status().counts.unfinished == 1)
+    }
+
+    @Test("what was refused takes bounded room, and none once nobody can ask late")
+    func refusedNumbers() {
+        var table = RefusedNumbers(most: 100)
+        let refusal = RefusedNumbers.Refusal(operation: 0, error: BrokerError(.busy, "full"))
+        for number in 1...200 { table.note([1], UInt64(number), refusal, at: 0) }
+        #expect(table.look([1], 200) != nil)
+        for session in 2...50 { for number in 1...10 { table.note([UInt8(session)], UInt64(number), refusal, at: 1_000) } }
+        #expect(table.look([50], 10) != nil && table.look([50], 1) == nil, "it keeps its share alone")
+        table.note([1], 201, refusal, at: 1_000)
+        #expect(table.look([1], 201) != nil && table.look([1], 199) == nil)
+        table.sweep(at: 601_000)
+        #expect(table.look([50], 10) == nil && table.look([1], 201) == nil)
+    }
+
     @Test("what was acknowledged, and what was of a session that has ended, is unknown and not done again")
     func unknown() async throws {
         var store = try await Fixture()

@@ -36,7 +36,10 @@ extension Reference {
             } else if session.isRepeat {
                 return .aborted(operation: 0, [.outcomeUnknown])
             }
-            return commit(transaction, session)
+            if !session.isRepeat, let refusal = refused[session.id]?[session.number] { return refusal }
+            let outcome = commit(transaction, session)
+            if case .aborted = outcome { refused[session.id, default: [:]][session.number] = outcome }
+            return outcome
         }
     }
 

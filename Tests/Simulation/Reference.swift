@@ -73,6 +73,8 @@ struct Reference {
     var mustSweep = true
     /// Engine time at which sessions are looked at again.
     var nextSessionSweep: Int64 = 0
+    /// What was refused under which number of a session, as long as the process lives.
+    var refused: [String: [UInt64: ExpectedOutcome]] = [:]
     var timeBudget: Int?
     /// Whether it is only now being seen what an opening found.
     private(set) var isTakingUp = false
@@ -218,6 +220,7 @@ struct Reference {
         leaseNow = 0
         mustSweep = true
         nextSessionSweep = 0
+        refused = [:]
         self.engine = engine
         self.instant = instant
         lastNoted = instant.boot

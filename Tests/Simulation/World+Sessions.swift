@@ -27,9 +27,11 @@ extension World {
             guard isCertain(transaction, clients[index].id, number) else { return nil }
             if !isOver { clients[index].lastUsed = reference.engine }
             let acknowledged = min(clients[index].acknowledged, number - 1)
+            // Now and then it is the first request that arrives, after all.
+            let isRepeat = isOver || !chance(25)
             return .commit(
                 [transaction],
-                SessionCommit(id: clients[index].id, number: number, acknowledged: acknowledged, isRepeat: true)
+                SessionCommit(id: clients[index].id, number: number, acknowledged: acknowledged, isRepeat: isRepeat)
             )
         }
         guard !isOver else {

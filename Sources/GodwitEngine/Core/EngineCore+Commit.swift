@@ -15,7 +15,7 @@ extension EngineCore {
                 if let known = knownOutcome(name, isRepeat: session.isRepeat) {
                     outcomes.append(known)
                 } else {
-                    outcomes.append(try commit(transaction, name))
+                    outcomes.append(try commitNumbered(transaction, name, isRepeat: session.isRepeat))
                 }
                 number += 1
             }

@@ -3,6 +3,20 @@ import GodwitJournal
 
 /// Sessions: transactions that are asked for again are answered as the first time.
 extension EngineCore {
+    /// Carries out a numbered transaction that is new; one that says that nothing came before it, and whose number was refused, came too late.
+    mutating func commitNumbered(_ transaction: PreparedTransaction, _ session: SessionName, isRepeat: Bool) throws(JournalError)
+        -> OutcomeView
+    {
+        if !isRepeat, let refusal = refusedNumbers.look(session.id, session.number) {
+            return .aborted(operation: refusal.operation, refusal.error)
+        }
+        let outcome = try commit(transaction, session)
+        if case .aborted(let operation, let error) = outcome {
+            refusedNumbers.note(session.id, session.number, RefusedNumbers.Refusal(operation: operation, error: error), at: now.engine)
+        }
+        return outcome
+    }
+
     /// What is to be answered for a numbered transaction without carrying it out; nil for one that is new.
     func knownOutcome(_ session: SessionName, isRepeat: Bool) -> OutcomeView? {
         switch state.sessions.look(session.id, session.number) {
@@ -20,6 +34,7 @@ extension EngineCore {
 
     /// Ends the sessions whose time is over.
     mutating func endSessions() throws(JournalError) {
+        refusedNumbers.sweep(at: now.engine)
         guard state.sessions.count > 0, now.engine >= nextSessionSweep else { return }
         let ended = state.sessions.ended(at: now.engine)
         // As many ids as a record's header has room for.

@@ -92,6 +92,7 @@ struct EngineCore: ~Copyable {
     var nextWatermarkCheck: Int64 = .min
     /// Engine time at which sessions are looked at again.
     var nextSessionSweep: Int64 = 0
+    var refusedNumbers = RefusedNumbers()
     /// When the disk is asked again for what is owed and could not be read, in time since boot; and whether the operator was told.
     var owedRetry: Int64?
     var hasToldOfOwed = false
