@@ -116,12 +116,14 @@ public struct QueueStatus: Sendable, Hashable {
 
     /// What happened since the store was opened.
     public struct Totals: Sendable, Hashable {
-        /// Published, the publishes that were refused as busy, and the repeated ones that a key recognised.
+        /// Published, the publishes that were refused for want of room, and the repeated ones that a key recognised.
         public var published = 0, refused = 0, duplicates = 0
         /// Deliveries, and attempts by how they ended.
         public var delivered = 0, succeeded = 0, failedAttempts = 0, leasesExpired = 0
         /// Jobs that were dropped for newer ones, and those whose dead letter went to another queue.
         public var dropped = 0, deadLettered = 0
+        /// Jobs that failed for good, dropped ones not counted, and those that expired.
+        public var failed = 0, expired = 0
         package init() {}
     }
 

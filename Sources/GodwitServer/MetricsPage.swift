@@ -94,13 +94,15 @@ struct MetricsPage {
     private func addTotals(to page: inout PrometheusText) {
         let totals: [(String, String, KeyPath<QueueStatus.Totals, Int>)] = [
             ("godwit_jobs_published_total", "Jobs published.", \.published),
-            ("godwit_jobs_refused_total", "Publishes refused because the queue was full.", \.refused),
+            ("godwit_jobs_refused_total", "Publishes refused because there was no room: in the queue, in memory or on disk.", \.refused),
             ("godwit_jobs_duplicate_total", "Publishes that repeated an idempotency key.", \.duplicates),
             ("godwit_jobs_delivered_total", "Deliveries to workers.", \.delivered),
             ("godwit_jobs_succeeded_total", "Jobs completed.", \.succeeded),
             ("godwit_attempts_failed_total", "Attempts that failed.", \.failedAttempts),
             ("godwit_leases_expired_total", "Leases that expired.", \.leasesExpired),
             ("godwit_jobs_dropped_total", "Queued jobs that were dropped for newer ones.", \.dropped),
+            ("godwit_jobs_failed_total", "Jobs that failed for good.", \.failed),
+            ("godwit_jobs_expired_total", "Jobs that expired.", \.expired),
             ("godwit_jobs_dead_lettered_total", "Jobs whose dead letter went to another queue.", \.deadLettered),
         ]
         for (name, help, path) in totals {

@@ -47,7 +47,7 @@ extension FrameWriter {
         let totals = status.totals
         for total in [
             totals.published, totals.refused, totals.duplicates, totals.delivered, totals.succeeded, totals.failedAttempts,
-            totals.leasesExpired, totals.dropped, totals.deadLettered,
+            totals.leasesExpired, totals.dropped, totals.deadLettered, totals.failed, totals.expired,
         ] { signed(Int64(total)) }
         if let oldest = status.oldestQueued { time(oldest) }
         end(frame)
@@ -113,6 +113,8 @@ extension FrameReader {
         totals.leasesExpired = try whole()
         totals.dropped = try whole()
         totals.deadLettered = try whole()
+        totals.failed = try whole()
+        totals.expired = try whole()
         return QueueStatus(
             name: name,
             settings: settings,

@@ -63,6 +63,7 @@ struct FullDiskTests {
         #expect(batched == .diskFull)
         let number = try #require(core.state.queues.numbers[.work]), counts = core.state.queues.at(number).pointee.counts
         #expect(counts.queued == 2 && counts.failed == 0)
+        #expect(core.state.queues.at(number).pointee.totals.refused == 2, "a publish and a batch")
 
         let token = core.state.identity.token(sequence: job.view.sequence, fencing: job.fencing)
         let renewal = Renewal(token, progress: JobProgress(fraction: 0.5))

@@ -193,6 +193,7 @@ struct StoreBoundsTests {
         used.withLock { $0 = 101 }
         await store.clock.advance(by: .milliseconds(200))
         #expect(await expectError(.busy) { try await store.publish() }?.retryAfter == .seconds(5))
+        #expect(try await store.status().totals.refused == 1)
         let message = NewMessage(queue: .work, payload: Content("1"))
         try await store.run(.complete(try await store.leaseOne().token, result: nil), .enqueue(message))
         used.withLock { $0 = 100 }

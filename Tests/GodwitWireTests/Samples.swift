@@ -289,6 +289,7 @@ struct Samples {
         (totals.published, totals.refused, totals.duplicates) = (below(99), below(99), below(99))
         (totals.delivered, totals.succeeded, totals.failedAttempts) = (below(99), below(99), below(99))
         (totals.leasesExpired, totals.dropped, totals.deadLettered) = (below(99), below(99), below(99))
+        (totals.failed, totals.expired) = (below(99), below(99))
         return QueueStatus(
             name: queue(),
             settings: settings(),

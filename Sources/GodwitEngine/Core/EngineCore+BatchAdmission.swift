@@ -21,7 +21,10 @@ extension EngineCore {
     mutating func admit(_ load: BatchLoad, priority: UInt8, _ victims: inout [Victim]) throws(JournalError) -> BrokerError? {
         let queue = state.queues.at(load.queue), settings = queue.pointee.settings
         guard load.messages <= settings.maxJobs, load.bytes <= settings.maxBytes else { return Self.tooLarge(queue) }
-        if let watermark { return .busy(watermark, retryAfter: .seconds(5)) }
+        if let watermark {
+            queue.pointee.totals.refused += 1
+            return .busy(watermark, retryAfter: .seconds(5))
+        }
         if settings.maxWait != nil { state.noteBusy(queue) }
         if Self.hasRoom(queue, for: load.messages, load.bytes) { return nil }
         if settings.overflow == .dropOldest { try openDeadLetterQueue(of: load.queue) }

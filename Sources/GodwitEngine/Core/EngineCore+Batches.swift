@@ -52,6 +52,7 @@ extension EngineCore {
         } catch {
             state.putBack(victims)
             guard error.changedNothing else { throw error }
+            for load in loads { state.queues.at(load.queue).pointee.totals.refused += 1 }
             return hold(ticket, .refused(BrokerError(error)), until: state.change)
         }
         let first = state.nextSequence

@@ -10,7 +10,10 @@ extension EngineCore {
         let size = box.size
         let added = draft.added(to: number)
         guard added.jobs < settings.maxJobs, added.bytes + size <= settings.maxBytes else { throw Self.tooLarge(queue) }
-        if let watermark { throw .busy(watermark, retryAfter: .seconds(5)) }
+        if let watermark {
+            queue.pointee.totals.refused += 1
+            throw .busy(watermark, retryAfter: .seconds(5))
+        }
         if hasKey { try checkKeys(queue, added: added.keys) }
         if settings.maxWait != nil { state.noteBusy(queue) }
         while let wait = excess(of: queue, number, size: size) {

@@ -67,6 +67,7 @@ extension EngineCore {
                 try record(draft.changes, for: draft.purpose)
             } catch {
                 guard error.changedNothing else { throw error }
+                countRefused()
                 return .aborted(operation: 0, postpone(transaction, error) ?? BrokerError(error))
             }
         }
@@ -75,6 +76,11 @@ extension EngineCore {
         outcomeRest = restOfDraft
         try payOwed()
         return outcome
+    }
+
+    /// Counts the publishes of a transaction that there is no room for on the disk.
+    private func countRefused() {
+        for case .published(let publication) in draft.changes { state.queues.at(publication.queue).pointee.totals.refused += 1 }
     }
 
     /// Sees to it that the queue of a message is there; answers why it cannot be.

@@ -72,6 +72,7 @@ extension EngineState {
             let final = Final(location: location, size: .share, saysAttempts: false)
             for sequence in sequences {
                 let (entry, queue) = try unfinished(sequence)
+                queue.pointee.totals.expired += 1
                 finish(sequence, entry, queue, .expired, final)
             }
         case .progressed(let sequence, let progress):

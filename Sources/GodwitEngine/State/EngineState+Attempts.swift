@@ -53,6 +53,7 @@ extension EngineState {
         if attempt.reason == .dropped { queue.pointee.totals.dropped += 1 } else { queue.pointee.totals.failedAttempts += 1 }
         if attempt.failure.code == FailureCode.leaseExpired { queue.pointee.totals.leasesExpired += 1 } else { noteRun(entry) }
         if case .final = attempt.next {
+            if attempt.reason != .dropped { queue.pointee.totals.failed += 1 }
             return finish(attempt.sequence, entry, queue, .failed, Final(location: location, size: size))
         }
         // Before it waits: one that seems to wait since before a purge would not live any more when it comes to its group.
