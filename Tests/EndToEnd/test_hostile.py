@@ -44,6 +44,7 @@ class BombTest(HostileTest):
             "many trailers": ([CHUNKED, b"2\r\n{}\r\n0\r\n"], (b"X-%d: 1\r\n" % number for number in range(2_000_000)), None),
             "one long trailer": ([CHUNKED, b"2\r\n{}\r\n0\r\nX: "], (padding for _ in range(1_000)), None),
         }
+        told = 0
         for name, (beginning, rest, status) in bombs.items():
             with self.subTest(name):
                 peer = self.peer(server)
@@ -52,9 +53,12 @@ class BombTest(HostileTest):
                 self.assertTrue(closed, f"{sent} bytes were taken, and it is still open")
                 # The sockets of both sides hold a few MB.
                 self.assertLess(sent, 24 * MB)
+                # What was said may be lost with a connection that is reset because more came.
                 if status and received:
                     self.assertEqual(statuses(received), [status])
+                    told += 1
                 self.assertLess(watched.grown(), 64 * MB)
+        self.assertGreater(told, 0, "none was told why")
         watched.alone()
         self.assertEqual(watched.client.get("/v1/queues").json["queues"], [], "nothing of it was carried out")
 
