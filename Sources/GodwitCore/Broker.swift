@@ -14,6 +14,9 @@ package protocol Broker: Sendable {
         in session: SessionCommit?
     ) async throws(BrokerError) -> [TransactionOutcome]
 
+    /// Ends a session that is not gone on with: its outcomes are forgotten. Not for one of which anything may still be on its way.
+    func end(session: String) async throws(BrokerError)
+
     /// Commits independent transactions of one operation each, as ``commit(_:in:)`` does: without arrays around each operation and result.
     nonisolated(nonsending) func commit(each operations: [Operation]) async throws(BrokerError) -> [Result<OperationResult, BrokerError>]
 

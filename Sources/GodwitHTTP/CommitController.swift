@@ -19,7 +19,16 @@ struct CommitController: Sendable {
     init(environment: RouteEnvironment) { self.environment = environment }
 
     var routes: [Route] {
-        [Route(.post, Self.path, anyOf: [.work, .publish, .admin], reach: .known, operation: .commit, handler: commit)]
+        [
+            Route(.post, Self.path, anyOf: [.work, .publish, .admin], reach: .known, operation: .commit, handler: commit),
+            Route(.delete, "sessions/:session", anyOf: [.work, .publish, .admin], reach: .known, handler: endSession),
+        ]
+    }
+
+    /// Whoever knows a session's id could use it, too.
+    @Sendable private func endSession(_ exchange: Exchange) async throws -> Response {
+        try await broker.end(session: try OptionText.text("session", exchange.item("session"), limit: Limits.sessionName))
+        return Response(status: .noContent)
     }
 
     static func check(_ count: Int) throws(Problem) {

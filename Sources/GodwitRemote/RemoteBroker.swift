@@ -6,7 +6,8 @@ import Synchronization
 /// The engine of a server elsewhere, reached by HTTP (`docs/batch-format.md` says in which form).
 ///
 /// - Commits go one request at a time, in the order in which they are asked for; those that are asked for meanwhile travel together. They are
-///   numbered in a session: when an answer is lost they are sent again, and carried out once (``CommitLane``).
+///   numbered in a session: when an answer is lost they are sent again, and carried out once (``CommitLane``). What only settles leases has a
+///   lane of its own.
 /// - Reads and acts of administration travel together likewise, a few requests at a time (``CallLane``).
 /// - All watches share one event stream (``WatchTable``).
 /// - Each wait for jobs has a connection of its own, and so have heartbeats (``RemoteHolder``).
@@ -16,6 +17,8 @@ import Synchronization
 package final class RemoteBroker: Broker {
     private let exchanger: Exchanger
     private let commits: CommitSender
+    /// The way of what settles leases and nothing else: a worker's completions and a client's publishes do not wait for each other's answers.
+    private let settles: CommitSender
     private let calls: CallSender
     private let watches: WatchSender
     private let isClosed = Atomic(false)
@@ -32,6 +35,7 @@ package final class RemoteBroker: Broker {
         }
         exchanger = try Exchanger(configuration)
         commits = CommitSender(exchanger)
+        settles = CommitSender(exchanger)
         calls = CallSender(exchanger)
         watches = WatchSender(exchanger)
     }
@@ -61,12 +65,13 @@ package final class RemoteBroker: Broker {
         if transactions.isEmpty { return [] }
         if let session { return try await commit(transactions, numberedIn: session) }
         let parts = transactions.requests()
-        if parts.count == 1 { return try await commits.commit(transactions) }
+        let lane = transactions.allSatisfy { $0.operations.allSatisfy(\.settlesLease) } ? settles : commits
+        if parts.count == 1 { return try await lane.commit(transactions) }
         var outcomes: [TransactionOutcome] = []
         outcomes.reserveCapacity(transactions.count)
         for part in parts {
             do throws(BrokerError) {
-                outcomes += try await commits.commit(Array(part))
+                outcomes += try await lane.commit(Array(part))
             } catch {
                 // Those before are done: what is thrown would be said of all.
                 guard !outcomes.isEmpty else { throw error }
@@ -80,7 +85,7 @@ package final class RemoteBroker: Broker {
     }
 
     nonisolated(nonsending) package func commit(_ operation: Operation) async throws(BrokerError) -> OperationResult {
-        try await commits.commit(operation)
+        try await (operation.settlesLease ? settles : commits).commit(operation)
     }
 
     /// In a session of the caller's, who repeats what is in doubt.
@@ -101,7 +106,7 @@ package final class RemoteBroker: Broker {
     /// Gives jobs back that came too late for whoever asked for them; nobody waits for that.
     func giveBack(_ deliveries: [Delivery]) {
         let transactions = deliveries.map { Transaction(.release($0.token, delay: nil, counted: false)) }
-        for part in transactions.requests() { commits.submit(Array(part)) }
+        for part in transactions.requests() { settles.submit(Array(part)) }
     }
 
     // MARK: Holders
@@ -152,9 +157,22 @@ package final class RemoteBroker: Broker {
         calls.close()
         // What is on its way is worth a little wait: the caller who asked for it would not know what became of it.
         let alarm = exchanger.after(exchanger.configuration.closeTimeout) { [exchanger] in exchanger.abandon() }
-        await commits.close()
+        async let settled = settles.close()
+        for session in [await commits.close(), await settled] {
+            if let session { await end(session) }
+        }
         alarm.cancel()
         await exchanger.close()
+    }
+
+    package func end(session: String) async throws(BrokerError) {
+        _ = try await ask(.delete, "/v1/sessions/\(session.pathComponent)", .harmless)
+    }
+
+    /// Spares the server the rest of a session's time; where that fails it ends by itself.
+    private func end(_ session: String) async {
+        let deadline = ContinuousClock.now + exchanger.configuration.closeTimeout
+        _ = await exchanger.exchange(Exchanger.Request(.delete, "/v1/sessions/\(session.pathComponent)", deadline: deadline))
     }
 }
 
@@ -173,9 +191,12 @@ extension RemoteBroker {
         if isClosed.load(ordering: .relaxed) { throw .closedClient }
         let configuration = exchanger.configuration.limited(to: limit)
         var persistence = Persistence(kind, to: configuration, start: .now)
+        let isCancellable = kind == .harmless && !Task.isCancelled
         while true {
             let deadline = persistence.deadline(from: .now, timeout: configuration.requestTimeout)
-            let result = await exchanger.exchange(Exchanger.Request(method, path, body: body, deadline: deadline))
+            let request = Exchanger.Request(method, path, body: body, deadline: deadline)
+            let result = isCancellable ? await exchanger.interruptible(request) : await exchanger.exchange(request)
+            if isCancellable, Task.isCancelled, case .failure = result { throw .cancelledCaller }
             let failure: ExchangeFailure
             switch result {
             case .success(let answer) where (200..<300).contains(answer.status): return answer
@@ -187,7 +208,9 @@ extension RemoteBroker {
                 throw persistence.end(kind != .harmless && failure.mayHaveBeenCarriedOut ? failure : .closed)
             }
             switch persistence.failed(failure, at: .now, random: .random(in: .min ... .max)) {
-            case .again(let wait): await exchanger.rest(wait, isInterruptible: false)
+            case .again(let wait):
+                await exchanger.rest(wait, isInterruptible: isCancellable)
+                if isCancellable, Task.isCancelled { throw .cancelledCaller }
             case .giveUp(let error): throw error
             }
         }
@@ -217,5 +240,29 @@ extension Exchanger {
     /// The answer to a request; it resumes where it was called.
     nonisolated(nonsending) func exchange(_ request: Request) async -> Result<Answer, ExchangeFailure> {
         await withCheckedContinuation { continuation in send(request) { continuation.resume(returning: $0) } }
+    }
+
+    /// The same; it ends with the task, and the server sees the connection end.
+    func interruptible(_ request: Request) async -> Result<Answer, ExchangeFailure> {
+        let ongoing = Mutex(Ongoing?.none)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let started = send(request) { continuation.resume(returning: $0) }
+                ongoing.withLock { $0 = started }
+                if Task.isCancelled { started.cancel() }
+            }
+        } onCancel: {
+            ongoing.withLock { $0 }?.cancel()
+        }
+    }
+}
+
+extension Operation {
+    /// Whether it does nothing but end a lease.
+    fileprivate var settlesLease: Bool {
+        switch self {
+        case .complete, .fail, .release, .deadLetter: true
+        case .enqueue, .put, .add, .delete, .cancel, .retry, .redrive, .forget: false
+        }
     }
 }

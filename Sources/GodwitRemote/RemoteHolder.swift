@@ -37,7 +37,7 @@ final class RemoteHolder: Holder {
         let deadline = asked + wait + exchanger.configuration.requestTimeout
         let request = Exchanger.Request(.post, "/v1/leases", body: body, deadline: deadline)
         var deliveries: [Delivery]
-        switch await interruptible(request) {
+        switch await exchanger.interruptible(request) {
         case .failure where Task.isCancelled: return []
         case .failure(let failure): throw broker.refusal(failure)
         case .success(let answer):
@@ -51,20 +51,6 @@ final class RemoteHolder: Holder {
         guard Task.isCancelled, !deliveries.isEmpty else { return deliveries }
         broker.giveBack(deliveries)
         return []
-    }
-
-    /// Ends with the task: the server sees the connection end, and leases nothing for it.
-    private func interruptible(_ request: Exchanger.Request) async -> Result<Answer, ExchangeFailure> {
-        let ongoing = Mutex(Exchanger.Ongoing?.none)
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let started = exchanger.send(request) { continuation.resume(returning: $0) }
-                ongoing.withLock { $0 = started }
-                if Task.isCancelled { started.cancel() }
-            }
-        } onCancel: {
-            ongoing.withLock { $0 }?.cancel()
-        }
     }
 
     nonisolated(nonsending) func renew(_ renewals: [Renewal]) async throws(BrokerError) -> [RenewalOutcome] {

@@ -109,6 +109,24 @@ struct SessionTests {
         #expect(try await store.status().counts.unfinished == 1)
     }
 
+    @Test("one that its client ends is forgotten, also after a crash; one that is not there is none already")
+    func ended() async throws {
+        var store = try await Fixture()
+        _ = try await commit(store, 1, [[enqueue]])
+        _ = try await commit(store, 1, session: "other", [[enqueue]])
+        for session in ["s", "s", "never"] { try await store.engine.end(session: session) }
+        for _ in 0..<2 {
+            let outcomes = try await commit(store, 1, isRepeat: true, [[enqueue]])
+            #expect(await expectError(.outcomeUnknown) { _ = try outcomes[0].get() } != nil)
+            #expect(try await commit(store, 1, isRepeat: true, session: "other", [[enqueue]])[0].get().count == 1)
+            store = try await store.crashed()
+        }
+        #expect(try await store.status().counts.unfinished == 2)
+        for bad in ["", String(repeating: "s", count: 65)] {
+            #expect(await expectError(.invalidArgument) { try await store.engine.end(session: bad) }?.field == "session")
+        }
+    }
+
     @Test("what was refused takes bounded room, and none once nobody can ask late")
     func refusedNumbers() {
         var table = RefusedNumbers(most: 100)

@@ -1,3 +1,4 @@
+import Godwit
 import GodwitCore
 import GodwitWire
 import Testing
@@ -108,5 +109,53 @@ struct CancellationTests {
                 #expect(await commit.value?.code == .outcomeUnknown)
             }
         }
+    }
+
+    @Test("a client that is closed ends its sessions, but for one of which something may still be on its way", arguments: [false, true])
+    func sessions(isRepeated: Bool) async throws {
+        let count = Counter()
+        try await ScriptedServer.run { server in
+            server.change { request in
+                guard request.line.hasPrefix("POST /v1/commit") else { return ScriptedServer.answer("204 No Content") }
+                if isRepeated, count.next() == 2 {
+                    server.cutAll()
+                    return nil
+                }
+                let count = (try? Wire.decodeCommit(Bytes(request.body)).transactions.count) ?? 0
+                let outcomes = [TransactionOutcome](repeating: .committed([.deleted]), count: count)
+                return ScriptedServer.answer("200 OK", type: WireFormat.mediaType, Wire.encode(outcomes))
+            }
+            try await RemoteFixture.run(server.url) { broker in
+                for _ in 0..<3 { _ = try await broker.commit(try Operation.enqueue("1")) }
+                await broker.close()
+            }
+            let session = try server.requests("POST /v1/commit").map { try Wire.decodeCommit(Bytes($0.body)).session?.id }.last ?? nil
+            #expect(server.requests("DELETE").map(\.line) == (isRepeated ? [] : ["DELETE /v1/sessions/\(session ?? "")"]))
+        }
+    }
+
+    @Test("a caller whose task is cancelled is told so, and not that the server is away")
+    func told() async throws {
+        try await ScriptedServer.run { server in
+            let client = try await JobClient.open(server.url)
+            let asked: [@Sendable () async throws -> Void] = [
+                { _ = try await client.queue("q") },
+                { for try await _ in try client.list(queue: "q") {} },
+                { for try await _ in try client.browse(queue: "q") {} },
+                { _ = try await client.handle(for: Answer.self, id: JobID("j")).status },
+            ]
+            for (index, body) in asked.enumerated() {
+                let asking = Task { try await body() }
+                try await eventually { server.requests("POST /v1/calls").count == index + 1 }
+                asking.cancel()
+                await #expect(throws: CancellationError.self) { try await asking.value }
+            }
+            await client.close()
+        }
+    }
+
+    private struct Answer: Job {
+        typealias Output = Int
+        static let name = "answer"
     }
 }

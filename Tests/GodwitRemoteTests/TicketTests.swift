@@ -32,6 +32,30 @@ struct TicketTests {
         }
     }
 
+    @Test("it begins as this client reaches the server, whatever a proxy between them makes of the path")
+    func prefix() async throws {
+        let ticket = #"{"ticket":"t.1","url":"http://queue.internal/v1/jobs/j/events?ticket=t.1","expires_at":"2026-01-01T00:00:00Z"}"#
+        try await ScriptedServer.run({ _ in ScriptedServer.answer("200 OK", type: "application/json", Array(ticket.utf8)) }) { server in
+            let client = try await JobClient.open(server.url + "/godwit", logger: TestServer.logger)
+            let job = client.handle(for: Note.self, id: JobID("j"))
+            #expect(try await job.watchURL().absoluteString == server.url + "/godwit/v1/jobs/j/events?ticket=t.1")
+            #expect(server.requests("POST /godwit/v1/jobs/j/ticket").count == 1)
+            await client.close()
+        }
+    }
+
+    @Test("a task that is cancelled while it asks for one does not wait on")
+    func cancelled() async throws {
+        try await ScriptedServer.run { server in
+            let client = try await JobClient.open(server.url, logger: TestServer.logger)
+            let asking = Task { try await client.handle(for: Note.self, id: JobID("j")).watchURL() }
+            try await eventually { server.requests("POST").count == 1 }
+            asking.cancel()
+            await #expect(throws: CancellationError.self) { try await asking.value }
+            await client.close()
+        }
+    }
+
     @Test("a job that is not there, a time that is none and a store without a server are named")
     func refused() async throws {
         try await TestServer.run { server in

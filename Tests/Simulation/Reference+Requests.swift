@@ -67,6 +67,9 @@ extension Reference {
             lease(ticket, LeaseRequest(holder: holder, most: most, term: term), wait: wait.inMilliseconds)
         case .renew: break
         case .closeHolder(let id): closeHolder(ticket, id)
+        case .endSession(let id):
+            if live.sessions[id] != nil { record([.sessionsEnded([id])]) }
+            expect(ticket, .done)
         case .read(let ids): read(ticket, ids)
         case .payload(let id): content(ticket, id) { .payload($0.number, $0.message.payload) }
         case .result(let id): content(ticket, id) { .result($0.number, $0.state == .succeeded ? $0.result : nil) }

@@ -22,6 +22,7 @@ extension World {
             clients = clients.suffix(1) + [SessionClient(id: "session-\(nextTicket)", lastUsed: reference.engine)]
         }
         let index = roll(clients.count)
+        if chance(4) { return .endSession(clients.remove(at: index).id) }
         let isOver = reference.engine - clients[index].lastUsed > Self.patience
         if chance(35) || isOver, let (number, transaction) = pick(clients[index].sent) {
             guard isCertain(transaction, clients[index].id, number) else { return nil }

@@ -50,7 +50,8 @@ public struct JobBatch: Sendable {
     /// - Throws: ``BrokerError``, `CancellationError`.
     @discardableResult
     public func finish(step id: String) async throws -> Progress {
-        guard case .added(let added) = try await client.broker.commit(.add(addition(id))) else {
+        let result = try await asking { () async throws(BrokerError) in try await client.broker.commit(.add(addition(id))) }
+        guard case .added(let added) = result else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the step: finish it again, it counts once")
         }
         return Progress(added.counter)
@@ -60,7 +61,8 @@ public struct JobBatch: Sendable {
     /// - Throws: ``BrokerError``, `CancellationError`.
     public var progress: Progress {
         get async throws {
-            let record = try await client.broker.read([RecordKey.counter(name)]).first ?? nil
+            let records = try await asking { () async throws(BrokerError) in try await client.broker.read([RecordKey.counter(name)]) }
+            let record = records.first ?? nil
             return record?.counter.map { Progress($0) } ?? Progress(done: 0, total: count)
         }
     }
@@ -69,7 +71,9 @@ public struct JobBatch: Sendable {
     /// - Throws: ``BrokerError``, `CancellationError`.
     public func delete() async throws {
         try Task.checkCancellation()
-        _ = try await client.broker.commit(.delete(RecordKey.counter(name), expecting: .anything))
+        _ = try await asking { () async throws(BrokerError) in
+            try await client.broker.commit(.delete(RecordKey.counter(name), expecting: .anything))
+        }
     }
 
     private func addition(_ step: String) -> Addition {

@@ -43,14 +43,14 @@ extension JobClient {
     @discardableResult
     public func redrive(_ job: JobID) async throws -> JobID {
         try Task.checkCancellation()
-        return try await broker.commit(.redrive(job)).jobID ?? job
+        return try await asking { () async throws(BrokerError) in try await broker.commit(.redrive(job)).jobID ?? job }
     }
 
     /// Forgets a final job, its result and its errors.
     /// - Throws: ``BrokerError``: `wrongState` for one that is not final; `jobNotFound`, `jobForgotten`; `CancellationError`.
     public func forget(_ job: JobID) async throws {
         try Task.checkCancellation()
-        _ = try await broker.commit(.forget(job))
+        _ = try await asking { () async throws(BrokerError) in try await broker.commit(.forget(job)) }
     }
 }
 
@@ -80,7 +80,7 @@ public struct JobList: AsyncSequence, Sendable {
             while taken == page.count {
                 guard !isOver else { return nil }
                 try Task.checkCancellation()
-                let found = try await broker.list(query)
+                let found = try await asking { [broker, query] () async throws(BrokerError) in try await broker.list(query) }
                 (page, taken, query.cursor, isOver) = (found.jobs, 0, found.next, found.next == nil)
             }
             defer { taken += 1 }
@@ -134,7 +134,7 @@ public struct WaitingJobs: AsyncSequence, Sendable {
             while taken == page.count {
                 guard !isOver else { return nil }
                 try Task.checkCancellation()
-                let found = try await broker.browse(query)
+                let found = try await asking { [broker, query] () async throws(BrokerError) in try await broker.browse(query) }
                 (page, taken, query.cursor, isOver) = (found.jobs, 0, found.next, found.next == nil)
             }
             defer { taken += 1 }

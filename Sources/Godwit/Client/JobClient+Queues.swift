@@ -19,15 +19,17 @@ extension JobClient {
         let name = try QueueName(queue)
         while true {
             try Task.checkCancellation()
-            let status = try await broker.queue(name)
+            let status = try await asking { () async throws(BrokerError) in try await broker.queue(name) }
             var settings = status?.settings ?? QueueSettings()
             change(&settings)
             if let status, status.settings == settings { return status }
             let expected: Expectation = if let status { .version(status.settingsVersion) } else { .absent }
             do {
-                return try await broker.configure(name, settings, expecting: expected)
-            } catch {
-                guard error.code == .versionConflict else { throw error }
+                return try await asking { [settings] () async throws(BrokerError) in
+                    try await broker.configure(name, settings, expecting: expected)
+                }
+            } catch let error as BrokerError where error.code == .versionConflict {
+                continue
             }
         }
     }
@@ -36,21 +38,21 @@ extension JobClient {
     /// - Throws: ``BrokerError``; `CancellationError`.
     public func queue(_ name: String) async throws -> QueueStatus? {
         try Task.checkCancellation()
-        return try await broker.queue(QueueName(name))
+        return try await asking { () async throws(BrokerError) in try await broker.queue(QueueName(name)) }
     }
 
     /// Stops a queue's deliveries; enqueueing goes on.
     /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`.
     public func pause(queue: String) async throws {
         try Task.checkCancellation()
-        try await broker.pause(QueueName(queue))
+        try await asking { () async throws(BrokerError) in try await broker.pause(QueueName(queue)) }
     }
 
     /// Lets a paused queue deliver again.
     /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`.
     public func resume(queue: String) async throws {
         try Task.checkCancellation()
-        try await broker.resume(QueueName(queue))
+        try await asking { () async throws(BrokerError) in try await broker.resume(QueueName(queue)) }
     }
 
     /// Cancels all jobs of a queue that wait; those that run go on.
@@ -59,7 +61,7 @@ extension JobClient {
     @discardableResult
     public func purge(queue: String) async throws -> Int {
         try Task.checkCancellation()
-        return try await broker.purge(QueueName(queue))
+        return try await asking { () async throws(BrokerError) in try await broker.purge(QueueName(queue)) }
     }
 
     /// Gives a queue's dead letters another chance, oldest first: those that failed or expired in it are queued again, and those that came to it
@@ -76,7 +78,7 @@ extension JobClient {
         var query = RedriveQuery(queue: try QueueName(queue), name: name, reason: reason), redriven = 0
         repeat {
             try Task.checkCancellation()
-            let page = try await broker.redrive(query)
+            let page = try await asking { [query] () async throws(BrokerError) in try await broker.redrive(query) }
             redriven += page.redriven
             query.cursor = page.next
         } while query.cursor != nil
@@ -88,6 +90,6 @@ extension JobClient {
     /// - Throws: ``BrokerError``: `queueNotFound`, `queueNotEmpty` when it has unfinished jobs and `purging` is false; `CancellationError`.
     public func delete(queue: String, purging: Bool = false) async throws {
         try Task.checkCancellation()
-        try await broker.delete(QueueName(queue), purging: purging)
+        try await asking { () async throws(BrokerError) in try await broker.delete(QueueName(queue), purging: purging) }
     }
 }

@@ -49,14 +49,12 @@ extension JobClient {
     }
 }
 
-extension JobClient {
-    /// Asks the broker for something that a task waits for.
-    /// - Throws: ``BrokerError``; `CancellationError` when the task was cancelled before the broker began with it.
-    nonisolated(nonsending) func asking<Value>(
-        _ body: nonisolated(nonsending) () async throws(BrokerError) -> Value
-    ) async throws -> Value {
-        do throws(BrokerError) { return try await body() } catch { throw error.told }
-    }
+/// Asks a broker for something that a task waits for.
+/// - Throws: ``BrokerError``; `CancellationError` when the task was cancelled before the broker began with it.
+nonisolated(nonsending) func asking<Value>(
+    _ body: nonisolated(nonsending) () async throws(BrokerError) -> Value
+) async throws -> Value {
+    do throws(BrokerError) { return try await body() } catch { throw error.told }
 }
 
 extension BrokerError {

@@ -75,7 +75,8 @@ extension JobClient {
     /// A job as it was enqueued.
     /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`; `DecodingError`.
     package func job<J: Job>(_ type: J.Type, id: JobID) async throws -> J {
-        try JobCoding.decode(J.self, from: try await broker.payload(of: id).bytes)
+        let payload = try await asking { () async throws(BrokerError) in try await broker.payload(of: id) }
+        return try JobCoding.decode(J.self, from: payload.bytes)
     }
 
     /// Does its work in a cancelled task, too, in one of its own: whoever is cancelled often has a job to cancel.

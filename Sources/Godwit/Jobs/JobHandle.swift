@@ -27,8 +27,9 @@ public struct JobHandle<J: Job>: Sendable, Identifiable {
     /// ```
     /// - Parameter lifetime: 1 second to 7 days.
     /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`, `invalidArgument` (`lifetime`), `unsupportedURL` where no server has the store (there
-    ///   mount `JobRoutes`, and decide yourself who may follow what), or that the server cannot be reached.
-    public func watchURL(lifetime: Duration = .seconds(3_600)) async throws(BrokerError) -> URL {
+    ///   mount `JobRoutes`, and decide yourself who may follow what), or that the server cannot be reached; `CancellationError`.
+    /// - Note: It begins as this client reaches the server: open the URL that users' browsers can reach, too.
+    public func watchURL(lifetime: Duration = .seconds(3_600)) async throws -> URL {
         guard let server = client.broker as? any TicketGiving else {
             throw BrokerError(
                 .unsupportedURL,
@@ -36,7 +37,7 @@ public struct JobHandle<J: Job>: Sendable, Identifiable {
                 field: "url"
             )
         }
-        let text = try await server.watchURL(of: id, lifetime: lifetime)
+        let text = try await asking { () async throws(BrokerError) in try await server.watchURL(of: id, lifetime: lifetime) }
         guard let url = URL(string: text) else { throw BrokerError(.unavailable, "the server gave a URL that is none: \(text)") }
         return url
     }
@@ -61,7 +62,8 @@ extension JobHandle where J.Output: Decodable {
     ///   is no longer kept), or that the store cannot be read; `CancellationError`.
     public func result() async throws -> J.Output {
         let status = try await succeeded()
-        guard let content = try await client.broker.result(of: id) else {
+        let result = try await asking { () async throws(BrokerError) in try await client.broker.result(of: id) }
+        guard let content = result else {
             throw JobError(
                 .unreadableResult,
                 "the job succeeded without a result: whoever ran it must return one for the output \(J.Output.self)",

@@ -14,6 +14,7 @@ enum Command: Sendable {
     case completeBatch(LeasedBatch)
     case renew([Renewal])
     case closeHolder(HolderID)
+    case endSession(String)
     case read([JobID])
     case payload(JobID)
     case result(JobID)

@@ -32,6 +32,13 @@ extension EngineCore {
         }
     }
 
+    /// Ends a session that its client does not go on with.
+    mutating func endSession(_ ticket: Ticket, _ name: String) throws(JournalError) {
+        let id = Array(name.utf8)
+        if state.sessions.has(id) { try record(.sessionsEnded([id]), for: .settle) }
+        hold(ticket, .done, until: state.change)
+    }
+
     /// Ends the sessions whose time is over.
     mutating func endSessions() throws(JournalError) {
         refusedNumbers.sweep(at: now.engine)

@@ -202,6 +202,7 @@ struct EngineCore: ~Copyable {
         case .completeBatch(let batch): try complete(ticket, batch)
         case .renew: break
         case .closeHolder(let id): try closeHolder(ticket, id)
+        case .endSession(let id): try endSession(ticket, id)
         case .read(let ids): read(ticket, ids)
         case .payload(let id): payload(ticket, id)
         case .result(let id): result(ticket, id)

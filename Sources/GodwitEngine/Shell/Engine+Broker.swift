@@ -38,6 +38,11 @@ extension Engine {
         }
     }
 
+    package func end(session: String) async throws(BrokerError) {
+        try SessionCommit(id: session, number: 1).validate()
+        _ = try await ask(.endSession(session))
+    }
+
     package func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder {
         try options.validate()
         return EngineHolder(engine: self, options: options)

@@ -12,7 +12,7 @@ struct RefusedNumbers: Sendable {
         var error: BrokerError
     }
 
-    private struct Session {
+    fileprivate struct Session {
         var refusals: [UInt64: Refusal] = [:]
         /// The numbers in `refusals` in the order in which they were refused.
         var order = Deque<UInt64>()

@@ -52,6 +52,8 @@ struct SessionTable: Sendable {
     var count: Int { sessions.count }
     var isFull: Bool { sessions.count >= Limits.sessions }
 
+    func has(_ id: [UInt8]) -> Bool { sessions[id] != nil }
+
     func look(_ id: [UInt8], _ number: UInt64) -> Lookup {
         guard let session = sessions[id] else { return .noSession }
         if let outcome = session.outcomes[number] { return .known(outcome) }

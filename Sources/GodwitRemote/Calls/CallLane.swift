@@ -144,7 +144,7 @@ package struct CallLane<Ticket: Sendable>: Sendable {
         guard inFlight.count < Self.flights, let gathering = gatherings.popFirst() else { return nil }
         for entry in gathering.entries { waiting -= entry.call.things }
         lastNumber += 1
-        let persistence = Persistence(gathering.kind, to: configuration, asked: gathering.entries.last?.asked, start: now)
+        let persistence = Persistence(gathering.kind, to: configuration, asked: gathering.entries.lazy.map(\.asked).max(), start: now)
         inFlight[lastNumber] = Flight(gathering: gathering, persistence: persistence)
         return again(lastNumber, at: now)
     }

@@ -18,10 +18,10 @@ final class CallSender: Sendable {
     /// it asked is answered all the same.
     /// - Throws: what the server refused, or why it cannot be asked.
     nonisolated(nonsending) func call(_ call: Call) async throws(BrokerError) -> CallAnswer {
-        let end = ContinuousClock.now + exchanger.configuration.patience
+        let asked = ContinuousClock.now, end = asked + exchanger.configuration.patience
         let isCancellable = !Task.isCancelled
         while true {
-            let answer = try await (isCancellable ? wait(for: call) : callOnce(call)).get()
+            let answer = try await (isCancellable ? wait(for: call, asked) : callOnce(call, asked)).get()
             guard case .refused(let error) = answer else { return answer }
             // What others asked for in the same request filled the answer: it is asked again, and stands before them some time.
             let least = error.retryAfter ?? .milliseconds(1)
@@ -31,11 +31,11 @@ final class CallSender: Sendable {
         }
     }
 
-    nonisolated(nonsending) private func wait(for call: Call) async -> Result<CallAnswer, BrokerError> {
+    nonisolated(nonsending) private func wait(for call: Call, _ asked: ContinuousClock.Instant) async -> Result<CallAnswer, BrokerError> {
         let place = Atomic<UInt64>(0)
         return await withTaskCancellationHandler {
             await withCheckedContinuation { (waiter: Waiter) in
-                let number = add(call, waiter)
+                let number = add(call, waiter, asked)
                 place.store(number, ordering: .sequentiallyConsistent)
                 // It may have been cancelled before its place was known.
                 if Task.isCancelled { leave(number) }
@@ -45,15 +45,16 @@ final class CallSender: Sendable {
         }
     }
 
-    nonisolated(nonsending) private func callOnce(_ call: Call) async -> Result<CallAnswer, BrokerError> {
-        await withCheckedContinuation { (waiter: Waiter) in add(call, waiter) }
+    nonisolated(nonsending) private func callOnce(_ call: Call, _ asked: ContinuousClock.Instant) async -> Result<CallAnswer, BrokerError> {
+        await withCheckedContinuation { (waiter: Waiter) in add(call, waiter, asked) }
     }
 
+    /// - Parameter asked: when the caller asked first: its patience counts from then.
     /// - Returns: its place in the lane; 0 when it was refused.
     @discardableResult
-    private func add(_ call: Call, _ waiter: Waiter) -> UInt64 {
+    private func add(_ call: Call, _ waiter: Waiter, _ asked: ContinuousClock.Instant) -> UInt64 {
         do throws(BrokerError) {
-            let number = try lane.withLock { lane throws(BrokerError) in try lane.add(call, ticket: waiter, at: .now) }
+            let number = try lane.withLock { lane throws(BrokerError) in try lane.add(call, ticket: waiter, at: asked) }
             sendNext()
             return number
         } catch {

@@ -124,6 +124,8 @@ package struct CommitLane<Ticket: Sendable> {
     private var acknowledged: UInt64 = 0
     /// Whether the server is known to know the session.
     private var isEstablished = false
+    /// Whether anything was sent again in the session.
+    private var hasRepeated = false
     private var lastUsed: Instant?
     private var isClosed = false
 
@@ -256,6 +258,7 @@ package struct CommitLane<Ticket: Sendable> {
             let persistence = flight.persistence
             let told = flight.gathering.tell(where: { persistence.isOver(forOneOf: $0.asked, at: now) }, persistence.end(failure))
             flight.isResting = true
+            hasRepeated = true
             self.flight = flight
             return .again(after: wait, settled: told + others)
         case .again: error = flight.persistence.end(failure)
@@ -266,6 +269,9 @@ package struct CommitLane<Ticket: Sendable> {
         if flight.persistence.isInDoubt || error.code == .outcomeUnknown { beginSession() }
         return .settled(flight.gathering.settled(error) + others)
     }
+
+    /// The session, when nobody goes on with it and nothing of it can still be on its way: every request of it had its answer at the first try.
+    package var finished: String? { isClosed && flight == nil && isEstablished && !hasRepeated ? session : nil }
 
     /// Takes nothing more.
     /// - Returns: those who wait and for whom nothing is on its way.
@@ -286,6 +292,7 @@ package struct CommitLane<Ticket: Sendable> {
         nextNumber = 1
         acknowledged = 0
         isEstablished = false
+        hasRepeated = false
     }
 }
 
@@ -300,10 +307,17 @@ package struct CommitParts: Sendable {
     package var trace: TraceContext? {
         var common: TraceContext?
         for transaction in transactions {
-            for case .enqueue(let message) in transaction.operations {
-                if message.headers.isEmpty { return nil }
-                guard let trace = TraceContext(message.headers), common == nil || common == trace else { return nil }
-                common = trace
+            for operation in transaction.operations {
+                switch operation {
+                case .enqueue(let message):
+                    guard !message.headers.isEmpty, let trace = TraceContext(message.headers),
+                        common == nil || common == trace
+                    else { return nil }
+                    common = trace
+                // What follows has traces of its own, or none.
+                case .add: return nil
+                default: break
+                }
             }
         }
         return common

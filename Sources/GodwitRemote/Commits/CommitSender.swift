@@ -128,7 +128,8 @@ final class CommitSender: Sendable {
     }
 
     /// Takes nothing more; returns when nothing is in flight. Those who wait and are not in flight are told that this was closed.
-    func close() async {
+    /// - Returns: the session, if it can be ended.
+    func close() async -> String? {
         for one in state.withLock({ $0.lane.close() }) { one.ticket.resume(one.outcome) }
         await withCheckedContinuation { continuation in
             let isIdle = state.withLock { state in
@@ -137,6 +138,7 @@ final class CommitSender: Sendable {
             }
             if isIdle { continuation.resume() }
         }
+        return state.withLock { $0.lane.finished }
     }
 
     private static func newSession() -> String {

@@ -248,4 +248,19 @@ extension CommitLane.Settled {
 struct TestTrouble: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
+
+    @Test("a request goes on with a trace that all its jobs are of, and with none where something else in it would make jobs")
+    func traces() throws {
+        let trace = [Header(TraceContext.parentName, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+        func parts(_ operations: [GodwitCore.Operation]) -> CommitParts {
+            CommitParts(session: SessionCommit(id: "s", number: 1), transactions: operations.map { Transaction($0) }, deadline: start)
+        }
+        var traced = NewMessage(queue: try QueueName("q"), payload: Content("1")), plain = traced
+        traced.headers = trace
+        plain.headers = []
+        let step = Addition(key: .counter("c"), step: "s", target: 2, then: [.enqueue(plain)])
+        #expect(parts([.enqueue(traced), .enqueue(traced), .forget(JobID("j"))]).trace?.headers == trace)
+        #expect(parts([.enqueue(traced), .enqueue(plain)]).trace == nil)
+        #expect(parts([.enqueue(traced), .add(step)]).trace == nil)
+    }
 }

@@ -16,6 +16,8 @@ struct FaultyBroker: Broker {
     /// As `fault`, but for what was committed.
     var afterCommit: Fault = { _ throws(BrokerError) in [:] }
     var onLease: Check = { () throws(BrokerError) in }
+    /// Told how many jobs are asked for, and how long that may wait.
+    var onAsked: @Sendable (Int, Duration) -> Void = { _, _ in }
     var onRenew: Check = { () throws(BrokerError) in }
 
     var capabilities: Capabilities { base.capabilities }
@@ -34,8 +36,10 @@ struct FaultyBroker: Broker {
         return answer
     }
 
+    func end(session: String) async throws(BrokerError) { try await base.end(session: session) }
+
     func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder {
-        FaultyHolder(base: try await base.open(options), onLease: onLease, onRenew: onRenew)
+        FaultyHolder(base: try await base.open(options), onLease: onLease, onAsked: onAsked, onRenew: onRenew)
     }
 
     func read(_ jobs: [JobID]) async throws(BrokerError) -> [JobLookup] { try await base.read(jobs) }
@@ -66,11 +70,13 @@ struct FaultyBroker: Broker {
 private struct FaultyHolder: Holder {
     let base: any Holder
     let onLease: FaultyBroker.Check
+    let onAsked: @Sendable (Int, Duration) -> Void
     let onRenew: FaultyBroker.Check
 
     var id: HolderID { base.id }
 
     func lease(max: Int, term: LeaseTerm, wait: Duration) async throws(BrokerError) -> [Delivery] {
+        onAsked(max, wait)
         try onLease()
         return try await base.lease(max: max, term: term, wait: wait)
     }
