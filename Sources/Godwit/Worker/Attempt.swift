@@ -65,13 +65,16 @@ final class Attempt: Sendable {
         return logger
     }
 
-    /// Gives the attempt the task that it runs in; cancels it at once when the attempt has been ended by then.
-    func begin(in task: RunnerTask) {
-        let isEnded = state.withLock { state in
-            state.task = task
-            return state.ending != nil
+    /// Whether no other attempt follows one that is lost.
+    var isLast: Bool { delivery.job.attempt >= delivery.job.maxAttempts }
+
+    /// Gives the attempt the task that it runs in.
+    /// - Returns: what ended it before it began: it is not to be run then.
+    func begin(in task: RunnerTask) -> Ending? {
+        state.withLock { state in
+            if state.ending == nil { state.task = task }
+            return state.ending
         }
-        if isEnded { task.cancel() }
     }
 
     /// The attempt is settled: whatever would end it now no longer reaches the task.

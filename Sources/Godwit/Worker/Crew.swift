@@ -32,6 +32,9 @@ struct Crew: Sendable {
     /// All that wait or run.
     var attempts: [Attempt] { waiting[taken...] + running.compactMap(\.self) }
 
+    /// How many run.
+    var atWork: Int { running.count { $0 != nil } }
+
     /// - Returns: whom to call.
     mutating func add(_ attempts: [Attempt]) -> Call? {
         waiting += attempts

@@ -62,6 +62,18 @@ final class ThreadExecutor: TaskExecutor {
         for sleeper in sleepers { sleeper.continuation.resume() }
     }
 
+    /// Returns after a while.
+    /// - Throws: `CancellationError` as soon as the task is cancelled.
+    func sleep(for duration: Duration) async throws {
+        let deadline = ContinuousClock.now + duration
+        await withTaskCancellationHandler {
+            while !Task.isCancelled, .now < deadline { await sleep(until: deadline) }
+        } onCancel: {
+            wake()
+        }
+        try Task.checkCancellation()
+    }
+
     /// Ends the thread as soon as it has nothing to do; call it when no task on this executor is left.
     func stop() {
         state.withLock { $0.isStopping = true }
@@ -91,4 +103,13 @@ final class ThreadExecutor: TaskExecutor {
             _ = signal.wait(timeout: .now() + .nanoseconds(Int(nanoseconds) + 1))
         }
     }
+}
+
+/// The machine's time, whose sleeps end on a thread of its own, whatever blocks the cooperative pool.
+struct ThreadClock: JobClock {
+    let thread: ThreadExecutor
+
+    var now: Timestamp { SystemJobClock().now }
+    var uptime: Duration { SystemJobClock().uptime }
+    func sleep(for duration: Duration) async throws { try await thread.sleep(for: duration) }
 }

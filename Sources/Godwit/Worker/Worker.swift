@@ -43,7 +43,8 @@ public struct Worker: Service, Sendable {
 
     /// - Parameters:
     ///   - client: The opened store; it can be shared by many workers.
-    ///   - concurrency: How many jobs run at a time. Where they take less time than asking for more, some more are leased ahead.
+    ///   - concurrency: How many jobs run at a time. Where they take less time than asking for more, some more are leased ahead, at most three
+    ///     for each, for 200 ms at most: so many may run before a job that is more urgent and came later.
     ///   - queues: Which queues to take jobs from, the first ones first; nil: those of the registered job types, in the order of registration.
     ///   - lease: How long a dead worker keeps its jobs from running elsewhere, 100 ms to 12 h. Heartbeats come three times as often.
     ///   - shutdownGrace: How long running handlers may take to finish on graceful shutdown.

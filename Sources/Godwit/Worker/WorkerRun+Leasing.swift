@@ -10,41 +10,28 @@ extension WorkerRun {
     /// How long a job that was leased ahead waits for a slot before it is given back.
     private static let patience: Duration = .milliseconds(200)
 
-    /// Leases and starts jobs, except while the worker is quiet, until the task is cancelled.
+    /// Leases as many jobs as there are free slots, and ahead as ``LeaseWindow`` says, and starts them, except while the worker is quiet, until
+    /// the task is cancelled.
+    ///
+    /// A request that is under way when the worker becomes quiet comes to its end: given up, it might have left jobs that nobody has.
+    /// - Parameter thread: what this runs on, whatever blocks the cooperative pool.
     /// - Throws: ``BrokerError`` unless it is one that passes.
-    func leaseUnlessQuiet() async throws {
-        while !Task.isCancelled {
-            if plan.isQuiet.withLock({ $0 }) {
-                giveBackWaiting()
-                let running = desk.withLock { $0.running }
-                plan.logger.notice("the worker is quiet: it takes no more jobs", metadata: ["running": "\(running)"])
-                guard await plan.isQuiet.wait(until: { !$0 }) else { return }
-                plan.logger.notice("the worker takes jobs again")
-            }
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await self.lease() }
-                group.addTask { await self.plan.isQuiet.wait { $0 } }
-                defer { group.cancelAll() }
-                _ = try await group.next()
-            }
-        }
-    }
-
-    /// Leases as many jobs as there are free slots, and ahead as ``LeaseWindow`` says, and starts them, until the task is cancelled.
-    /// - Throws: ``BrokerError`` unless it is one that passes.
-    private func lease() async throws {
+    func lease(on thread: ThreadExecutor) async throws {
+        let clock = ThreadClock(thread: thread)
         var window = LeaseWindow(concurrency: plan.concurrency)
         var failures = 0
         var random = RandomFunction(function: plan.client.random)
-        while await hasRoom(in: window) {
-            let (room, finished) = desk.withLock { (window.room($0), $0.finished) }
+        while await plan.isQuiet.wait(until: { !$0 }), await hasRoom(in: &window, clock) {
+            if plan.isQuiet.withLock({ $0 }) { continue }
+            let (room, finished) = desk.withLock { [window] in (window.room($0), $0.finished) }
             let asked = min(room, Limits.leases)
             let passing: BrokerError
             do throws(BrokerError) {
-                let deliveries = try await holder.lease(max: asked, term: .fixed(plan.lease), wait: Self.leaseWait)
-                let (ended, isIdle) = desk.withLock { ($0.finished - finished, $0.running == 0) }
+                let wait = window.mayWait ? Self.leaseWait : .zero
+                let deliveries = try await holder.lease(max: asked, term: .fixed(plan.lease), wait: wait)
+                let (ended, isIdle) = desk.withLock { ($0.finished - finished, $0.held == 0) }
                 window.answered(deliveries.count, of: asked, finishedMeanwhile: ended, isIdle: isIdle)
-                start(deliveries)
+                start(deliveries, &window)
                 failures = 0
                 continue
             } catch {
@@ -53,34 +40,47 @@ extension WorkerRun {
             guard passing.isPassing else { throw passing }
             failures += 1
             plan.logger.warning("no jobs can be leased: trying again", metadata: ["error": "\(passing)"])
+            window.failed()
+            giveBackWaiting(atMost: max(0, desk.withLock { $0.held } - plan.concurrency))
             let wait = max(passing.retryAfter ?? .zero, Self.unreachable.delay(after: failures, using: &random))
             try? await plan.client.clock.sleep(for: wait)
         }
     }
 
-    /// Waits until it is time to lease. Jobs that were leased ahead are given back when nothing has ended for a while: others may have slots
-    /// for them.
-    /// - Returns: false when the task is cancelled.
-    private func hasRoom(in window: LeaseWindow) async -> Bool {
-        let isEnough: @Sendable (Desk) -> Bool = { window.isWorthARequest($0) }
-        while !desk.withLock({ isEnough($0) }) {
-            let (excess, finished) = desk.withLock { ($0.running - window.concurrency, $0.finished) }
-            guard excess > 0 else { return await desk.wait(until: isEnough) }
-            if await desk.wait(until: isEnough, atMost: Self.patience, clock: plan.client.clock) { break }
-            if Task.isCancelled { return false }
-            if desk.withLock({ $0.finished }) == finished { giveBackWaiting(atMost: excess) }
+    /// Says when the worker becomes quiet, and when it takes jobs again, and gives back what did not begin, until the task is cancelled.
+    func followQuiet() async {
+        while await plan.isQuiet.wait(until: { $0 }) {
+            giveBackWaiting()
+            plan.logger.notice("the worker is quiet: it takes no more jobs", metadata: ["running": "\(crew.withLock { $0.atWork })"])
+            guard await plan.isQuiet.wait(until: { !$0 }) else { return }
+            plan.logger.notice("the worker takes jobs again")
         }
-        return !Task.isCancelled
+    }
+
+    /// Waits until it is time to lease. Of the jobs that were leased ahead those are given back meanwhile for which no slot will soon be free.
+    /// - Returns: false when the task is cancelled.
+    private func hasRoom(in window: inout LeaseWindow, _ clock: ThreadClock) async -> Bool {
+        while true {
+            let isEnough: @Sendable (Desk) -> Bool = { [window] in window.isWorthARequest($0) }
+            let (isReady, held, finished) = desk.withLock { (isEnough($0), $0.held, $0.finished) }
+            if isReady { return !Task.isCancelled }
+            let excess = held - window.concurrency
+            guard excess > 0 else { return await desk.wait(until: isEnough) }
+            if await desk.wait(until: isEnough, atMost: Self.patience, clock: clock) { return !Task.isCancelled }
+            if Task.isCancelled { return false }
+            giveBackWaiting(atMost: window.surplus(of: excess, ended: desk.withLock { $0.finished } - finished))
+        }
     }
 
     /// Gives back, uncounted, what was leased last and did not begin.
-    func giveBackWaiting(atMost count: Int = .max) {
-        for attempt in crew.withLock({ $0.withdraw(atMost: count) }) {
-            handOver(Settlement(attempt: attempt, outcome: .released, took: .zero))
-        }
+    func giveBackWaiting(atMost count: Int = .max) { giveBack(crew.withLock { $0.withdraw(atMost: count) }) }
+
+    /// Gives back, uncounted, what did not begin.
+    private func giveBack(_ attempts: some Sequence<Attempt>) {
+        for attempt in attempts { handOver(Settlement(attempt: attempt, outcome: .released, took: .zero), hasRun: false) }
     }
 
-    private func start(_ deliveries: [Delivery]) {
+    private func start(_ deliveries: [Delivery], _ window: inout LeaseWindow) {
         let sendProgress: @Sendable (Attempt) async throws -> Void = { [heartbeat] in heartbeat.noteProgress(of: $0) }
         var attempts: [Attempt] = []
         attempts.reserveCapacity(deliveries.count)
@@ -90,13 +90,18 @@ extension WorkerRun {
             )
         }
         let count = attempts.count
-        desk.withLock { $0.running += count }
-        heartbeat.hold(attempts)
-        if plan.isQuiet.withLock({ $0 }) {
-            // They were on their way when the worker became quiet.
-            for attempt in attempts { handOver(Settlement(attempt: attempt, outcome: .released, took: .zero)) }
-        } else {
-            run(attempts)
+        let held = desk.withLock { desk in
+            desk.held += count
+            return desk.held - count
         }
+        heartbeat.hold(attempts)
+        // Those that were on their way when the worker became quiet, and those that would wait here for their last attempt.
+        let isQuiet = plan.isQuiet.withLock { $0 }
+        let begin = isQuiet ? 0 : min(max(0, plan.concurrency - held), count)
+        let back = attempts[begin...].filter { isQuiet || $0.isLast }
+        if back.isEmpty { return run(attempts) }
+        if !isQuiet { window.metLastAttempt() }
+        giveBack(back)
+        run(attempts[..<begin] + attempts[begin...].filter { !isQuiet && !$0.isLast })
     }
 }

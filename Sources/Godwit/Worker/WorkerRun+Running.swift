@@ -1,3 +1,4 @@
+import Logging
 import Synchronization
 
 extension WorkerRun {
@@ -37,7 +38,10 @@ extension WorkerRun {
                 taken = .zero
                 continue
             }
-            attempt.begin(in: task)
+            if let ending = attempt.begin(in: task) {
+                drop(attempt, ending)
+                continue
+            }
             taken += await execute(attempt)
             // A handler can cancel the task that it runs in, too.
             if attempt.finish() || Task.isCancelled { break }
@@ -54,6 +58,16 @@ extension WorkerRun {
         await withCheckedContinuation { continuation in
             if !crew.withLock({ $0.rest(continuation) }) { continuation.resume(returning: false) }
         }
+    }
+
+    /// Lets go of an attempt that was ended while it was held ahead: its handler must not be called for a job that somebody cancelled, or that
+    /// runs elsewhere by now.
+    private func drop(_ attempt: Attempt, _ ending: Attempt.Ending) {
+        attempt.logger.info(
+            "the job was not begun: it was cancelled, its lease was lost, or the worker shuts down",
+            metadata: ["why": "\(ending)"]
+        )
+        handOver(Settlement(attempt: attempt, outcome: ending == .shutdown ? .released : .dropped(ending), took: .zero), hasRun: false)
     }
 
     /// - Returns: how long it took.

@@ -5,12 +5,13 @@ extension WorkerRun {
     private static let retryBackoff = Backoff(base: .milliseconds(100), cap: .seconds(5))
 
     /// Frees the attempt's slot and has its completion confirmed. While one commit is in flight, what is handed over gathers for the next.
-    func handOver(_ settlement: Settlement) {
+    /// - Parameter hasRun: whether a handler was called.
+    func handOver(_ settlement: Settlement, hasRun: Bool = true) {
         let isTold = settlement.isTold
         if !isTold { heartbeat.drop([settlement.attempt]) }
         desk.withLock { desk in
-            desk.running -= 1
-            desk.finished += 1
+            desk.held -= 1
+            if hasRun { desk.finished += 1 }
             guard isTold else { return }
             desk.unconfirmed += 1
             desk.pending.append(settlement)
@@ -35,6 +36,7 @@ extension WorkerRun {
                         break
                     }
                     tries += 1
+                    desk.withLock { $0.confirmed = 0 }
                     plan.logger.warning("completions could not be committed: trying again", metadata: ["error": "\(error)"])
                     desk.withLock { $0.pending.insert(contentsOf: batch.map(\.repeated), at: 0) }
                     await pause(tries, error)
@@ -102,7 +104,10 @@ extension WorkerRun {
         // Those that failed on the way are told once more, and stay as unconfirmed as they were.
         let count = confirmed.count
         heartbeat.drop(confirmed)
-        desk.withLock { $0.unconfirmed -= count }
+        desk.withLock { desk in
+            desk.unconfirmed -= count
+            desk.confirmed = count
+        }
         return worst.map { (refused, $0) }
     }
 

@@ -5,15 +5,17 @@ import Synchronization
 
 /// A worker at work, from its start to its end.
 final class WorkerRun: Sendable {
-    /// How many attempts are held, and the completions on their way to the broker.
+    /// How many attempts are held, running or not, and the completions on their way to the broker.
     struct Desk: Sendable {
-        var running = 0
-        /// How many attempts have ended.
+        var held = 0
+        /// How many attempts have run and ended.
         var finished = 0
         /// Completions that were handed over and are not in a commit.
         var pending: [Settlement] = []
         /// Completions that were handed over and are not confirmed.
         var unconfirmed = 0
+        /// How many the last commit confirmed; 0 when it failed.
+        var confirmed = 0
         /// Whether running handlers are no longer waited for.
         var isAborted = false
         /// What ended the work: the store failed, or was closed.
@@ -83,7 +85,8 @@ final class WorkerRun: Sendable {
         let thread = try ThreadExecutor(named: "godwit-lease")
         defer { thread.stop() }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { try await self.leaseUnlessQuiet() } }
+            if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { try await self.lease(on: thread) } }
+            if !plan.handlers.isEmpty { group.addTask { await self.followQuiet() } }
             if !plan.schedules.isEmpty { group.addTask { try await self.fire() } }
             // A call for jobs that waits at the broker does not notice by itself that nothing can be settled any more.
             group.addTask { try await self.desk.failed() }
@@ -126,19 +129,19 @@ final class WorkerRun: Sendable {
     private func drain() async -> Bool {
         let clock = plan.client.clock
         giveBackWaiting()
-        await desk.wait(until: { $0.running == 0 || $0.isAborted }, atMost: plan.shutdownGrace, clock: clock)
+        await desk.wait(until: { $0.held == 0 || $0.isAborted }, atMost: plan.shutdownGrace, clock: clock)
         let unfinished = crew.withLock { $0.attempts }
         if !unfinished.isEmpty {
             plan.logger.info("running jobs are cancelled and given back", metadata: ["jobs": "\(unfinished.count)"])
             for attempt in unfinished { attempt.end(.shutdown) }
         }
         let isDone = await desk.wait(
-            until: { $0.running == 0 && ($0.unconfirmed == 0 || $0.failure != nil) },
+            until: { $0.held == 0 && ($0.unconfirmed == 0 || $0.failure != nil) },
             atMost: Self.lastWait,
             clock: clock
         )
         guard !isDone else { return true }
-        let (running, unconfirmed) = desk.withLock { ($0.running, $0.unconfirmed) }
+        let (running, unconfirmed) = desk.withLock { ($0.held, $0.unconfirmed) }
         plan.logger.warning(
             "jobs are given back while their handlers run on, or before they were confirmed: they run again",
             metadata: ["running": "\(running)", "unconfirmed": "\(unconfirmed)"]

@@ -76,7 +76,9 @@ struct CommandWorker: Sendable {
         var atMost = options.concurrency
         while !shutdown.isRequested {
             await shutdown.intake.opened()
-            guard let room = try await shutdown.interrupting({ [jobs] in await jobs.room() }), room > 0 else { continue }
+            guard let room = try await shutdown.interrupting({ [jobs] in await jobs.room() }), room > 0, !shutdown.intake.isQuiet else {
+                continue
+            }
             let count = min(room, atMost)
             do {
                 let asked = ContinuousClock.now

@@ -7,29 +7,40 @@ import Testing
 
 @Suite("Jobs that are held ahead", .timeLimit(.minutes(1)))
 struct LeaseAheadTests {
-    @Test("what waits behind jobs that turn out to take long goes back, to whoever has a free slot, and does not count as an attempt")
-    func givesBack() async throws {
-        try await withMemory { client in
-            let quick = Guarded(0), ended = Guarded(0), second = Guarded(false), requests = Mutex(0)
-            // The first jobs end while the second request for jobs is under way: so some are held ahead after it.
+    /// A worker of two slots that comes to hold jobs ahead behind two that do not end: of its first two, which are quick, one ends while the
+    /// second request for jobs is under way.
+    private final class Scene: Sendable {
+        /// The slow jobs that began here.
+        let begun = Guarded<Set<JobID>>([])
+        let mayEnd = Guarded(false)
+        let renewals = Guarded(0)
+        /// How many jobs were asked for, and how long that could wait.
+        let asked = Mutex<[(count: Int, wait: Duration)]>([])
+        private let client: JobClient
+        private let quick = Guarded(0), ended = Guarded(0), second = Guarded(false)
+
+        init(_ client: JobClient) { self.client = client }
+
+        func publish(slow count: Int) async throws -> [JobHandle<Note>] {
+            try await client.enqueue(contentsOf: [Note(text: "quick"), Note(text: "quick")])
+            return try await client.enqueue(contentsOf: (0..<count).map { _ in Note(text: "slow") })
+        }
+
+        func worker() -> Worker {
             let broker = FaultyBroker(
                 base: client.broker,
-                onLease: { () throws(BrokerError) in
-                    let number = requests.withLock { requests in
-                        requests += 1
-                        return requests
-                    }
-                    guard number == 2 else { return }
+                onLease: { [self] () throws(BrokerError) in
+                    guard asked.withLock({ $0.count }) == 2 else { return }
                     second.withLock { $0 = true }
                     while ended.withLock({ $0 }) < 2 { SystemThread.sleep(nanoseconds: 100_000) }
-                }
+                },
+                onAsked: { [self] count, wait in asked.withLock { $0.append((count, wait)) } },
+                onRenew: { [self] () throws(BrokerError) in renewals.withLock { $0 += 1 } }
             )
-            let begun = Guarded(0), done = Guarded(0)
-            var worker = Worker(JobClient(broker: broker, logger: quiet), concurrency: 2)
-            worker.handle(Note.self) { note, context in
+            var worker = Worker(JobClient(broker: broker, logger: quiet), concurrency: 2, lease: .milliseconds(250))
+            worker.handle(Note.self) { [self] note, context in
                 #expect(context.attempt == 1)
                 guard note.text == "slow" else {
-                    // One ends, which is worth the second request; the other ends while that is under way.
                     let number = quick.withLock { quick in
                         quick += 1
                         return quick
@@ -38,25 +49,103 @@ struct LeaseAheadTests {
                     ended.withLock { $0 += 1 }
                     return
                 }
-                begun.withLock { $0 += 1 }
-                // Long: until all others are done elsewhere.
-                await done.wait { $0 == 6 }
+                begun.withLock { _ = $0.insert(context.id) }
+                await mayEnd.wait { $0 }
             }
-            try await client.enqueue(contentsOf: [Note(text: "quick"), Note(text: "quick")] + (0..<8).map { _ in Note(text: "slow") })
-            var other = Worker(client, concurrency: 6)
-            other.handle(Note.self) { _, context in
-                #expect(context.attempt == 1)
-                done.withLock { $0 += 1 }
-            }
-            try await running(worker) {
-                await begun.wait { $0 == 2 }
+            return worker
+        }
+    }
+
+    /// Another worker, which has room for all.
+    private func other(_ client: JobClient, _ done: Guarded<Int>) -> Worker {
+        var worker = Worker(client, concurrency: 6)
+        worker.handle(Note.self) { _, context in
+            #expect(context.attempt == 1)
+            done.withLock { $0 += 1 }
+        }
+        return worker
+    }
+
+    @Test("what waits behind jobs that turn out to take long goes back once, to whoever has a free slot, and does not count as an attempt")
+    func givesBack() async throws {
+        try await withMemory { client in
+            let scene = Scene(client), done = Guarded(0)
+            let jobs = try await scene.publish(slow: 8)
+            try await running(scene.worker()) {
+                await scene.begun.wait { $0.count == 2 }
                 // Slots are taken, and more are held: nothing of them can run here.
                 try await eventually { try await client.queue("notes")?.counts.running ?? 0 > 2 }
-                try await running(other) {
+                try await eventually { try await client.queue("notes")?.counts.running == 2 }
+                try await running(other(client, done)) {
+                    await done.wait { $0 == 6 }
+                    scene.mayEnd.withLock { $0 = true }
                     try await eventually { try await client.queue("notes")?.counts.succeeded == 10 }
                 }
             }
-            #expect(begun.withLock { $0 } == 2)
+            #expect(scene.begun.withLock { $0.count } == 2)
+            for case .found(let job) in try await client.broker.read(jobs.map(\.id)) { #expect(job.deliveries <= 2) }
+            // Whoever asks for more than free slots does not wait for it.
+            #expect(scene.asked.withLock { $0.allSatisfy { $0.wait == .zero || $0.count <= 2 } })
+        }
+    }
+
+    @Test("what is cancelled while it is held is not begun")
+    func cancelled() async throws {
+        try await withMemory { client in
+            let scene = Scene(client)
+            let jobs = try await scene.publish(slow: 8)
+            try await running(scene.worker()) {
+                await scene.begun.wait { $0.count == 2 }
+                try await eventually { try await client.queue("notes")?.counts.running ?? 0 > 2 }
+                let begun = scene.begun.withLock { $0 }
+                for job in jobs where !begun.contains(job.id) { _ = try await job.cancel() }
+                // Heartbeats know of it, when the second one comes.
+                let renewals = scene.renewals.withLock { $0 }
+                await scene.renewals.wait { $0 >= renewals + 2 }
+                scene.mayEnd.withLock { $0 = true }
+                try await eventually { try await client.queue("notes")?.counts.succeeded == 4 }
+                try await eventually { scene.asked.withLock { $0.last?.wait ?? .zero > .zero } }
+            }
+            #expect(scene.begun.withLock { $0.count } == 2)
+            #expect(try await client.queue("notes")?.counts.cancelled == 6)
+        }
+    }
+
+    @Test("what would lose its last attempt with the process is not held")
+    func lastAttempts() async throws {
+        try await withMemory { client in
+            let scene = Scene(client)
+            try await client.configure(queue: "notes") { $0.maxAttempts = 1 }
+            _ = try await scene.publish(slow: 8)
+            try await running(scene.worker()) {
+                await scene.begun.wait { $0.count == 2 }
+                try await eventually { try await client.queue("notes")?.counts.running == 2 }
+                let renewals = scene.renewals.withLock { $0 }
+                await scene.renewals.wait { $0 >= renewals + 2 }
+                #expect(try await client.queue("notes")?.counts.running == 2)
+                scene.mayEnd.withLock { $0 = true }
+                try await eventually { try await client.queue("notes")?.counts.succeeded == 10 }
+            }
+            // The first that came to be held, and none after them.
+            #expect(scene.asked.withLock { $0.filter { $0.wait == .zero }.count } == 1)
+        }
+    }
+
+    @Test("what is held goes back at once when the worker becomes quiet")
+    func quietly() async throws {
+        try await withMemory { client in
+            let scene = Scene(client), done = Guarded(0)
+            _ = try await scene.publish(slow: 8)
+            let worker = scene.worker()
+            try await running(worker) {
+                await scene.begun.wait { $0.count == 2 }
+                try await eventually { try await client.queue("notes")?.counts.running ?? 0 > 2 }
+                worker.quiet()
+                try await running(other(client, done)) { await done.wait { $0 == 6 } }
+                scene.mayEnd.withLock { $0 = true }
+                try await eventually { try await client.queue("notes")?.counts.succeeded == 10 }
+            }
+            #expect(scene.begun.withLock { $0.count } == 2)
         }
     }
 }

@@ -42,7 +42,7 @@ struct QuietTests {
             let copy = worker
             copy.quiet()
             let job = try await client.enqueue(Note(text: "1"))
-            try await running(worker) { try await eventually { worker.isQuiet.waiting == 1 } }
+            try await running(worker) { try await eventually { worker.isQuiet.waiting == 2 } }
             #expect(try await job.status.state == .queued)
         }
     }
