@@ -13,6 +13,8 @@ struct ZoneClock: Sendable, Equatable {
     private var rule: TimeZoneRule?
 
     static let utc = ZoneClock(ahead: 0)
+    /// More hours than any zone was ever ahead or behind (RFC 9636, section 3.2).
+    private static let furthest: Int64 = 26 * 3_600
 
     private init(ahead: Int32) { aheadBefore = ahead }
 
@@ -46,7 +48,8 @@ extension ZoneClock {
         }
         guard header.leaps == 0, header.types > 0 else { return nil }
         guard let changes = reader.times(header.changes, width: width), let kinds = reader.take(header.changes),
-            let offsets = reader.offsets(header.types), changes == changes.sorted(), kinds.allSatisfy({ $0 < header.types }),
+            let offsets = reader.offsets(header.types), kinds.allSatisfy({ $0 < header.types }),
+            zip(changes, changes.dropFirst()).allSatisfy({ $0 < $1 }), offsets.allSatisfy({ abs(Int64($0)) <= Self.furthest }),
             reader.skip(header.characters + header.standards + header.universals)
         else { return nil }
         // Before the first change the first type holds (section 3.2).
