@@ -81,16 +81,20 @@ enum TwoProcesses {
         }
     }
 
-    /// Runs errands; the effect of each is a file named after its idempotency key, which can be made once.
+    /// Runs errands; the effect of each is a file named after its idempotency key, which can be made once. Each run of each is noted before.
     private static func work(_ options: Options) async throws {
         let jobs = try await JobClient.open(options.broker, logger: logger)
         let effects = options.effects
+        let runs = open("\(effects)/runs-\(getpid())", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        guard runs >= 0 else { throw CocoaError(.fileWriteUnknown) }
         var worker = Worker(jobs, concurrency: 4, lease: .seconds(2), logger: logger)
         worker.handle(Errand.self, retry: .exponential(maxAttempts: 20, base: .milliseconds(100), cap: .seconds(1))) { errand, context in
-            try record(context.idempotencyKey, "\(errand.number)", in: effects)
+            let line = "\(errand.number) \(context.idempotencyKey) \(context.attempt)\n"
+            guard write(runs, line, line.utf8.count) == line.utf8.count else { throw CocoaError(.fileWriteUnknown) }
+            try record(context.idempotencyKey, in: effects)
         }
         worker.handle(Tick.self) { tick, context in
-            try record("tick-\(Int(tick.due.timeIntervalSince1970 * 1_000))-\(context.id)", "", in: effects)
+            try record("tick-\(Int(tick.due.timeIntervalSince1970 * 1_000))-\(context.id)", in: effects)
         }
         worker.schedule("tick", .every(.seconds(1))) { due in Tick(due: due) }
         try await ServiceGroup(
@@ -101,7 +105,7 @@ enum TwoProcesses {
     }
 
     /// Makes a file that is not there; one that is there was made by an earlier attempt.
-    private static func record(_ key: String, _ text: String, in folder: String) throws {
+    private static func record(_ key: String, in folder: String) throws {
         // Many files in one folder are slow in the making.
         let shard = key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xff }
         let file = open("\(folder)/\(shard)/\(key)", O_WRONLY | O_CREAT | O_EXCL, 0o600)
@@ -109,8 +113,7 @@ enum TwoProcesses {
             if errno == EEXIST { return }
             throw CocoaError(.fileWriteUnknown)
         }
-        defer { close(file) }
-        guard text.utf8.count == 0 || write(file, text, text.utf8.count) == text.utf8.count else { throw CocoaError(.fileWriteUnknown) }
+        close(file)
     }
 
     private static let logger: Logger = {
