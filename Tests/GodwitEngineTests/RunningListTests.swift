@@ -72,4 +72,60 @@ struct RunningListTests {
             #expect(try await store.engine.list(query).jobs.map(\.id) == [first])
         }
     }
+
+    @Test("more leases than a page looks at are still found there, in their order, whatever came since", arguments: [true, false])
+    func many(isOldestFirst: Bool) async throws {
+        let store = try await Fixture()
+        let first = try await store.publish(.name("other"))
+        let message = NewMessage(queue: .work, payload: Content(Bytes("{}")))
+        func publish(_ count: Int) async throws {
+            for _ in 0..<(count / 1_000) {
+                _ = try await store.engine.commit([Transaction((0..<1_000).map { _ in .enqueue(message) })])
+            }
+        }
+        let jobs = Limits.pageScan + 1_000
+        try await publish(jobs)
+        for _ in 0..<(jobs / 1_000) { _ = try await store.lease(1_000, term: .fixed(.seconds(3_600))) }
+        _ = try await store.lease(1, .name("other"), term: .fixed(.seconds(3_600)))
+        try await publish(jobs)
+        let running = try #require(try await store.engine.queue(.work)).counts.running
+        #expect(running == jobs)
+        // The first page is whole, and the pages together are all of them.
+        var query = JobQuery(state: .running, isOldestFirst: isOldestFirst, limit: 900)
+        var listed: [JobID] = []
+        repeat {
+            let page = try await store.engine.list(query)
+            #expect(page.jobs.count == 900 || page.next == nil)
+            listed += page.jobs.map(\.id)
+            query.cursor = page.next
+        } while query.cursor != nil
+        #expect(listed.count == jobs + 1)
+        #expect(Set(listed).count == jobs + 1)
+        #expect((isOldestFirst ? listed.first : listed.last) == first)
+    }
+
+    @Test("of some queues alone they are listed as all others are", arguments: [JobState.running, .queued])
+    func within(state: JobState) async throws {
+        let store = try await Fixture()
+        var own: [JobID] = []
+        for _ in 0..<3 {
+            own.append(try await store.publish(.name("mine")))
+            _ = try await store.publish(.name("theirs"))
+            own.append(try await store.publish(.name("ours")))
+        }
+        if state == .running { for queue in ["mine", "theirs", "ours"] { _ = try await store.lease(9, .name(queue)) } }
+        let queues: [QueueName] = [.name("mine"), .name("ours"), .name("none")]
+        var query = JobQuery(state: state, isOldestFirst: true, limit: 4)
+        let first = try await store.engine.list(query, within: queues)
+        #expect(first.jobs.map(\.id) == Array(own.prefix(4)))
+        #expect(first.next != nil)
+        query.cursor = first.next
+        #expect(try await store.engine.list(query, within: queues).jobs.map(\.id) == Array(own.suffix(2)))
+        query.cursor = nil
+        #expect(try await store.engine.list(query, within: []).jobs.isEmpty)
+        query.queue = .name("theirs")
+        #expect(try await store.engine.list(query, within: queues).jobs.isEmpty)
+        query.queue = .name("ours")
+        #expect(try await store.engine.list(query, within: queues).jobs.count == 3)
+    }
 }

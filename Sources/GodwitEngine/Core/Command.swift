@@ -18,7 +18,8 @@ enum Command: Sendable {
     case read([JobID])
     case payload(JobID)
     case result(JobID)
-    case list(JobQuery)
+    /// Within these queues alone; nil for all.
+    case list(JobQuery, within: [QueueName]? = nil)
     case browse(BrowseQuery)
     case readRecords([RecordKey])
     case watch([WatchItem], wait: Int64)

@@ -74,68 +74,6 @@ extension EngineCore {
         return (sequence, job)
     }
 
-    mutating func list(_ ticket: Ticket, _ query: JobQuery) {
-        var at = query.isOldestFirst ? 0 : state.nextSequence
-        if let cursor = query.cursor {
-            guard let (sequence, _, _) = Base32.words(cursor, count: 1) else { return answerNow(ticket, .refused(Self.badCursor)) }
-            at = min(state.nextSequence, sequence)
-        }
-        var end = state.nextSequence
-        if let text = query.end {
-            guard let (sequence, _, _) = Base32.words(text, count: 1) else { return answerNow(ticket, .refused(Self.badCursor)) }
-            end = min(end, sequence)
-        }
-        if !query.isOldestFirst { at = min(at, end) }
-        let newest = Base32.text(state.nextSequence)
-        var queue: UInt32?
-        if let name = query.queue {
-            guard let number = state.queues.numbers[name] else {
-                return hold(ticket, .page([], next: nil, end: newest), until: state.change)
-            }
-            queue = number
-        }
-        // What the page leaves out may rest on the newest change, too.
-        let until = state.change
-        if query.state == .running, state.leases.leases.count <= Limits.pageScan {
-            let bounds = query.isOldestFirst ? (at + 1)..<max(at + 1, end) : 0..<at
-            let page = running(query, in: queue, bounds)
-            return hold(ticket, .page(page.views, next: page.next, end: newest), until: until)
-        }
-        var views: [JobView] = [], looked = 0
-        var walk = JobWalk(state, from: query.isOldestFirst ? at + 1 : at, isUp: query.isOldestFirst)
-        func isOver() -> Bool { walk.next.map { query.isOldestFirst && $0 >= end } ?? true }
-        while views.count < query.limit, looked < Limits.pageScan {
-            guard !isOver(), let sequence = walk.take(state) else {
-                return hold(ticket, .page(views, next: nil, end: newest), until: until)
-            }
-            at = sequence
-            looked += 1
-            guard let job = state.job(sequence) else { continue }
-            if let queue, job.queue != queue { continue }
-            if let state = query.state, job.state.jobState != state { continue }
-            views.append(view(sequence, job))
-        }
-        hold(ticket, .page(views, next: isOver() ? nil : Base32.text(at), end: newest), until: until)
-    }
-
-    /// A page of running jobs. They are those that are leased, and are found there, however many others wait or have ended.
-    /// - Parameter bounds: what their numbers are within.
-    private mutating func running(_ query: JobQuery, in queue: UInt32?, _ bounds: Range<UInt64>) -> (views: [JobView], next: String?) {
-        var found: [UInt64] = []
-        for place in state.leases.leases.indices where state.leases.isOut(UInt32(place)) {
-            let sequence = state.leases[UInt32(place)].sequence
-            guard bounds.contains(sequence), let job = state.job(sequence), job.state == .running else { continue }
-            if queue == nil || job.queue == queue { found.append(sequence) }
-        }
-        found.sort { query.isOldestFirst ? $0 < $1 : $0 > $1 }
-        let page = found.prefix(query.limit)
-        var views: [JobView] = []
-        for sequence in page {
-            if let job = state.job(sequence) { views.append(view(sequence, job)) }
-        }
-        return (views, found.count > page.count ? page.last.map { Base32.text($0) } : nil)
-    }
-
     static let badCursor = BrokerError.invalidArgument("cursor", "this cursor is not one that a page gave: start without one")
 
     mutating func browse(_ ticket: Ticket, _ query: BrowseQuery) {
@@ -185,8 +123,8 @@ extension EngineCore {
 
     mutating func queueStatuses(_ ticket: Ticket) {
         var statuses: [QueueStatus] = []
+        statuses.reserveCapacity(state.queues.numbers.count)
         for number in state.queues.numbers.values { statuses.append(status(number)) }
-        statuses.sort { $0.name < $1.name }
         hold(ticket, .statuses(statuses), until: state.change)
     }
 

@@ -206,7 +206,7 @@ struct EngineCore: ~Copyable {
         case .read(let ids): read(ticket, ids)
         case .payload(let id): payload(ticket, id)
         case .result(let id): result(ticket, id)
-        case .list(let query): list(ticket, query)
+        case .list(let query, let queues): list(ticket, query, within: queues)
         case .browse(let query): browse(ticket, query)
         case .readRecords(let keys): readRecords(ticket, keys)
         case .watch(let items, let wait): watch(ticket, items, wait)

@@ -65,11 +65,13 @@ extension Engine {
         return try content.flatMap { content throws(BrokerError) in try resolver.content(content) }
     }
 
-    package func list(_ query: JobQuery) async throws(BrokerError) -> JobPage {
+    package func list(_ query: JobQuery) async throws(BrokerError) -> JobPage { try await list(query, in: nil) }
+
+    private func list(_ query: JobQuery, in queues: [QueueName]?) async throws(BrokerError) -> JobPage {
         guard (1...Limits.page).contains(query.limit) else {
             throw .invalidArgument("limit", "limit must be 1 to \(Limits.page)")
         }
-        guard case .page(let views, let next, let end) = try await ask(.list(query)) else { throw Self.mixedUp }
+        guard case .page(let views, let next, let end) = try await ask(.list(query, within: queues)) else { throw Self.mixedUp }
         let jobs = resolver.snapshots(views).filter { job in
             (query.name == nil || job.name.map { $0.hasSameBytes(as: query.name ?? "") } ?? false)
                 && (query.reason == nil || job.reason == query.reason)
@@ -104,7 +106,8 @@ extension Engine {
 
     package func queues() async throws(BrokerError) -> [QueueStatus] {
         guard case .statuses(let statuses) = try await ask(.queues) else { throw Self.mixedUp }
-        return statuses
+        // Here, and not where the engine has everybody else wait meanwhile.
+        return statuses.sortedByName()
     }
 
     package func queue(_ name: QueueName) async throws(BrokerError) -> QueueStatus? {
@@ -140,6 +143,12 @@ extension Engine {
 
     /// The core answers each command in its own kind; anything else is a fault of the engine's.
     static let mixedUp = BrokerError(.storeFailed, "the engine answered something else than it was asked: please report this")
+}
+
+extension Engine: QueuesListable {
+    package func list(_ query: JobQuery, within queues: [QueueName]) async throws(BrokerError) -> JobPage {
+        try await list(query, in: queues)
+    }
 }
 
 extension WatchItem {

@@ -193,7 +193,7 @@ package struct SteppedEngine: ~Copyable {
                 }
             )
         case .watched(let views): return .watched(try views.map { view throws(BrokerError) in try resolver.watch(view) })
-        case .statuses(let statuses): return .statuses(statuses)
+        case .statuses(let statuses): return .statuses(statuses.sortedByName())
         case .count(let count): return .count(count)
         case .done: return .done
         case .abandoned: return .deliveries([], unreadable: [])
