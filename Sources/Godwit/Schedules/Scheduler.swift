@@ -135,8 +135,12 @@ struct Scheduler: Sendable {
             if let known = known[schedule.name] { return known }
             if let record = try await client.broker.read([schedule.record]).first ?? nil {
                 // A value that cannot be read is one that somebody else put there: it begins anew.
-                let last = (try? JobCoding.decode(Firing.self, from: record.value)).map { Timestamp($0.last) } ?? now
+                let firing = try? JobCoding.decode(Firing.self, from: record.value)
+                let last = firing.map { Timestamp($0.last) } ?? now
                 known[schedule.name] = Known(last: last, version: record.version)
+                if firing?.next.map({ Timestamp($0) }) != schedule.times.next(after: last) {
+                    try await tell(schedule, last: last, version: record.version)
+                }
                 continue
             }
             let outcome = try await client.broker.commit([
@@ -150,6 +154,21 @@ struct Scheduler: Sendable {
             case .aborted(_, let error): throw error
             case nil: throw BrokerError(.unavailable, "the broker answered nothing: look at it, and try again")
             }
+        }
+    }
+
+    /// Says in a schedule's record when it is due next: the schedule is another one than when it was written. That is for people who look, and
+    /// keeps no firing: where it cannot be written it stays as it is.
+    private mutating func tell(_ schedule: CheckedSchedule, last: Timestamp, version: Version) async throws(BrokerError) {
+        let outcome = try await client.broker.commit([
+            Transaction(.put(schedule.record, value: Self.value(last, schedule), expecting: .version(version), lifetime: nil))
+        ]).first
+        switch outcome {
+        case .committed(let results):
+            if case .put(let version)? = results.first { known[schedule.name]?.version = version }
+        // Another worker was first.
+        case .aborted(_, let error) where error.code == .versionConflict: known[schedule.name] = nil
+        case .aborted, nil: break
         }
     }
 

@@ -244,6 +244,41 @@ struct SchedulerTests {
         await jobs.close()
     }
 
+    @Test("a schedule that was changed says in its record when it is due next, at once, and has been due as it was")
+    func changed() async throws {
+        let jobs = try await TestJobs()
+        let record = RecordKey("schedule:ticks", home: .queue(try QueueName(Tick.queue)))
+        func said() async throws -> String? { try await jobs.client.broker.read([record]).first??.value.text }
+        try await jobs.runDue(worker(jobs.client, .every(.seconds(60))))
+        #expect(try await said() == #"{"last":"2026-01-01T00:00:00.000Z","next":"2026-01-01T00:01:00.000Z"}"#)
+        try await jobs.runDue(worker(jobs.client, .every(.seconds(86_400))))
+        #expect(try await said() == #"{"last":"2026-01-01T00:00:00.000Z","next":"2026-01-02T00:00:00.000Z"}"#)
+        try await jobs.advance(by: .seconds(600), running: worker(jobs.client, .every(.seconds(86_400))))
+        #expect(try await times(jobs).isEmpty)
+        // One that is as it was writes nothing.
+        let version = try #require(try await jobs.client.broker.read([record]).first ?? nil).version
+        try await jobs.runDue(worker(jobs.client, .every(.seconds(86_400))))
+        #expect(try await jobs.client.broker.read([record]).first??.version == version)
+        await jobs.close()
+    }
+
+    @Test("a schedule whose record is forgotten begins anew, and fires nothing that was due before")
+    func forgotten() async throws {
+        let jobs = try await TestJobs()
+        let schedules = try CheckedSchedule.all(worker(jobs.client, .every(.seconds(60))).schedules)
+        var scheduler = Scheduler(schedules, client: jobs.client, logger: quiet)
+        _ = try await scheduler.fireDue()
+        try await jobs.advance(by: .seconds(90))
+        let record = RecordKey("schedule:ticks", home: .queue(try QueueName(Tick.queue)))
+        _ = try await jobs.client.broker.commit(.delete(record, expecting: .anything))
+        _ = try await scheduler.fireDue()
+        #expect(try await times(jobs).isEmpty)
+        try await jobs.advance(by: .seconds(60))
+        _ = try await scheduler.fireDue()
+        #expect(try await times(jobs) == ["2026-01-01T00:02:00.000Z"])
+        await jobs.close()
+    }
+
     @Test("a worker can have schedules alone")
     func schedulesAlone() async throws {
         try await withMemory { client in
