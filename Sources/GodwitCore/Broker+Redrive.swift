@@ -76,7 +76,7 @@ extension Broker {
 extension JobSnapshot {
     /// Whether it may be redriven, as far as its snapshot tells, and died of this the last time. One that was given another chance in the
     /// queue in which it died still has its history, and is none any more.
-    fileprivate func isDeadLetter(in queue: QueueName, _ reason: DeathReason?) -> Bool {
+    package func isDeadLetter(in queue: QueueName, _ reason: DeathReason?) -> Bool {
         let died: DeathReason?
         switch state {
         case .failed, .expired: died = self.reason

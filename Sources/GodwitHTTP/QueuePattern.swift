@@ -6,8 +6,13 @@ package struct QueuePattern: Sendable, Hashable, CustomStringConvertible {
 
     package init(_ text: String) { description = text }
 
+    /// Asked of all queues there are, one after the other: it allocates nothing.
     package func matches(_ queue: QueueName) -> Bool {
-        let pattern = Array(description.utf8), name = Array(queue.description.utf8)
+        var pattern = description, name = queue.description
+        return pattern.withUTF8 { pattern in name.withUTF8 { name in Self.matches(pattern, name) } }
+    }
+
+    private static func matches(_ pattern: UnsafeBufferPointer<UInt8>, _ name: UnsafeBufferPointer<UInt8>) -> Bool {
         var at = 0, star: Int?, resume = 0, next = 0
         while next < name.count {
             if at < pattern.count, pattern[at] == UInt8(ascii: "*") {

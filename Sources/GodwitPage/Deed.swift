@@ -1,29 +1,43 @@
 import GodwitCore
 import GodwitHTTP
 
-/// What can be done with a queue or a job from the page.
+/// What can be done from the page.
 enum Deed: String, Sendable, CaseIterable {
     case pause, resume, redrive, purge, delete
     case retry, cancel, forget
     case redriveJob = "redrive-job"
+    case redriveThese = "redrive-these"
+    case retryThese = "retry-these"
+    case cancelThese = "cancel-these"
+    case forgetSchedule = "forget-schedule"
 
-    var isForQueues: Bool {
+    /// What it is done to.
+    enum Subject { case queue, job, jobs, schedule }
+
+    var subject: Subject {
         switch self {
-        case .pause, .resume, .redrive, .purge, .delete: true
-        case .retry, .cancel, .forget, .redriveJob: false
+        case .pause, .resume, .redrive, .purge, .delete: .queue
+        case .retry, .cancel, .forget, .redriveJob: .job
+        case .redriveThese, .retryThese, .cancelThese: .jobs
+        case .forgetSchedule: .schedule
         }
     }
 
     /// Whether a page says what will happen, and to how many, before it does: for all that cannot be taken back.
     var isConfirmed: Bool {
         switch self {
-        case .purge, .delete, .redrive, .forget: true
+        case .purge, .delete, .redrive, .forget, .redriveThese, .retryThese, .cancelThese, .forgetSchedule: true
         case .pause, .resume, .retry, .cancel, .redriveJob: false
         }
     }
 
     /// Whether it takes something away.
-    var isGrave: Bool { self == .purge || self == .delete || self == .forget }
+    var isGrave: Bool {
+        switch self {
+        case .purge, .delete, .forget, .cancelThese, .forgetSchedule: true
+        case .pause, .resume, .redrive, .retry, .cancel, .redriveJob, .redriveThese, .retryThese: false
+        }
+    }
 
     var label: String {
         switch self {
@@ -34,38 +48,50 @@ enum Deed: String, Sendable, CaseIterable {
         case .delete: "Delete…"
         case .retry: "Retry"
         case .cancel: "Cancel the job"
-        case .forget: "Forget…"
+        case .forget, .forgetSchedule: "Forget…"
         case .redriveJob: "Redrive"
+        case .redriveThese: "Redrive these…"
+        case .retryThese: "Retry these…"
+        case .cancelThese: "Cancel these…"
         }
     }
 
     /// Its button: a form that does it, or one that leads to the page that asks first.
-    /// - Parameter isOff: whether it cannot be done now. Its button stands where it always does: none is to slip under somebody's pointer in the
-    ///   place of another.
-    func view(field: String, value: String, isOff: Bool) -> View {
+    /// - Parameters:
+    ///   - fields: what it is about; those without a value are left out.
+    ///   - isOff: whether it cannot be done now. Its button stands where it always does: none is to slip under somebody's pointer in the place of
+    ///     another.
+    ///   - about: what the button is called where its label alone does not tell it from others.
+    func view(_ fields: [(name: String, value: String?)], isOff: Bool, about: String? = nil) -> View {
         [
-            "label": label, "deed": rawValue, "field": field, "value": PageEscaping.attribute(value), "grave": isGrave, "off": isOff,
+            "label": label, "deed": rawValue, "fields": Self.fields(fields), "grave": isGrave, "off": isOff, "about": about.orFalse,
             "to": Address.path(isConfirmed ? "confirm" : "do", []), "asks": isConfirmed,
         ]
     }
 
-    /// What was done, as the next page says it: from the words of an address, of which nothing but a known word and a number is shown.
-    static func report(_ did: String?, _ count: String?, refused: String? = nil) -> String? {
-        guard let deed = did.flatMap(Deed.init(rawValue:)) else { return nil }
-        let count = count.flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
-        switch deed {
-        case .pause: return "Paused: no more jobs are delivered, those that run go on."
-        case .resume: return "Resumed."
-        case .redrive:
-            let refused = refused.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
-            let rest = refused.map { " \(Formatting.count($0, "job")) stayed: redriving one alone says why." } ?? ""
-            return count.map { "Redriven: \(Formatting.count($0, "job")).\(rest)" }
-        case .purge: return count.map { "Purged: \(Formatting.count($0, "job")) that waited ended as cancelled." }
-        case .delete: return "The queue was deleted."
-        case .retry: return "The job runs again."
-        case .cancel: return "The job was cancelled."
-        case .forget: return "The job was forgotten."
-        case .redriveJob: return "The job got another chance."
+    static func fields(_ fields: [(name: String, value: String?)]) -> [View] {
+        fields.compactMap { field in field.value.map { ["field": field.name, "value": PageEscaping.attribute($0)] } }
+    }
+
+    /// What was done, as the next page says it.
+    /// - Parameters:
+    ///   - count: to how many jobs.
+    ///   - refused: how many of them it could not be done to.
+    func report(_ count: Int = 0, refused: Int = 0) -> String {
+        let rest = refused > 0 ? " \(Formatting.count(refused, "job")) stayed: doing it to one alone says why." : ""
+        return switch self {
+        case .pause: "Paused: no more jobs are delivered, those that run go on."
+        case .resume: "Resumed."
+        case .redrive, .redriveThese: "Redriven: \(Formatting.count(count, "job")).\(rest)"
+        case .purge: "Purged: \(Formatting.count(count, "job")) that waited ended as cancelled."
+        case .delete: "The queue was deleted."
+        case .retry: "The job runs again."
+        case .cancel: "The job was cancelled."
+        case .forget: "The job was forgotten."
+        case .redriveJob: "The job got another chance."
+        case .retryThese: "Running again: \(Formatting.count(count, "job")).\(rest)"
+        case .cancelThese: "Cancelled: \(Formatting.count(count, "job")).\(rest)"
+        case .forgetSchedule: "The schedule was forgotten."
         }
     }
 }

@@ -2,15 +2,20 @@ import GodwitCore
 import GodwitHTTP
 import HTTPTypes
 import Hummingbird
-import NIOCore
 
-/// Does what a button says: a form from a page of this server, by somebody who may.
+/// Does what a button says: a form from a page of this server, by somebody who may. Each deed leaves a line in the audit.
 struct DeedPage: Sendable {
-    /// How long one press of a button may redrive.
-    private static let redriveTime: Duration = .seconds(5)
+    /// How long one press of a button may go on.
+    private static let time: Duration = .seconds(5)
 
     let environment: PageEnvironment
     private var broker: any Broker { environment.broker }
+
+    /// Where it can be seen, and what is said there once.
+    private struct Done {
+        var path: String
+        var note: String?
+    }
 
     func perform(_ request: Request) async throws -> Response {
         try SameOrigin.check(request.head, isEncrypted: environment.isEncrypted)
@@ -19,14 +24,36 @@ struct DeedPage: Sendable {
         guard let deed = form["do"].flatMap(Deed.init(rawValue:)) else {
             throw Problem.invalid("do", "the form does not say what to do: go back, load the page again and press the button there")
         }
-        return .redirect(
-            .seeOther,
-            to: deed.isForQueues ? try await perform(deed, form, access) : try await performOnJob(deed, form, access)
-        )
+        // What fails may have been done in part.
+        defer { environment.glance.forget() }
+        let done =
+            switch deed.subject {
+            case .queue: try await perform(deed, form, access)
+            case .job: try await performOnJob(deed, form, access)
+            case .jobs: try await performOnJobs(deed, form, access)
+            case .schedule: try await forgetSchedule(form, access)
+            }
+        let note = done.note.map { environment.notes.leave($0) }
+        let cookie = note.map { PageCookie.set(PageCookie.note, to: $0, for: request.head, isEncrypted: environment.isEncrypted) }
+        return .redirect(.seeOther, to: done.path, headers: cookie.map { [.setCookie: $0] } ?? [:])
     }
 
-    /// - Returns: where it can be seen.
-    private func perform(_ deed: Deed, _ form: FormBody, _ access: PageAccess) async throws -> String {
+    private func note(_ act: Deed, _ subject: KeyValuePairs<String, String>, by access: PageAccess) {
+        let name =
+            switch act {
+            // As the interface under `/v1` calls them.
+            case .redriveJob, .redriveThese: Deed.redrive.rawValue
+            case .retryThese: Deed.retry.rawValue
+            case .cancelThese: Deed.cancel.rawValue
+            case .forgetSchedule: Deed.forget.rawValue
+            default: act.rawValue
+            }
+        environment.audit?.note(name, subject, by: access.access, from: Connection.current?.address)
+    }
+
+    // MARK: A queue
+
+    private func perform(_ deed: Deed, _ form: FormBody, _ access: PageAccess) async throws -> Done {
         guard let text = form["queue"] else { throw Problem.invalid("queue", "the form names no queue: go back and load the page again") }
         let name = try QueueName(text)
         try access.require(.admin, name)
@@ -38,41 +65,36 @@ struct DeedPage: Sendable {
         case .delete:
             try await broker.delete(name, purging: true)
             note(deed, ["queue": text], by: access)
-            return Address.path("", [("did", deed.rawValue)])
-        case .redrive: return try await redrive(name, from: form["from"], after: form["count"].flatMap { Int($0) } ?? 0, by: access)
-        case .retry, .cancel, .forget, .redriveJob: break
+            return Done(path: Address.path("", []), note: deed.report())
+        case .redrive: return try await redrive(name, form.progress, by: access)
+        default: break
         }
         if let count { note(deed, ["queue": text, "jobs": String(count)], by: access) } else { note(deed, ["queue": text], by: access) }
-        return Address.path("queue", [("name", text), ("did", deed.rawValue), ("count", count.map { String($0) })])
-    }
-
-    private func note(_ deed: Deed, _ subject: KeyValuePairs<String, String>, by access: PageAccess) {
-        environment.audit?.note(deed.rawValue, subject, by: access.access, from: Connection.current?.address)
+        return Done(path: Address.queue(name), note: deed.report(count ?? 0))
     }
 
     /// Redrives as long as one press may: what is left goes on from where this one ended.
-    /// - Parameters:
-    ///   - cursor: where the press before ended.
-    ///   - before: how many jobs got another chance by the presses before.
-    private func redrive(_ name: QueueName, from cursor: String?, after before: Int, by access: PageAccess) async throws -> String {
-        var query = RedriveQuery(queue: name, cursor: cursor), redriven = max(0, before), refused = 0
-        let end = ContinuousClock.now + Self.redriveTime
+    private func redrive(_ name: QueueName, _ before: BulkDeed.Progress, by access: PageAccess) async throws -> Done {
+        var query = RedriveQuery(queue: name, cursor: before.cursor), progress = before
+        let end = ContinuousClock.now + Self.time
         repeat {
             let page = try await broker.redrive(query)
             // Each page, for the next one may fail.
             if page.redriven > 0 { note(.redrive, ["queue": name.description, "jobs": String(page.redriven)], by: access) }
-            redriven += page.redriven
-            refused += page.refused
+            progress.done += page.redriven
+            progress.refused += page.refused
             query.cursor = page.next
         } while query.cursor != nil && ContinuousClock.now < end
-        let counts = [("count", String(redriven)), ("refused", refused > 0 ? String(refused) : nil)]
-        guard let next = query.cursor else {
-            return Address.path("queue", [("name", name.description), ("did", Deed.redrive.rawValue)] + counts)
+        progress.cursor = query.cursor
+        guard progress.cursor != nil else {
+            return Done(path: Address.queue(name), note: Deed.redrive.report(progress.done, refused: progress.refused))
         }
-        return Address.path("confirm", [("do", Deed.redrive.rawValue), ("queue", name.description), ("from", next)] + counts)
+        return Done(path: ConfirmView.path(.redrive, [("queue", name.description)] + progress.items))
     }
 
-    private func performOnJob(_ deed: Deed, _ form: FormBody, _ access: PageAccess) async throws -> String {
+    // MARK: Jobs
+
+    private func performOnJob(_ deed: Deed, _ form: FormBody, _ access: PageAccess) async throws -> Done {
         guard let text = form["job"] else { throw Problem.invalid("job", "the form names no job: go back and load the page again") }
         var id = JobID(text)
         let job = try await Look.job(id, broker, access)
@@ -80,56 +102,54 @@ struct DeedPage: Sendable {
         switch deed {
         case .retry: _ = try await broker.commit(.retry(id))
         case .cancel: _ = try await broker.commit(.cancel(id))
-        case .redriveJob:
-            id = try await broker.commit(.redrive(id)).jobID ?? id
-            note(.redrive, ["job": text], by: access)
-        case .forget:
-            _ = try await broker.commit(.forget(id))
-            note(deed, ["job": text], by: access)
-            return Address.path("jobs", [("queue", job.queue.description), ("did", deed.rawValue)])
-        case .pause, .resume, .redrive, .purge, .delete: break
+        case .redriveJob: id = try await broker.commit(.redrive(id)).jobID ?? id
+        case .forget: _ = try await broker.commit(.forget(id))
+        default: break
         }
-        return Address.path("job", [("id", id.description), ("did", deed.rawValue)])
+        note(deed, ["job": text], by: access)
+        let path = deed == .forget ? Address.path("jobs", [("queue", job.queue.description)]) : Address.job(id)
+        return Done(path: path, note: deed.report())
+    }
+
+    private func performOnJobs(_ deed: Deed, _ form: FormBody, _ access: PageAccess) async throws -> Done {
+        let filter = try JobFilter(access) { form[$0] }
+        let bulk = try BulkDeed(deed, filter)
+        guard let end = form["end"] else { throw Problem.invalid("end", "the form says no end: go back and press the button there again") }
+        let queues = try await SeenQueues.all(environment, access)
+        let progress = try await bulk.run(form.progress, end: end, queues, broker, access, for: Self.time) { count in
+            note(deed, ["filter": filter.line, "jobs": String(count)], by: access)
+        }
+        guard progress.cursor != nil else {
+            return Done(path: Address.path("jobs", filter.items), note: deed.report(progress.done, refused: progress.refused))
+        }
+        return Done(path: ConfirmView.path(deed, filter.items + [("end", end)] + progress.items))
+    }
+
+    // MARK: A schedule
+
+    private func forgetSchedule(_ form: FormBody, _ access: PageAccess) async throws -> Done {
+        let record = try ScheduleRecord.key(access) { form[$0] }
+        guard let found = try await broker.read([record.key]).first, found != nil else { throw ScheduleRecord.missing }
+        _ = try await broker.commit(.delete(record.key, expecting: .anything))
+        // Whatever is in its name, it ends no line.
+        note(.forgetSchedule, ["schedule": PercentCoding.encode(record.name), "queue": record.queue.description], by: access)
+        return Done(path: Address.path("schedules", []), note: Deed.forgetSchedule.report())
     }
 }
 
-/// What a form sent.
-struct FormBody: Sendable {
-    private static let limit = 16 << 10
-
-    private let fields: [(name: String, value: String)]
-
-    static func read(_ request: Request) async throws -> FormBody {
-        guard request.headers[.contentType]?.lowercased().hasPrefix("application/x-www-form-urlencoded") == true else {
-            throw Problem(
-                .unsupportedMediaType,
-                "unsupported_media_type",
-                "this is for the page's own forms: programs use the interface under /v1",
-                field: "Content-Type"
-            )
-        }
-        var text: [UInt8] = []
-        for try await part in request.body {
-            guard text.count + part.readableBytes <= limit else { throw Problem.tooLarge(limit: limit) }
-            text.append(contentsOf: part.readableBytesView)
-        }
-        return try FormBody(String(decoding: text, as: UTF8.self))
+extension BulkDeed.Progress {
+    /// As an address and a form hand it on.
+    var items: [(name: String, value: String?)] {
+        [("from", cursor), ("count", String(done)), ("refused", refused > 0 ? String(refused) : nil)]
     }
 
-    init(_ text: String) throws(Problem) {
-        var fields: [(name: String, value: String)] = []
-        for part in text.split(separator: "&") {
-            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = PercentCoding.decode(pair[0], plusIsSpace: true),
-                let value = PercentCoding.decode(pair.count > 1 ? pair[1] : "", plusIsSpace: true)
-            else { throw .invalid("body", "the form is not properly percent-encoded UTF-8") }
-            fields.append((name, value))
-        }
-        self.fields = fields
+    /// - Parameter item: what an address or a form says by a name.
+    init(_ item: (String) -> String?) {
+        func number(_ name: String) -> Int { max(0, item(name).flatMap { Int($0) } ?? 0) }
+        self.init(done: number("count"), refused: number("refused"), cursor: item("from"))
     }
+}
 
-    /// A field; nil when it is not there or empty.
-    subscript(name: String) -> String? {
-        fields.first { $0.name == name }.flatMap { $0.value.isEmpty ? nil : $0.value }
-    }
+extension FormBody {
+    fileprivate var progress: BulkDeed.Progress { BulkDeed.Progress { self[$0] } }
 }

@@ -13,40 +13,47 @@ enum JobView {
             "id": job.id.description, "name": job.name ?? "A job", "state": job.state.rawValue, "queue": job.queue.description,
             "queueLink": Address.queue(job.queue), "facts": facts(job, look.now, isAdmin), "errors": errors(job, look.now),
             "deaths": deaths(job, look.now), "deeds": isAdmin ? deeds(job) : [View](), "progress": progress(job), "isAdmin": isAdmin,
-            "hasErrors": !job.errors.isEmpty, "hasDeaths": !job.deaths.isEmpty, "payload": false, "headers": [View](), "hasHeaders": false,
-            "result": false, "unreadable": false,
+            "hasErrors": !job.errors.isEmpty, "hasDeaths": !job.deaths.isEmpty, "result": false, "unreadable": false,
         ]
-        // What is damaged does not keep the rest from being seen.
-        func readable<Value>(_ read: () async throws(BrokerError) -> Value?) async -> Value? {
-            do throws(BrokerError) {
-                return try await read()
-            } catch {
-                view["unreadable"] = error.message
-                return nil
-            }
-        }
-        if isAdmin {
-            if let payload = await readable({ () async throws(BrokerError) in try await look.broker.payload(of: job.id) }) {
-                view["payload"] = ContentText.view(payload)
-            }
-            let headers = await readable { () async throws(BrokerError) in
-                try await (look.broker as? any HeaderReadable)?.headers(of: job.id)
-            }
-            view["headers"] = (headers ?? []).map { ["header": $0.name, "content": $0.value] as View }
-            view["hasHeaders"] = headers?.isEmpty == false
-        }
-        if job.state == .succeeded,
-            let result = await readable({ () async throws(BrokerError) in try await look.broker.result(of: job.id) })
-        {
-            view["result"] = ContentText.view(result)
-        }
+        if job.state == .succeeded { view.merge(await result(of: job, look)) { $1 } }
+        // These never change: whoever has them is not sent them again.
+        if !look.isLive { view.merge(await content(of: job, look, isAdmin)) { $1 } }
         return PageContent(
             title: job.name ?? job.id.description,
             section: "jobs",
             template: "job",
             view: view,
+            foot: "content",
             refresh: .change(of: job.id, job.version)
         )
+    }
+
+    /// Its payload and its headers. What is damaged does not keep the rest from being seen.
+    private static func content(of job: JobSnapshot, _ look: Look, _ isAdmin: Bool) async -> View {
+        var view: View = ["payload": false, "headers": [View](), "hasHeaders": false, "spoiled": false]
+        guard isAdmin else { return view }
+        do throws(BrokerError) {
+            view["payload"] = ContentText.view(try await look.broker.payload(of: job.id))
+            let headers = try await (look.broker as? any HeaderReadable)?.headers(of: job.id) ?? []
+            view["headers"] = headers.map { ["header": $0.name, "content": $0.value] as View }
+            view["hasHeaders"] = !headers.isEmpty
+        } catch {
+            view["spoiled"] = error.message
+        }
+        return view
+    }
+
+    /// Its result, which is read once for whoever keeps looking.
+    private static func result(of job: JobSnapshot, _ look: Look) async -> View {
+        func read() async -> View {
+            do throws(BrokerError) {
+                return ["result": try await look.broker.result(of: job.id).map(ContentText.view).orFalse]
+            } catch {
+                return ["unreadable": error.message]
+            }
+        }
+        guard let memory = look.memory else { return await read() }
+        return await memory.view(of: job.version, read)
     }
 
     private static func facts(_ job: JobSnapshot, _ now: Timestamp, _ isAdmin: Bool) -> [View] {
@@ -115,7 +122,7 @@ enum JobView {
         // Whether it came from another queue never changes.
         let isDeadLetter = job.deaths.first.map { $0.queue != job.queue } ?? false
         return [Deed.retry, .cancel, .forget, .redriveJob].filter { $0 != .redriveJob || isDeadLetter }.map { deed in
-            var view = deed.view(field: "job", value: job.id.description, isOff: !possible.contains(deed))
+            var view = deed.view([("job", job.id.description)], isOff: !possible.contains(deed))
             if deed == .retry, !job.state.isFinal { view["label"] = "Run now" }
             return view
         }

@@ -3,22 +3,34 @@ import GodwitHTTP
 
 /// Jobs by state, queue, name and reason, a page at a time; the whole filter is in the address.
 enum JobsView {
-    static let options = ["state", "queue", "name", "reason", "order", "cursor"]
+    static let options = JobFilter.options + ["order", "cursor", "shown", "next"]
     /// Jobs on a page, about.
-    private static let most = 50
+    static let most = 50
     /// How long a page looks for jobs before it shows those that it has found: longer where somebody searches, and never while nobody asks.
     private static let patience: Duration = .milliseconds(50)
     private static let searchPatience: Duration = .seconds(1)
+    /// How many more jobs are looked at in one step when the step before has found few.
+    private static let growth = 5
+    /// Jobs that a page which is kept up to date can name: more do not fit into an address.
+    private static let mostNamed = 100
     /// Queues that are suggested.
     private static let suggestions = 200
 
     static func content(_ look: Look) async throws -> PageContent {
-        let query = try self.query(look)
+        let filter = try JobFilter(look.access) { look[$0] }
         let queues = try await look.queues()
-        let expected = count(of: query, in: queues.queues)
+        let expected = filter.count(in: queues.queues)
+        // What somebody searches for may be far apart: a page that is kept up to date shows what was found, and looks for nothing again.
+        let isSearch = filter.isSearched || !queues.isAll && filter.queue == nil
         var page = JobPage(jobs: [], next: nil, end: "")
-        if expected != 0 { page = try await find(query, look) }
+        if look.isLive, let shown = look["shown"] {
+            page = JobPage(jobs: try await read(shown, look), next: look["next"], end: "")
+        } else if expected != 0 {
+            page = try await find(filter, look, queues, patience: isSearch ? searchPatience : patience, expected: expected)
+        }
         let columns: [View] = ["State", "Job", "Queue", "Attempt", "Created", "What is known"].map { ["label": $0] }
+        let isOldestFirst = look["order"] == "oldest"
+        let deeds = deeds(filter, expected)
         return PageContent(
             title: "Jobs",
             section: "jobs",
@@ -26,70 +38,73 @@ enum JobsView {
             template: "jobs",
             view: [
                 "columns": columns, "rows": page.jobs.map { row($0, look) }, "empty": page.jobs.isEmpty,
-                "next": page.next.map { address(look, cursor: $0) }.orFalse,
-                "first": look["cursor"].map { _ in address(look, cursor: nil) }.orFalse,
+                "next": page.next.map { address(filter, look, [("cursor", $0)]) }.orFalse,
+                "first": look["cursor"].map { _ in address(filter, look) }.orFalse,
                 "sparse": page.next != nil && page.jobs.count < most, "total": expected.map { Formatting.count($0, "job") }.orFalse,
                 "states": choices(JobState.allCases.map(\.rawValue), look["state"]),
                 "reasons": choices(DeathReason.allCases.map(\.rawValue), look["reason"]),
                 "queue": PageEscaping.attribute(look["queue"] ?? ""), "name": PageEscaping.attribute(look["name"] ?? ""),
-                "oldest": query.isOldestFirst,
+                "oldest": isOldestFirst, "deeds": deeds, "hasDeeds": !deeds.isEmpty && !page.jobs.isEmpty,
                 "queues": queues.queues.prefix(suggestions).map { ["queueName": PageEscaping.attribute($0.name.description)] as View },
             ],
-            refresh: .every(.seconds(5))
+            refresh: isSearch && page.jobs.count > mostNamed ? .never : .every(.seconds(5)),
+            stream: isSearch ? stream(filter, look, page) : nil
         )
     }
 
-    private static func query(_ look: Look) throws -> JobQuery {
-        // What a filter leaves out is left out after a page was cut: few of many are found by large pages alone.
-        let isSearch = look["name"] != nil || look["reason"] != nil
-        var query = JobQuery(limit: isSearch ? Limits.page : most)
-        if let text = look["queue"] {
-            let name = try QueueName(text)
-            try look.access.require(.admin, name)
-            query.queue = name
-        }
-        if let text = look["state"] {
-            guard let state = JobState(rawValue: text) else {
-                throw Problem.invalid("state", "state must be one of \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            query.state = state
-        }
-        if let text = look["reason"] {
-            guard let reason = DeathReason(rawValue: text) else {
-                throw Problem.invalid("reason", "reason must be one of \(DeathReason.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            query.reason = reason
-        }
-        query.name = look["name"]
+    /// Looks for a page's worth of jobs as long as patience lasts: each call looks at a limited part of the store.
+    /// - Parameter expected: how many there are in all, where that is known.
+    private static func find(
+        _ filter: JobFilter,
+        _ look: Look,
+        _ queues: SeenQueues,
+        patience: Duration,
+        expected: Int?
+    ) async throws -> JobPage {
+        let isSearched = filter.isSearched || filter.queue == nil && queues.isSearched
+        var query = filter.query(limit: most)
         query.isOldestFirst = look["order"] == "oldest"
         query.cursor = look["cursor"]
-        return query
-    }
-
-    /// How many jobs the filter lets through in all, from the queues' kept numbers; nil where these do not say it.
-    private static func count(of query: JobQuery, in queues: [QueueStatus]) -> Int? {
-        let queues = queues.filter { query.queue == nil || $0.name == query.queue }
-        let states = query.state.map { [$0] } ?? JobState.allCases
-        let count = queues.reduce(0) { sum, queue in states.reduce(sum) { $0 + queue.counts[$1] } }
-        // A name or a reason leaves some out; of none nothing is left.
-        return query.name == nil && query.reason == nil || count == 0 ? count : nil
-    }
-
-    /// Looks for a page's worth of jobs as long as patience lasts: each call looks at a limited part of the store.
-    private static func find(_ query: JobQuery, _ look: Look) async throws -> JobPage {
-        var query = query
         let start = ContinuousClock.now
-        let patience = query.limit > most && !look.isLive ? searchPatience : patience
         var found: [JobSnapshot] = []
         while true {
-            let page = try await look.broker.list(query)
-            found += page.jobs.filter { look.access.allows(.admin, $0.queue) }
-            guard let next = page.next, found.count < most, start.duration(to: .now) < patience else {
-                return JobPage(jobs: found, next: page.next, end: page.end)
+            let page = try await queues.list(query, look.broker, look.access)
+            found += page.jobs
+            // A whole store is not walked to its end for nothing.
+            let isAll = look["cursor"] == nil && expected.map { found.count >= $0 } ?? false
+            guard !isAll, let next = page.next, found.count < most, start.duration(to: .now) < patience else {
+                return JobPage(jobs: found, next: isAll ? nil : page.next, end: page.end)
             }
             query.cursor = next
+            // What is left out is left out after a page was cut: few of many are found by large pages, and of many a few are enough.
+            if isSearched, page.jobs.count < query.limit / growth { query.limit = min(query.limit * growth, Limits.page) }
         }
     }
+
+    // MARK: Keeping it up to date
+
+    /// The jobs that are shown already, as they are now; those that are gone are left out.
+    private static func read(_ shown: String, _ look: Look) async throws -> [JobSnapshot] {
+        let ids = shown.split(separator: ",").prefix(mostNamed).map { JobID(String($0)) }
+        guard !ids.isEmpty else { return [] }
+        return try await look.broker.read(ids).compactMap { lookup in
+            guard case .found(let job) = lookup, look.access.allows(.admin, job.queue) else { return nil }
+            return job
+        }
+    }
+
+    private static func stream(_ filter: JobFilter, _ look: Look, _ page: JobPage) -> String {
+        address(
+            filter,
+            look,
+            [
+                ("cursor", look["cursor"]), ("shown", page.jobs.prefix(mostNamed).map(\.id.description).joined(separator: ",")),
+                ("next", page.next),
+            ]
+        )
+    }
+
+    // MARK: What is shown
 
     private static func row(_ job: JobSnapshot, _ look: Look) -> View {
         [
@@ -120,11 +135,20 @@ enum JobsView {
         }
     }
 
+    /// What can be done with all jobs that the filter lets through. Where there are none, each button keeps its place.
+    private static func deeds(_ filter: JobFilter, _ expected: Int?) -> [View] {
+        [Deed.redriveThese, .retryThese, .cancelThese].map { deed in
+            var view = deed.view(filter.items, isOff: !BulkDeed.fits(deed, filter.state) || expected == 0)
+            if deed == .retryThese, filter.state?.isFinal == false { view["label"] = "Run these now…" }
+            return view
+        }
+    }
+
     private static func choices(_ values: [String], _ chosen: String?) -> [View] {
         values.map { ["choice": $0, "chosen": $0 == chosen] }
     }
 
-    private static func address(_ look: Look, cursor: String?) -> String {
-        Address.path("jobs", ["state", "queue", "name", "reason", "order"].map { ($0, look[$0]) } + [("cursor", cursor)])
+    private static func address(_ filter: JobFilter, _ look: Look, _ more: [(name: String, value: String?)] = []) -> String {
+        Address.path("jobs", filter.items + [("order", look["order"])] + more)
     }
 }

@@ -19,6 +19,7 @@ struct LiveStream: Sendable {
 
     let view: PageView
     let request: Request
+    let memory: LookMemory
     let environment: PageEnvironment
 
     static func isWanted(by request: Request) -> Bool { request.headers[.accept]?.contains("text/event-stream") == true }
@@ -27,15 +28,16 @@ struct LiveStream: Sendable {
     enum End {
         /// The page loads itself anew, and asks for a token.
         case loggedOut
-        /// This is shown from now on; nil leaves what is shown.
+        /// This alone is shown from now on; nil leaves what is shown.
         case gone(PageContent?)
 
         fileprivate var event: ByteBuffer {
             switch self {
             case .loggedOut: return ByteBuffer(string: "event: over\ndata: reload\n\n")
             case .gone(let content):
-                var buffer = content.map { LiveStream.event($0.part) } ?? ByteBuffer()
-                buffer.writeString("event: over\ndata: stay\n\n")
+                guard let content else { return ByteBuffer(string: "event: over\ndata: stay\n\n") }
+                var buffer = LiveStream.event(content.part)
+                buffer.writeString("event: over\ndata: gone\n\n")
                 return buffer
             }
         }
@@ -79,7 +81,7 @@ struct LiveStream: Sendable {
                 // Whoever looked may have lost the right to.
                 guard let access = try environment.access(of: request.head) else { return .loggedOut }
                 content = try await view.content(
-                    Look(request, options: view.options, access: access, environment: environment, isLive: true)
+                    Look(request, options: view.options, access: access, environment: environment, memory: memory)
                 )
             } catch is CancellationError { return nil } catch let error as BrokerError {
                 content = .message(title: error.isOfWhatIsGone ? "Gone" : "Not now", error.message)

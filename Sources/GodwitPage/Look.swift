@@ -7,19 +7,27 @@ struct Look: Sendable {
     let query: QueryItems
     let access: PageAccess
     let environment: PageEnvironment
-    /// Whether it is one of many that keep a page up to date.
-    let isLive: Bool
+    /// What the reader of a page that is kept up to date was shown before; nil for a page that is loaded.
+    let memory: LookMemory?
     let now: Timestamp
 
     /// - Throws: ``Problem`` when the query is not what the page takes.
-    init(_ request: Request, options: [String], access: PageAccess, environment: PageEnvironment, isLive: Bool) throws(Problem) {
-        query = try QueryItems(request.uri.query, known: Set(options + ["did", "count", "refused"]).sorted())
-        self.isLive = isLive
+    init(
+        _ request: Request,
+        options: [String],
+        access: PageAccess,
+        environment: PageEnvironment,
+        memory: LookMemory?
+    ) throws(Problem) {
+        query = try QueryItems(request.uri.query, known: options.sorted())
+        self.memory = memory
         self.access = access
         self.environment = environment
         now = environment.now()
     }
 
+    /// Whether it is one of many that keep a page up to date.
+    var isLive: Bool { memory != nil }
     var broker: any Broker { environment.broker }
 
     /// A query item; nil when it is not there or empty, as forms send fields that nobody filled in.
@@ -38,19 +46,14 @@ struct Look: Sendable {
         return queue
     }
 
-    /// All queues that whoever looks may see, and whether these are all there are.
-    func queues() async throws -> (queues: [QueueStatus], isAll: Bool) {
-        // Who may see none is not worth the look.
-        guard access.isOperator else { return ([], false) }
-        let all = isLive ? try await environment.glance.queues(broker) : try await broker.queues()
-        let seen = all.filter { access.allows(.admin, $0.name) }
-        return (seen, seen.count == all.count)
-    }
+    /// All queues that whoever looks may see.
+    func queues() async throws -> SeenQueues { try await SeenQueues.all(environment, access, isLive: isLive) }
 
     /// The job that the query names, which whoever looks may follow.
     func job(_ name: String = "id") async throws -> JobSnapshot {
         guard let text = self[name] else { throw Problem.invalid(name, "the address names no job: choose one from the list of jobs") }
-        return try await Self.job(JobID(text), broker, access)
+        // As it was copied from somewhere.
+        return try await Self.job(JobID(text.split(whereSeparator: \.isWhitespace).joined()), broker, access)
     }
 
     static func job(_ id: JobID, _ broker: any Broker, _ access: PageAccess) async throws -> JobSnapshot {
@@ -82,7 +85,11 @@ struct PageContent: Sendable {
     /// The template of the part that changes.
     var template: String
     var view: View
+    /// The template of what stands below the part that changes, and never does itself.
+    var foot: String?
     var refresh = Refresh.never
+    /// Where the part that changes is asked for, if not at the page's own address.
+    var stream: String?
 
     static func message(title: String, _ text: String) -> PageContent {
         PageContent(title: title, template: "message", view: ["title": title, "text": text])

@@ -19,6 +19,7 @@ package struct OperatorsPage: Sendable {
     private let logger: Logger
 
     /// - Parameters:
+    ///   - glance: what it shares with whoever else tells of all queues.
     ///   - draining: set when the server stops; live pages end then.
     ///   - gate: who may come in; nil where everybody who reaches the server may do everything.
     ///   - isEncrypted: whether the server speaks TLS: then nothing that came otherwise is believed.
@@ -26,6 +27,7 @@ package struct OperatorsPage: Sendable {
     ///   - version: the program's, as the page says it.
     package init(
         broker: any Broker,
+        glance: QueuesGlance = QueuesGlance(),
         draining: Latch? = nil,
         gate: (any PageGate)? = nil,
         isEncrypted: Bool = false,
@@ -37,7 +39,8 @@ package struct OperatorsPage: Sendable {
         environment = PageEnvironment(
             broker: broker,
             sampler: RateSampler(),
-            glance: QueuesGlance(),
+            glance: glance,
+            notes: PageNotes(),
             draining: draining,
             gate: gate,
             sessions: PageSessions(),
@@ -123,7 +126,7 @@ package struct OperatorsPage: Sendable {
         }
         return .page(
             .message(title: problem.status.reasonPhrase, problem.detail),
-            Frame(environment, isLoggedIn: environment.gate != nil && PageCookie.session(in: request.headers) != nil),
+            Frame(environment, isLoggedIn: environment.gate != nil && PageCookie.value(of: PageCookie.session, in: request.headers) != nil),
             status: problem.status,
             headers: problem.retryAfterSeconds.map { [.retryAfter: String($0)] } ?? [:]
         )
@@ -131,7 +134,7 @@ package struct OperatorsPage: Sendable {
 
     private func show(_ view: PageView, _ request: Request) async throws -> Response {
         guard let access = try environment.access(of: request.head) else {
-            let isStale = PageCookie.session(in: request.headers) != nil
+            let isStale = PageCookie.value(of: PageCookie.session, in: request.headers) != nil
             let fields: HTTPFields = isStale ? [.setCookie: environment.clearedCookie(for: request.head)] : [:]
             if LiveStream.isWanted(by: request) { return LiveStream.over(.loggedOut, headers: fields) }
             // The browser keeps the cookie to itself when a link on another site leads here: sent again from here, it comes along.
@@ -139,18 +142,24 @@ package struct OperatorsPage: Sendable {
             return .redirect(.seeOther, to: SessionPages.path(backTo: request.uri.description), headers: fields)
         }
         let isLive = LiveStream.isWanted(by: request)
-        let look = try Look(request, options: view.options, access: access, environment: environment, isLive: isLive)
+        let memory = LookMemory()
+        let look = try Look(request, options: view.options, access: access, environment: environment, memory: isLive ? memory : nil)
         if isLive {
             do {
-                return LiveStream(view: view, request: request, environment: environment).response(first: try await view.content(look))
+                let stream = LiveStream(view: view, request: request, memory: memory, environment: environment)
+                return stream.response(first: try await view.content(look))
             } catch let error as BrokerError where error.isOfWhatIsGone {
                 return LiveStream.over(.gone(PageContent.message(title: "Gone", error.message)))
             }
         }
+        let content = try await view.content(look)
+        // Said once: who loads the page again, or is sent its address, does not see it.
+        let word = request.method == .get ? PageCookie.value(of: PageCookie.note, in: request.headers) : nil
         return .page(
-            try await view.content(look),
+            content,
             Frame(environment, isLoggedIn: access.isLoggedIn),
-            done: Deed.report(look["did"], look["count"], refused: look["refused"])
+            headers: word == nil ? [:] : [.setCookie: environment.clearedCookie(PageCookie.note, for: request.head)],
+            done: word.flatMap { environment.notes.take($0) }
         )
     }
 }
@@ -160,6 +169,7 @@ struct PageEnvironment: Sendable {
     let broker: any Broker
     let sampler: RateSampler
     let glance: QueuesGlance
+    let notes: PageNotes
     let draining: Latch?
     let gate: (any PageGate)?
     let sessions: PageSessions
@@ -176,12 +186,16 @@ struct PageEnvironment: Sendable {
     func access(of head: HTTPRequest) throws(Problem) -> PageAccess? {
         guard let gate else { return .everything }
         if let token = gate.bearer(of: head) { return try gate.access(by: token) }
-        guard let session = PageCookie.session(in: head.headerFields), let token = sessions.token(of: session) else { return nil }
+        guard let session = PageCookie.value(of: PageCookie.session, in: head.headerFields), let token = sessions.token(of: session) else {
+            return nil
+        }
         let access = try gate.access(by: token)
         // A token that is good no more is not to be tried again and again: each time would count as a wrong one.
         if access == nil { sessions.end(session) }
         return access
     }
 
-    func clearedCookie(for head: HTTPRequest) -> String { PageCookie.clear(for: head, isEncrypted: isEncrypted) }
+    func clearedCookie(_ name: String = PageCookie.session, for head: HTTPRequest) -> String {
+        PageCookie.clear(name, for: head, isEncrypted: isEncrypted)
+    }
 }

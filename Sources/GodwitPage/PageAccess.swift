@@ -16,6 +16,9 @@ package struct PageAccess: Sendable {
     /// Whether there can be queues at all that it lets see.
     var isOperator: Bool { access.allows(.admin) }
 
+    /// Whether no queue is kept from it.
+    var hasAllQueues: Bool { access.hasAllQueues }
+
     func allows(_ action: JobRoutes.Action, _ queue: QueueName) -> Bool { access.allows(action) && access.allows(queue) }
 
     /// - Throws: ``Problem`` `forbidden`.

@@ -1,13 +1,15 @@
 import GodwitHTTP
 import HTTPTypes
 
-/// The cookie that stands for a session in a browser: no script reads it, no other site sends it, and it is good for the page alone. It ends with
-/// the browser.
+/// The cookies of the page: no script reads them, no other site sends them, and they are good for the page alone. They end with the browser.
 package enum PageCookie {
-    package static let name = "godwit-page"
+    /// The one that stands for a session.
+    package static let session = "godwit-page"
+    /// The one that stands for a note, which the next page shows.
+    package static let note = "godwit-note"
 
-    /// The session that a request's cookie names.
-    static func session(in headers: HTTPFields) -> String? {
+    /// What a request's cookie of this name says.
+    static func value(of name: String, in headers: HTTPFields) -> String? {
         for field in headers[values: .cookie] {
             for part in field.split(separator: ";") {
                 let pair = part.drop(while: { $0 == " " }).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -19,14 +21,16 @@ package enum PageCookie {
     }
 
     /// - Parameters:
-    ///   - head: of the request that logs in. Its `Origin` is as the browser sees this server, behind a proxy too: where that is by TLS, the cookie
-    ///     is not to be sent otherwise.
+    ///   - head: of the request that logs in, or does something. Its `Origin` is as the browser sees this server, behind a proxy too: where that is by
+    ///     TLS, the cookie is not to be sent otherwise.
     ///   - isEncrypted: whether this server itself speaks TLS.
-    static func set(_ session: String, for head: HTTPRequest, isEncrypted: Bool) -> String {
-        "\(name)=\(session)\(attributes(head, isEncrypted))"
+    static func set(_ name: String, to value: String, for head: HTTPRequest, isEncrypted: Bool) -> String {
+        "\(name)=\(value)\(attributes(head, isEncrypted))"
     }
 
-    static func clear(for head: HTTPRequest, isEncrypted: Bool) -> String { "\(name)=\(attributes(head, isEncrypted)); Max-Age=0" }
+    static func clear(_ name: String, for head: HTTPRequest, isEncrypted: Bool) -> String {
+        "\(name)=\(attributes(head, isEncrypted)); Max-Age=0"
+    }
 
     private static func attributes(_ head: HTTPRequest, _ isEncrypted: Bool) -> String {
         let isSecure = isEncrypted || head.headerFields[.origin]?.lowercased().hasPrefix("https://") == true

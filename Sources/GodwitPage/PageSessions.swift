@@ -21,8 +21,7 @@ package final class PageSessions: Sendable {
 
     /// - Returns: what the cookie carries.
     func begin(_ token: String, now: ContinuousClock.Instant = .now) -> String {
-        // From the system's source of randomness: 128 bits that nobody can guess.
-        let word = (0..<2).map { _ in String(UInt64.random(in: .min ... .max), radix: 16) }.joined(separator: "-")
+        let word = RandomWord.draw()
         sessions.withLock { sessions in
             if sessions.count >= Self.most {
                 sessions = sessions.filter { now - $0.value.usedAt < Self.life }

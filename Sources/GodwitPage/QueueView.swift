@@ -88,7 +88,7 @@ enum QueueView {
     private static func deeds(_ queue: QueueStatus) -> [View] {
         [Deed.pause, .resume, .redrive, .purge, .delete].map { deed in
             let isOff = deed == .pause ? queue.isPaused : deed == .resume ? !queue.isPaused : false
-            return deed.view(field: "queue", value: queue.name.description, isOff: isOff)
+            return deed.view([("queue", queue.name.description)], isOff: isOff)
         }
     }
 }

@@ -3,46 +3,93 @@ import GodwitHTTP
 
 /// All queues at a glance.
 enum QueuesView {
-    static let options = ["from"]
+    static let options = ["contains", "sort", "from", "skip"]
     /// Queues on one page.
     static let most = 200
     /// Queues whose rates are summed up.
     private static let mostSampled = 1_000
 
     static func content(_ look: Look) async throws -> PageContent {
-        let (all, isAll) = try await look.queues()
-        let rest = look["from"].map { from in all.drop { !QueueOrder.isAtOrAfter($0.name, from) } } ?? all[...]
-        let queues = rest.prefix(most)
+        let seenQueues = try await look.queues()
+        let all = seenQueues.queues
+        let order = try order(look)
+        let found = order.arrange(all, containing: look["contains"])
+        let wanted = try start(look, order) { from in
+            found.firstIndex { !all[$0].name.description.utf8.lexicographicallyPrecedes(from.utf8) } ?? found.count
+        }
+        let start = min(wanted, found.count)
+        let queues = found.dropFirst(start).prefix(most).map { all[$0] }
         // Of very many queues only those that are shown leave samples, for each look at each is kept for a while.
         let isSampled = all.count <= mostSampled
-        let seen = look.environment.sampler.look(at: isSampled ? all : Array(queues), isAll: isAll && isSampled)
+        let seen = look.environment.sampler.look(at: isSampled ? all : queues, isAll: seenQueues.isAll && isSampled)
         let rows: [View] = queues.map { row($0, seen[$0.name], look.now) }
-        let next = rest.count > most ? Address.path("", [("from", rest[rest.startIndex + most].name.description)]) : nil
+        let next = found.dropFirst(start + most).first.map { address(look, order, from: start + most, all[$0].name) }
+        let sorts: [View] = QueueOrder.allCases.map { ["sort": $0.rawValue, "choice": $0.label, "chosen": $0 == order] }
+        let isFiltered = look["contains"] != nil
         return PageContent(
             title: "Queues",
             section: "queues",
+            head: "find",
             template: "queues",
             view: [
-                "tiles": tiles(all, isSampled ? seen : [:]), "columns": columns, "rows": rows, "empty": rows.isEmpty, "next": next.orFalse,
-                "first": look["from"] != nil, "shown": "\(Formatting.count(rows.count)) of \(Formatting.count(all.count, "queue"))",
-                "restricted": !isAll, "blind": !look.access.isOperator,
+                "tiles": tiles(all, isSampled ? seen : [:]), "columns": columns, "rows": rows, "empty": rows.isEmpty,
+                "next": next.orFalse,
+                "first": (start > 0 ? address(look, order) : nil).orFalse,
+                "shown": "\(Formatting.count(rows.count)) of \(Formatting.count(found.count, "queue"))", "unfound": isFiltered,
+                "restricted": !seenQueues.isAll, "blind": !look.access.isOperator,
+                "contains": PageEscaping.attribute(look["contains"] ?? ""), "sorts": sorts,
             ],
             refresh: .every(.seconds(2))
+        )
+    }
+
+    private static func order(_ look: Look) throws(Problem) -> QueueOrder {
+        guard let text = look["sort"] else { return .name }
+        guard let order = QueueOrder(rawValue: text) else {
+            throw .invalid("sort", "sort must be one of \(QueueOrder.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return order
+    }
+
+    /// Where the page begins: in the order of names, which stay, at a name; else after so many others, for what they are sorted by changes.
+    /// - Parameter place: of the first queue whose name is not before this one.
+    private static func start(_ look: Look, _ order: QueueOrder, _ place: (String) -> Int) throws(Problem) -> Int {
+        if order == .name { return look["from"].map(place) ?? 0 }
+        guard let text = look["skip"] else { return 0 }
+        guard let skip = Int(text), skip >= 0 else { throw .invalid("skip", "skip must be a number of queues") }
+        return skip
+    }
+
+    private static func address(_ look: Look, _ order: QueueOrder, from place: Int = 0, _ name: QueueName? = nil) -> String {
+        Address.path(
+            "",
+            [
+                ("contains", look["contains"]), ("sort", order == .name ? nil : order.rawValue),
+                ("from", order == .name ? name?.description : nil), ("skip", order == .name || place == 0 ? nil : String(place)),
+            ]
         )
     }
 
     private typealias Seen = (rates: QueueRates?, depths: [Int])
 
     private static func tiles(_ queues: [QueueStatus], _ seen: [QueueName: Seen]) -> [View] {
-        func sum(_ path: KeyPath<QueueStatus.Counts, Int>) -> Int { queues.reduce(0) { $0 + $1.counts[keyPath: path] } }
+        var counts = QueueStatus.Counts(), refused = 0
+        // By their places: there may be very many, and each is large.
+        for place in queues.indices {
+            counts.queued += queues[place].counts.queued
+            counts.running += queues[place].counts.running
+            counts.scheduled += queues[place].counts.scheduled
+            counts.retrying += queues[place].counts.retrying
+            counts.failed += queues[place].counts.failed
+            refused += queues[place].totals.refused
+        }
         let rates = seen.values.compactMap(\.rates)
         let known = !rates.isEmpty
-        let failed = sum(\.failed), refused = queues.reduce(0) { $0 + $1.totals.refused }
         return [
-            Tile.view("Queued", Formatting.count(sum(\.queued)), "ready to run"),
-            Tile.view("Running", Formatting.count(sum(\.running)), "in workers’ hands"),
-            Tile.view("Waiting", Formatting.count(sum(\.scheduled) + sum(\.retrying)), "for their time"),
-            Tile.view("Failed", Formatting.count(failed), "kept for a look", kind: failed > 0 ? "bad" : ""),
+            Tile.view("Queued", Formatting.count(counts.queued), "ready to run"),
+            Tile.view("Running", Formatting.count(counts.running), "in workers’ hands"),
+            Tile.view("Waiting", Formatting.count(counts.scheduled + counts.retrying), "for their time"),
+            Tile.view("Failed", Formatting.count(counts.failed), "kept for a look", kind: counts.failed > 0 ? "bad" : ""),
             Tile.view("In", known ? Formatting.rate(rates.reduce(0) { $0 + $1.published }) : "–", "jobs a second"),
             Tile.view("Out", known ? Formatting.rate(rates.reduce(0) { $0 + $1.ended }) : "–", "jobs a second"),
             Tile.view("Refused", Formatting.count(refused), "since the start", kind: refused > 0 ? "warn" : ""),
@@ -108,12 +155,5 @@ enum Sparkline {
             let y = 15 - 14 * Double(depth) / Double(max(most, 1))
             return "\((Double(index) * step * 10).rounded() / 10),\((y * 10).rounded() / 10)"
         }.joined(separator: " ")
-    }
-}
-
-private enum QueueOrder {
-    /// Queues stand in the order of their names' bytes.
-    static func isAtOrAfter(_ name: QueueName, _ from: String) -> Bool {
-        !name.description.utf8.lexicographicallyPrecedes(from.utf8)
     }
 }

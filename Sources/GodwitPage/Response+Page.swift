@@ -27,10 +27,12 @@ struct Frame: Sendable {
             ["label": label, "to": Address.path(path, []), "current": key == content.section]
         }
         let head = content.head.map { Templates.render($0, content.view) }
+        let foot = content.foot.map { Templates.render($0, content.view) }
         return Templates.render(
             "page",
             [
-                "title": content.title, "sections": sections, "head": head ?? "", "part": content.part, "live": isLive,
+                "title": content.title, "sections": sections, "head": head ?? "", "part": content.part,
+                "foot": foot ?? "", "live": isLive, "stream": content.stream.orFalse,
                 "loggedIn": isLoggedIn, "open": isOpen, "version": version,
                 "style": Self.versioned("style.css", PackageResources.style_css),
                 "script": Self.versioned("live.js", PackageResources.live_js), "done": done.orFalse,

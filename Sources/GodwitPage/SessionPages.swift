@@ -35,13 +35,13 @@ struct SessionPages: Sendable {
             return page(next: next, problem: error.detail, status: error.status, retryAfter: error.retryAfterSeconds)
         }
         let session = environment.sessions.begin(token)
-        let cookie = PageCookie.set(session, for: request.head, isEncrypted: environment.isEncrypted)
+        let cookie = PageCookie.set(PageCookie.session, to: session, for: request.head, isEncrypted: environment.isEncrypted)
         return .redirect(.seeOther, to: next, headers: [.setCookie: cookie])
     }
 
     @Sendable func logOut(_ request: Request) async throws -> Response {
         try SameOrigin.check(request.head, isEncrypted: environment.isEncrypted)
-        if let session = PageCookie.session(in: request.headers) { environment.sessions.end(session) }
+        if let session = PageCookie.value(of: PageCookie.session, in: request.headers) { environment.sessions.end(session) }
         return .redirect(.seeOther, to: Self.path(backTo: nil), headers: [.setCookie: environment.clearedCookie(for: request.head)])
     }
 

@@ -8,10 +8,13 @@ enum Templates {
     private static let sources: [String: [UInt8]] = [
         "page": PackageResources.page_mustache,
         "queues": PackageResources.queues_mustache,
+        "find": PackageResources.find_mustache,
         "queue": PackageResources.queue_mustache,
         "filter": PackageResources.filter_mustache,
         "jobs": PackageResources.jobs_mustache,
         "job": PackageResources.job_mustache,
+        "content": PackageResources.content_mustache,
+        "deed": PackageResources.deed_mustache,
         "workers": PackageResources.workers_mustache,
         "schedules": PackageResources.schedules_mustache,
         "confirm": PackageResources.confirm_mustache,

@@ -3,7 +3,7 @@ import GodwitHTTP
 
 /// Who holds which jobs, and since when.
 enum WorkersView {
-    /// Running jobs that are looked at, the newest first.
+    /// Running jobs that are looked at, the oldest first: they are what somebody looks for.
     private static let most = 5_000
     /// Jobs that are shown of one worker.
     private static let mostOfOne = 20
@@ -37,12 +37,13 @@ enum WorkersView {
     }
 
     private static func running(_ look: Look) async throws -> (jobs: [JobSnapshot], isAll: Bool) {
+        let queues = try await look.queues()
         // Nothing runs: nothing is looked for.
-        guard try await look.queues().queues.contains(where: { $0.counts.running > 0 }) else { return ([], true) }
-        var query = JobQuery(state: .running, limit: Limits.page), jobs: [JobSnapshot] = [], looks = 0
+        guard queues.queues.contains(where: { $0.counts.running > 0 }) else { return ([], true) }
+        var query = JobQuery(state: .running, isOldestFirst: true, limit: Limits.page), jobs: [JobSnapshot] = [], looks = 0
         repeat {
-            let page = try await look.broker.list(query)
-            jobs += page.jobs.filter { look.access.allows(.admin, $0.queue) }
+            let page = try await queues.list(query, look.broker, look.access)
+            jobs += page.jobs
             query.cursor = page.next
             looks += 1
         } while query.cursor != nil && looks < most / Limits.page

@@ -1,6 +1,6 @@
 package import Godwit
 package import GodwitCore
-import GodwitHTTP
+package import GodwitHTTP
 import GodwitPage
 import Hummingbird
 import HummingbirdCore
@@ -18,6 +18,7 @@ package final class GodwitServer: Service {
     private let broker: any Broker
     private let options: ServerOptions
     private let logger: Logger
+    private let audit: Audit
     private let draining = Latch()
     private let hurrying = Latch()
     private let secrets = Once<ServerSecrets>()
@@ -28,10 +29,12 @@ package final class GodwitServer: Service {
         self.init(broker: client.broker, options: options, logger: logger)
     }
 
-    package init(broker: any Broker, options: ServerOptions, logger: Logger) {
+    /// - Parameter audit: where the audit goes, if not to a logger of its own.
+    package init(broker: any Broker, options: ServerOptions, logger: Logger, audit: Audit? = nil) {
         self.broker = broker
         self.options = options
         self.logger = logger
+        self.audit = audit ?? Audit(Self.named("godwit.audit", logger))
     }
 
     /// Where the server can be reached; waits until it can be.
@@ -75,7 +78,6 @@ package final class GodwitServer: Service {
             logger.notice("The token of --token-file or GODWIT_TOKEN is good beside those of the file, for everything")
         }
         let statistics = ServerStatistics()
-        let audit = Audit(Self.named("godwit.audit", logger))
         let routes = JobRoutes(
             broker: broker,
             serving: Set(JobRoutes.Action.allCases),
@@ -86,7 +88,8 @@ package final class GodwitServer: Service {
             watchKeys: secrets.watchKeys,
             logger: logger
         )
-        let serverRoutes = ServerRoutes(broker: broker, options: options, statistics: statistics, draining: draining)
+        let glance = QueuesGlance()
+        let serverRoutes = ServerRoutes(broker: broker, options: options, statistics: statistics, glance: glance, draining: draining)
         let gatekeeper = Gatekeeper(
             tokens: secrets.tokens,
             watchKeys: secrets.watchKeys,
@@ -96,6 +99,7 @@ package final class GodwitServer: Service {
         )
         let page = OperatorsPage(
             broker: broker,
+            glance: glance,
             draining: draining,
             gate: gatekeeper.asksForTokens ? gatekeeper : nil,
             isEncrypted: secrets.tls != nil,

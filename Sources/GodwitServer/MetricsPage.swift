@@ -29,11 +29,19 @@ struct MetricsPage {
 
     /// The queues with the most publishes and deliveries since the store was opened, in that order.
     static func busiest(_ queues: [QueueStatus]) -> [QueueStatus] {
-        func turnover(_ queue: QueueStatus) -> Int { queue.totals.published + queue.totals.delivered }
-        let sorted = queues.sorted { a, b in
-            (turnover(a), a.counts.unfinished, b.name) > (turnover(b), b.counts.unfinished, a.name)
+        // Their places are sorted: there may be very many, and each is large.
+        var keys: [(turnover: Int, unfinished: Int, place: Int)] = []
+        keys.reserveCapacity(queues.count)
+        for place in queues.indices {
+            let turnover = queues[place].totals.published + queues[place].totals.delivered
+            keys.append((turnover, queues[place].counts.unfinished, place))
         }
-        return Array(sorted.prefix(mostQueues))
+        keys.sort { one, other in
+            if one.turnover != other.turnover { return one.turnover > other.turnover }
+            if one.unfinished != other.unfinished { return one.unfinished > other.unfinished }
+            return queues[one.place].name < queues[other.place].name
+        }
+        return keys.prefix(mostQueues).map { queues[$0.place] }
     }
 
     var text: String {

@@ -10,6 +10,8 @@ struct ServerRoutes: Sendable {
     let broker: any Broker
     let options: ServerOptions
     let statistics: ServerStatistics
+    /// Shared with the operators' page.
+    let glance: QueuesGlance
     let draining: Latch
     let started = ContinuousClock.now
 
@@ -56,7 +58,8 @@ struct ServerRoutes: Sendable {
         let access = Connection.current?.access ?? .nobody
         do throws(BrokerError) {
             try await broker.check()
-            let all = try await broker.queues().filter { access.allows($0.name) }
+            var all = try await glance.queues(broker)
+            if !access.hasAllQueues { all.removeAll { !access.allows($0.name) } }
             count = all.count
             queues = MetricsPage.busiest(all)
             if let store = broker as? any Timed {

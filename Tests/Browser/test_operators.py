@@ -251,6 +251,142 @@ class OperatorsTest(unittest.TestCase):
     def streams(self):
         return self.browser.run("return source === null ? 0 : 1")
 
+    def test_a_row_that_goes_takes_no_focus_from_another(self):
+        self.start()
+        for queue in ("alpha", "beta", "gamma"):
+            self.server.publish(queue)
+        self.open("/page")
+        self.browser.wait("the page is live", LIVE)
+        self.browser.run(
+            """
+            const row = [...document.querySelectorAll("tbody tr")].find((row) => row.querySelector("th").innerText.includes("beta"));
+            window.watched = row.querySelector("th a");
+            window.watched.focus();
+            window.blurred = 0;
+            window.watched.addEventListener("blur", () => window.blurred++);
+            """)
+        self.assertEqual(self.server.request("DELETE", "/v1/queues/alpha?purge=true")[0], 204)
+        wait("the row above is gone", lambda: self.cell("alpha", "Queued") is None)
+        self.server.publish("aardvark")
+        wait("another came in its place", lambda: self.cell("aardvark", "Queued") == "1")
+        self.assertTrue(self.browser.run("return document.activeElement === window.watched && window.watched.isConnected"))
+        self.assertEqual(self.browser.run("return window.blurred"), 0, "it was not even lost for a moment")
+        self.assertEqual(
+            self.browser.run("return [...document.querySelectorAll('tbody th bdi')].map((one) => one.textContent)"),
+            ["aardvark", "beta", "gamma"])
+        self.no_errors()
+
+    def test_rows_that_change_places_keep_their_elements_and_the_focus(self):
+        self.start()
+        for queue in ("alpha", "beta", "gamma"):
+            self.server.publish(queue)
+        self.open("/page?sort=queued")
+        self.browser.wait("the page is live", LIVE)
+        self.browser.run(
+            """
+            const row = [...document.querySelectorAll("tbody tr")].find((row) => row.querySelector("th").innerText.includes("gamma"));
+            window.watched = row.querySelector("th a");
+            window.watched.focus();
+            """)
+        self.server.publish("gamma")
+        self.browser.wait("the deepest is the first", "return document.querySelector('tbody th bdi').textContent === 'gamma'")
+        self.assertTrue(self.browser.run("return document.activeElement === window.watched && window.watched.isConnected"))
+        self.no_errors()
+
+    def test_updates_stand_still_until_somebody_goes_on(self):
+        self.start()
+        self.server.publish("mail")
+        self.open("/page")
+        self.browser.wait("the page is live", LIVE)
+        self.press("Pause updates")
+        self.assertEqual(self.browser.text("#live"), "paused")
+        self.server.publish("mail")
+        self.assertEqual(self.streams(), 0)
+        # The next page is paused, too, and shows what there was when it was loaded.
+        self.open("/page/queue?name=mail")
+        self.shows("paused")
+        self.assertEqual(self.streams(), 0)
+        self.open("/page")
+        self.assertEqual(self.cell("mail", "Queued"), "2")
+        self.server.publish("mail")
+        self.browser.run("document.dispatchEvent(new Event('visibilitychange'))")
+        self.assertEqual(self.streams(), 0)
+        self.assertEqual(self.cell("mail", "Queued"), "2")
+        self.press("Go on")
+        wait("it is shown", lambda: self.cell("mail", "Queued") == "3")
+        self.assertEqual(self.browser.text("#pause"), "Pause updates")
+        self.no_errors()
+
+    def test_what_a_search_found_stays_and_is_as_it_is_now(self):
+        self.start()
+        job = self.server.publish("mail", {}, "?name=rare")
+        self.server.publish("mail", {}, "?name=other")
+        self.open("/page/jobs?name=rare")
+        self.browser.wait("the page is live", LIVE)
+        self.server.publish("mail", {}, "?name=rare")
+        self.assertEqual(self.server.request("POST", f"/v1/jobs/{job}/cancel")[0], 200)
+        self.browser.wait("its state is followed", "return document.querySelector('.state')?.textContent === 'cancelled'")
+        self.assertEqual(self.browser.run("return document.querySelectorAll('tbody tr').length"), 1)
+        self.no_errors()
+
+    def test_the_jobs_of_a_filter_are_redriven_and_it_is_said_once(self):
+        self.start()
+        for name in ("welcome", "welcome", "monthly"):
+            self.server.publish("mail", {}, f"?name={name}")
+            self.server.settle(self.server.lease("mail"), "fail", {"error": "no", "retry": False})
+        self.open("/page/jobs?state=failed&name=welcome")
+        self.press("Redrive these…")
+        self.shows("2 jobs got no further")
+        self.assertEqual(self.server.counts("mail")["failed"], 3)
+        self.press("Redrive 2 jobs")
+        self.shows("Redriven: 2 jobs.")
+        self.assertEqual(self.server.counts("mail")["failed"], 1)
+        self.open("/page/jobs?state=failed&name=welcome")
+        self.shows("No such job.")
+        self.assertNotIn("Redriven", self.browser.text("main"))
+        self.no_errors()
+
+    def test_a_job_is_opened_by_its_id_and_a_queue_is_found_by_its_name(self):
+        self.start()
+        id = self.server.publish("mail", {}, "?name=welcome")
+        self.server.publish("reports")
+        self.open("/page/jobs")
+        self.browser.type("#id", id)
+        self.press("Open")
+        self.shows("welcome queued")
+        self.open("/page")
+        self.browser.type("#contains", "REP")
+        self.press("Show")
+        self.shows("1 of 1 queue")
+        self.assertIn("contains=REP", self.browser.url)
+        self.assertEqual(self.browser.run("return [...document.querySelectorAll('tbody th bdi')].map((one) => one.textContent)"), ["reports"])
+        self.no_errors()
+
+    def test_fields_are_told_from_their_ground_and_links_from_numbers(self):
+        self.start()
+        self.server.publish("mail")
+        for scheme in ("light", "dark"):
+            for path in ("/page", "/page/jobs"):
+                self.open(path)
+                self.browser.prefer(color_scheme=scheme, reduced_motion="reduce")
+                edges = self.browser.run(
+                    """
+                    const ground = (one) => {
+                      const colour = getComputedStyle(one).backgroundColor;
+                      return /, 0\\)$/.test(colour) && one.parentElement ? ground(one.parentElement) : colour;
+                    };
+                    return [...document.querySelectorAll("main input:not([type=hidden]), main select, main button")].filter((one) => !one.disabled)
+                      .map((one) => [one.id || one.textContent, getComputedStyle(one).borderTopColor, ground(one), ground(one.parentElement)]);
+                    """)
+                self.assertGreater(len(edges), 2)
+                for name, edge, inside, outside in edges:
+                    # A button that is filled has its edge in its own colour.
+                    self.assertGreaterEqual(contrast(edge, outside), 3, f"{name} on {path} in the {scheme}")
+                    if inside != edge:
+                        self.assertGreaterEqual(contrast(edge, inside), 3, f"{name} on {path} in the {scheme}")
+            self.open("/page")
+            self.assertIn("underline", self.browser.run("return getComputedStyle(document.querySelector('td.number a')).textDecorationLine"))
+
     def test_what_jobs_are_called_is_text_and_nothing_else(self):
         self.start()
         words = "<img src=x onerror=\"window.attacked = true\"><b>bold</b>\"\u0301 onmouseover=\"window.attacked = true"
@@ -321,7 +457,8 @@ class OperatorsTest(unittest.TestCase):
         self.browser.keys(TAB, ENTER)
         self.assertEqual(self.browser.run("return document.activeElement.id"), "main")
         reached = {}
-        for _ in range(4):
+        # The fields that find queues come first.
+        for _ in range(5):
             self.browser.keys(TAB)
             name, outline = self.browser.run(
                 "const one = document.activeElement; return [one.textContent.trim(), getComputedStyle(one).outlineStyle]")
@@ -434,6 +571,17 @@ class OperatorsTest(unittest.TestCase):
             finally:
                 over.set()
                 worker.join()
+
+
+def contrast(one, other):
+    """Of two colours, as WCAG has it."""
+    def luminance(color):
+        parts = [int(part) / 255 for part in color[color.index("(") + 1:-1].split(",")[:3]]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def brightness(color):

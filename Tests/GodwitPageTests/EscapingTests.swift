@@ -39,8 +39,8 @@ struct EscapingTests {
             let unescaped = source.split(separator: "{{{").dropFirst().map { String($0.prefix { $0 != "}" }) }
             // Parts of a page that were rendered before, and values of form fields, which ``PageEscaping/attribute(_:)`` has made.
             let known = [
-                "page": ["head", "part"], "job": ["value"], "queue": ["value"], "confirm": ["value", "from"],
-                "filter": ["queue", "queueName", "name"],
+                "page": ["head", "part", "foot"], "deed": ["value"], "confirm": ["value"], "filter": ["queue", "queueName", "name"],
+                "find": ["contains", "sort"],
             ]
             #expect(unescaped == known[name] ?? [], "\(name)")
             if name != "page" {

@@ -202,6 +202,48 @@ struct PagesTests {
         }
     }
 
+    @Test("a schedule that is in no program any more is forgotten, after the page has said what goes")
+    func forgetSchedule() async throws {
+        let broker = try await TestServer.engine()
+        let record = RecordKey("schedule:<late>", home: .queue(try QueueName("work")))
+        _ = try await broker.commit(.put(record, value: Bytes(#"{"last":"2026-01-01T00:00:00Z"}"#), expecting: .absent, lifetime: nil))
+        try await TestServer.run(broker: broker) { server in
+            let page = try await server.get("/page/schedules")
+            #expect(page.text.contains("name=\"schedule\" value=\"&#x3c;late&#x3e;\""))
+            #expect(page.text.contains("aria-label=\"Forget &lt;late&gt;…\""))
+            let path = "/page/confirm?do=forget-schedule&schedule=%3Clate%3E&queue=work"
+            #expect(try await server.get(path).shows("1 schedule of the queue work"))
+            let done = try await server.pressAndLook("do=forget-schedule&schedule=%3Clate%3E&queue=work")
+            #expect(done.shows("The schedule was forgotten."))
+            #expect(done.shows("No schedule has been seen yet."))
+            #expect(try await broker.read([record]) == [nil])
+            #expect(try await server.get(path).status == 404)
+        }
+    }
+
+    @Test("what never changes of a job is sent once, however often its progress does; its result comes when there is one")
+    func unchanging() async throws {
+        try await TestServer.run { server in
+            let id = try await server.publish("mail", #"{"to":"ada"}"#)
+            let lease = try #require(try await server.lease("mail")["lease"].string)
+            let page = try await server.get("/page/job?id=\(id)")
+            let parts = page.text.split(separator: "<div id=\"foot\">")
+            #expect(parts.count == 2)
+            #expect(!parts[0].contains("Payload") && parts[1].contains("&quot;ada&quot;"))
+            let connection = try await server.connect()
+            try await connection.request("GET", "/page/job?id=\(id)", headers: [("Accept", "text/event-stream")])
+            _ = try await connection.head()
+            func next() async throws -> String { String(decoding: try #require(try await connection.chunk()), as: UTF8.self) }
+            #expect(try await !next().contains("Payload"))
+            _ = try await server.post("/v1/leases/\(lease)/progress", #"{"fraction": 0.25}"#)
+            let second = try await next()
+            #expect(second.contains("25 %") && !second.contains("Payload"))
+            _ = try await server.post("/v1/leases/\(lease)/complete", #"{"sent":true}"#)
+            let third = try await next()
+            #expect(third.contains("&quot;sent&quot;: true") && !third.contains("Payload"))
+        }
+    }
+
     @Test("a page that is looked at live says what has changed, at once for a job, and ends when the server stops")
     func live() async throws {
         try await TestServer.run { server in
@@ -235,11 +277,11 @@ struct PagesTests {
             var last = ""
             while let chunk = try await connection.chunk() { last += String(decoding: chunk, as: UTF8.self) }
             #expect(last.contains("Gone"))
-            #expect(last.hasSuffix("event: over\ndata: stay\n\n"))
+            #expect(last.hasSuffix("event: over\ndata: gone\n\n"))
             // Asked for again, it is the same.
             let again = try await server.get("/page/job?id=\(id)", headers: [("Accept", "text/event-stream")])
             #expect(again.status == 200)
-            #expect(again.text.hasSuffix("event: over\ndata: stay\n\n"))
+            #expect(again.text.hasSuffix("event: over\ndata: gone\n\n"))
         }
     }
 }

@@ -34,6 +34,16 @@ extension HTTPReply {
     }
 }
 
+extension HTTPReply {
+    /// The header by which a browser shows the cookie again.
+    var cookie: (String, String) {
+        get throws {
+            guard let cookie = self["set-cookie"]?.prefix(while: { $0 != ";" }) else { throw TestFailure("no cookie: \(status)") }
+            return ("Cookie", "other=1; \(cookie)")
+        }
+    }
+}
+
 extension TestServer {
     static let ownOrigin = "http://localhost"
 
@@ -51,8 +61,14 @@ extension TestServer {
     func logIn(_ token: String) async throws -> (String, String) {
         let encoded = token.utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         let reply = try await press("/page/login", "token=\(encoded)")
-        guard let cookie = reply["set-cookie"]?.prefix(while: { $0 != ";" }) else { throw TestFailure("no cookie: \(reply.status)") }
-        return ("Cookie", "other=1; \(cookie)")
+        return try reply.cookie
+    }
+
+    /// Sends a form, and looks at where it leads to.
+    func pressAndLook(_ form: String, headers: [(String, String)] = []) async throws -> HTTPReply {
+        let done = try await press("/page/do", form, headers: headers)
+        guard done.status == 303, let path = done["location"] else { throw TestFailure("not done: \(done.status) \(done.plain)") }
+        return try await get(path, headers: headers + (done["set-cookie"] == nil ? [] : [try done.cookie]))
     }
 
     /// Fails a job for good and answers its id.

@@ -1,5 +1,6 @@
 package import GodwitCore
 import GodwitEngine
+package import GodwitHTTP
 package import GodwitJournal
 package import GodwitServer
 package import Logging
@@ -20,6 +21,7 @@ package struct TestServer: Sendable {
         _ options: ServerOptions = ServerOptions(),
         createsQueues: Bool = true,
         broker: (any Broker)? = nil,
+        audit: Audit? = nil,
         _ test: @Sendable @escaping (TestServer) async throws -> Void
     ) async throws {
         let broker: any Broker = if let broker { broker } else { try await engine(createsQueues: createsQueues) }
@@ -27,7 +29,7 @@ package struct TestServer: Sendable {
         options.port = 0
         options.drainTime = .milliseconds(20)
         options.shutdownTimeout = .seconds(2)
-        let server = GodwitServer(broker: broker, options: options, logger: Self.logger)
+        let server = GodwitServer(broker: broker, options: options, logger: Self.logger, audit: audit)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             do {

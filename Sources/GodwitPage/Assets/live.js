@@ -3,12 +3,20 @@
 
 const part = document.querySelector("#part");
 const status = document.querySelector("#live");
+const button = document.querySelector("#pause");
 const firstPause = 2000;
 const longestPause = 60000;
+const remembered = "godwit-paused";
 let pause = firstPause;
 let source = null;
 let timer = 0;
 let isOver = false;
+let isPaused = false;
+try {
+  isPaused = sessionStorage.getItem(remembered) === "yes";
+} catch {
+  // A browser may keep nothing: then each page begins anew.
+}
 
 function say(word) {
   status.hidden = false;
@@ -16,10 +24,29 @@ function say(word) {
   if (status.textContent !== word) status.textContent = word;
 }
 
+/** Whoever reads or copies what is shown may have it stand still, on this page and the next ones. */
+function setPaused(isNow) {
+  isPaused = isNow;
+  try {
+    sessionStorage.setItem(remembered, isNow ? "yes" : "no");
+  } catch {
+    // As above.
+  }
+  showPaused();
+  if (isNow) close();
+  else open();
+}
+
+function showPaused() {
+  button.hidden = isOver;
+  button.textContent = isPaused ? "Go on" : "Pause updates";
+  if (isPaused) say("paused");
+}
+
 function open() {
   clearTimeout(timer);
-  if (document.hidden || source || isOver) return;
-  source = new EventSource(location.pathname + location.search);
+  if (document.hidden || source || isOver || isPaused) return;
+  source = new EventSource(part.dataset.stream ?? location.pathname + location.search);
   source.addEventListener("part", (event) => {
     pause = firstPause;
     say("live");
@@ -30,11 +57,14 @@ function open() {
     isOver = true;
     close();
     say("ended");
+    showPaused();
+    if (event.data === "gone") document.querySelector("#foot").replaceChildren();
     if (event.data === "reload") location.reload();
   });
   source.addEventListener("error", () => {
     // The browser takes a refusal for the end: it is asked again, ever more rarely, for the server may be starting.
     close();
+    if (isPaused) return;
     say("reconnecting");
     timer = setTimeout(open, pause);
     pause = Math.min(2 * pause, longestPause);
@@ -70,25 +100,49 @@ function morph(old, fresh) {
 
 function morphChildren(old, fresh) {
   const known = new Map();
-  for (const child of old.children) if (key(child) !== undefined) known.set(key(child), child);
+  const wanted = new Set([...fresh.children].map(key));
+  // What is gone goes first: what stays then stands where it is to stand, and is not moved, for what is moved loses the focus.
+  for (const child of [...old.children]) {
+    if (key(child) === undefined) continue;
+    if (wanted.has(key(child))) known.set(key(child), child);
+    else child.remove();
+  }
   let place = old.firstChild;
+  function skip(isPassed) {
+    while (place && isPassed(place)) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
+  }
   for (const child of [...fresh.childNodes]) {
+    const isText = child.nodeType === Node.TEXT_NODE;
     // A row keeps its element wherever it has moved to: nobody presses the button of another job.
     const same = known.get(key(child));
-    if (same && same !== place) old.insertBefore(same, place);
-    const current = same ?? place;
-    if (current && (same || key(current) === undefined)) {
-      place = current.nextSibling;
+    if (same) {
+      skip((one) => key(one) === undefined);
+      if (same === place) place = place.nextSibling;
+      else move(same, old, place);
+      morph(same, child);
+      continue;
+    }
+    if (!isText && key(child) === undefined) skip((one) => one.nodeType === Node.TEXT_NODE);
+    if (place && key(child) === undefined && key(place) === undefined && place.nodeName === child.nodeName) {
+      const current = place;
+      place = place.nextSibling;
       morph(current, child);
     } else {
       old.insertBefore(document.adoptNode(child), place);
     }
   }
-  while (place) {
-    const next = place.nextSibling;
-    place.remove();
-    place = next;
-  }
+  skip(() => true);
+}
+
+/** What has the focus keeps it, also where the browser takes it from what is moved. */
+function move(node, parent, place) {
+  const focused = node.contains(document.activeElement) ? document.activeElement : null;
+  parent.insertBefore(node, place);
+  if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }
 
 function key(node) {
@@ -101,4 +155,6 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("pagehide", close);
 window.addEventListener("pageshow", open);
+button.addEventListener("click", () => setPaused(!isPaused));
+showPaused();
 open();
