@@ -1,0 +1,136 @@
+"""The operators' page with 1 million jobs, and with 50,000 queues: each page is there within 100 ms, for whoever may see everything and for whoever may see a few jobs under all those.
+
+dev/check-release runs this on the release build. GODWIT_MANY_JOBS says how many jobs. docs/performance.md has the figures of the release build."""
+
+import json
+import os
+import statistics
+import threading
+import time
+import unittest
+
+from support import Client, EndToEndTest
+
+JOBS = int(os.environ.get("GODWIT_MANY_JOBS", "1000000"))
+QUEUES = 50_000
+MOST_MS = 100
+LOOKS = 9
+LINES = 999
+CONNECTIONS = 4
+FULL, FEW = "a-token-for-everything-4711", "a-token-for-a-few-queues-4711"
+THEN = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+
+
+class ManyJobsTest(EndToEndTest):
+    def start(self):
+        tokens = self.folder / "tokens.json"
+        tokens.write_text(json.dumps({"tokens": [
+            {"name": "full", "token": FULL, "scopes": ["admin", "publish", "work"]},
+            {"name": "few", "token": FEW, "scopes": ["admin"], "queues": ["mine-*"]}]}))
+        server = self.serve(arguments=["--tokens", str(tokens)])
+        self.client = self.client(server)
+        return server
+
+    def ask(self, method, path, body=None, token=FULL, client=None):
+        return (client or self.client).request(method, path, body, {"Authorization": f"Bearer {token}", "Content-Type": "application/jsonl"})
+
+    def fill(self, server, chunks):
+        """Takes chunks of lines in, on some connections at a time."""
+        chunks, lock, failures = iter(chunks), threading.Lock(), []
+
+        def take():
+            client = Client(server.port)
+            while not failures:
+                with lock:
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    break
+                answer = self.ask("POST", "/v1/import", chunk, client=client)
+                if answer.status != 200:
+                    failures.append(answer)
+            client.close()
+
+        began = time.monotonic()
+        threads = [threading.Thread(target=take) for _ in range(CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        return time.monotonic() - began
+
+    def look(self, what, pages):
+        """Measures pages, each looked at by both, and says which were too slow."""
+        slow = []
+        print(f"\n{what}, in ms (the first look, the median of {LOOKS}):", flush=True)
+        for page, told, tokens in pages:
+            for token in tokens:
+                times = []
+                for _ in range(LOOKS + 1):
+                    began = time.monotonic()
+                    answer = self.ask("GET", page, token=token)
+                    times.append((time.monotonic() - began) * 1000)
+                    self.assertEqual(answer.status, 200, answer)
+                    self.assertIn(told, answer.body.decode())
+                median = statistics.median(times[1:])
+                who = "all" if token == FULL else "few"
+                print(f"  {times[0]:6.1f} {median:6.1f}  {who}  {page[:100]}", flush=True)
+                if max(times[0], median) > MOST_MS:
+                    slow.append(f"{page} ({who}): {times[0]:.0f} and {median:.0f} ms")
+        self.assertEqual(slow, [], f"over {MOST_MS} ms")
+
+    def test_a_million_jobs(self):
+        server = self.start()
+        # Those of the few are the oldest: all others lie above them.
+        mine = [self.ask("POST", "/v1/queues/mine-1/jobs?name=rare", "{}").json["id"] for _ in range(20)]
+        lease = self.ask("POST", "/v1/queues/mine-1/leases?lease=1h&holder=mine").json["leases"]
+        self.assertEqual(len(lease), 1)
+
+        def chunk(number):
+            queue = f"others-{number % 10}"
+            line = json.dumps({"type": "job", "queue": queue, "state": "queued", "job": {"payload": {"to": "ada@example.com"}, "name": "welcome"}})
+            error = {"message": "no such mailbox", "code": "smtp", "attempt": 1, "at": THEN}
+            past = {"created_at": THEN, "attempt": 1, "started_at": THEN, "finished_at": THEN, "errors": [error], "error": error, "reason": "rejected"}
+            failed = json.dumps({"type": "job", "queue": queue, "state": "failed", "job": {"payload": {"to": "bob@example.com"}, "name": "welcome"}, "past": past})
+            return "\n".join([line] * (LINES - 50) + [failed] * 50)
+
+        took = self.fill(server, (chunk(number) for number in range(JOBS // LINES + 1)))
+        print(f"\n{JOBS:,} jobs were taken in within {took:.1f} s", flush=True)
+        both = (FULL, FEW)
+        self.look(f"{JOBS:,} jobs", [
+            ("/page", "mine-1", both),
+            ("/page/queue?name=mine-1", "mine-1", both),
+            ("/page/queue?name=others-3", "others-3", (FULL,)),
+            ("/page/jobs", "welcome", (FULL,)),
+            ("/page/jobs", mine[0], (FEW,)),
+            ("/page/jobs?state=queued", mine[5], (FEW,)),
+            ("/page/jobs?queue=mine-1", mine[5], both),
+            ("/page/jobs?state=failed", "no such mailbox", (FULL,)),
+            ("/page/jobs?state=running", "mine", both),
+            ("/page/jobs?order=oldest", mine[5], both),
+            (f"/page/job?id={mine[0]}", "rare", both),
+            ("/page/workers", "1 worker", both),
+            ("/page/schedules", "No schedule", both),
+            ("/page/confirm?do=purge&queue=mine-1", "Purge 19 jobs", both),
+        ])
+
+    def test_fifty_thousand_queues(self):
+        server = self.start()
+        lines = [json.dumps({"type": "queue", "name": f"others-{number:05}", "settings": {}}) for number in range(QUEUES)]
+        lines += [json.dumps({"type": "queue", "name": f"mine-{number}", "settings": {}}) for number in range(3)]
+        took = self.fill(server, ("\n".join(lines[at:at + LINES]) for at in range(0, len(lines), LINES)))
+        print(f"\n{QUEUES:,} queues were made within {took:.1f} s", flush=True)
+        self.assertEqual(self.ask("POST", "/v1/queues/mine-2/jobs", "{}").status, 202)
+        both = (FULL, FEW)
+        self.look(f"{QUEUES:,} queues", [
+            ("/page", "mine-2", both),
+            ("/page?sort=queued", "mine-2", both),
+            ("/page?contains=mine-", "mine-2", both),
+            ("/page/queue?name=mine-2", "mine-2", both),
+            ("/page/jobs", "mine-2", both),
+            ("/page/workers", "No job is running", both),
+        ])
+
+
+if __name__ == "__main__":
+    unittest.main()
