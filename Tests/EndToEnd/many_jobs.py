@@ -1,6 +1,6 @@
 """The operators' page with 1 million jobs, and with 50,000 queues: each page is there within 100 ms, for whoever may see everything and for whoever may see a few jobs under all those.
 
-dev/check-release runs this on the release build. GODWIT_MANY_JOBS says how many jobs. docs/performance.md has the figures of the release build."""
+dev/check-release runs this on the release build, for which the limit is meant. GODWIT_MANY_JOBS says how many jobs."""
 
 import json
 import os
