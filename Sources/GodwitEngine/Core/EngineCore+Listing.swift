@@ -82,21 +82,18 @@ extension EngineCore {
     }
 }
 
-/// A few queues, to be asked about many jobs: one is compared, several are looked up.
+/// A few queues, to be asked about many jobs.
 private struct QueueNumbers {
-    private let one: UInt32?
-    private let all: Set<UInt32>
+    /// By their numbers, up to the highest.
+    private var isIn: [Bool]
 
     init(_ numbers: [UInt32]) {
-        one = numbers.count == 1 ? numbers.first : nil
-        all = Set(numbers)
+        isIn = numbers.max().map { Array(repeating: false, count: Int($0) + 1) } ?? []
+        for number in numbers { isIn[Int(number)] = true }
     }
 
-    var isEmpty: Bool { all.isEmpty }
+    var isEmpty: Bool { isIn.isEmpty }
 
     @inline(__always)
-    func contains(_ number: UInt32) -> Bool {
-        if let one { return one == number }
-        return all.contains(number)
-    }
+    func contains(_ number: UInt32) -> Bool { number < UInt32(isIn.count) && isIn[Int(number)] }
 }
