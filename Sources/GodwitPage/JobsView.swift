@@ -26,7 +26,8 @@ enum JobsView {
         if look.isLive, let shown = look["shown"] {
             page = JobPage(jobs: try await read(shown, look), next: look["next"], end: "")
         } else if expected != 0 {
-            page = try await find(filter, look, queues, patience: isSearch ? searchPatience : patience, expected: expected)
+            let patience = isSearch && !look.isLive ? searchPatience : patience
+            page = try await find(filter, look, queues, patience: patience, expected: expected)
         }
         let columns: [View] = ["State", "Job", "Queue", "Attempt", "Created", "What is known"].map { ["label": $0] }
         let isOldestFirst = look["order"] == "oldest"
@@ -47,7 +48,8 @@ enum JobsView {
                 "oldest": isOldestFirst, "deeds": deeds, "hasDeeds": !deeds.isEmpty && !page.jobs.isEmpty,
                 "queues": queues.queues.prefix(suggestions).map { ["queueName": PageEscaping.attribute($0.name.description)] as View },
             ],
-            refresh: isSearch && page.jobs.count > mostNamed ? .never : .every(.seconds(5)),
+            // Of nothing nothing changes: to search again is for who asks.
+            refresh: isSearch && (page.jobs.isEmpty || page.jobs.count > mostNamed) ? .never : .every(.seconds(5)),
             stream: isSearch ? stream(filter, look, page) : nil
         )
     }

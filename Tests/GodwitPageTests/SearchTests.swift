@@ -33,7 +33,7 @@ struct SearchTests {
     func stays() async throws {
         var message = NewMessage(queue: try QueueName("mail"), payload: Content(Bytes("{}")))
         message.name = "rare"
-        let (broker, id) = try await Self.store(message, others: 20_000)
+        let (broker, id) = try await Self.store(message, others: 5_000)
         try await TestServer.run(broker: broker) { server in
             let page = try await server.get("/page/jobs?name=rare")
             #expect(page.text.contains(id.description))
@@ -49,6 +49,12 @@ struct SearchTests {
             #expect(first.contains(id.description))
             #expect(first.contains("state cancelled"))
             #expect(!first.contains(late))
+            // Where nothing was found nothing is kept up to date, and so nothing is searched for again.
+            let none = try await server.get("/page/jobs?name=nothing")
+            #expect(!none.text.contains("data-key"))
+            #expect(!none.text.contains("<script"))
+            let over = try await server.get("/page/jobs?name=nothing", headers: [("Accept", "text/event-stream")])
+            #expect(over.text.hasSuffix("event: over\ndata: stay\n\n"))
             // What needs no search follows what comes.
             #expect(Self.stream(try await server.get("/page/jobs?queue=mail")) == nil)
         }
