@@ -140,5 +140,13 @@ struct TimesTests {
         let gone = meter.times(of: 3), next = meter.times(of: beyond + 1)
         #expect(gone == nil)
         #expect(next.map { counted($0.run) } == [.infinity: 1] && next?.wait.count == 0)
+        // One that was beyond the bound is not for ever: it counts for itself from the next time on.
+        meter.ran(5, in: beyond)
+        let still = meter.times(of: beyond)
+        #expect(still == nil, "there was no room")
+        meter.forget(4)
+        meter.ran(1, in: beyond)
+        let own = meter.times(of: beyond)
+        #expect(own?.run.count == 1 && own?.wait.count == 0)
     }
 }

@@ -63,7 +63,8 @@ struct JobMeter: ~Copyable {
 
     private mutating func cells(of queue: UInt32) -> Cells {
         let number = Int(queue)
-        if number < queues.count, let cells = queues[number] { return cells }
+        // One that began beyond the bound has cells of its own as soon as others are gone.
+        if number < queues.count, let cells = queues[number], cells != beyond || kept >= Self.mostQueues { return cells }
         while queues.count <= number { queues.append(nil) }
         let cells = kept < Self.mostQueues ? Self.makeCells(2 * width) : beyond
         if cells != beyond { kept += 1 }
