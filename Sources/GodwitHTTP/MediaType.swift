@@ -1,9 +1,9 @@
 import GodwitCore
 
 /// What a body is, by its `Content-Type` and, where that says nothing, by what it is.
-enum MediaType {
+package enum MediaType {
     /// `application/json` and everything that ends in `+json`.
-    static func isJSON(_ type: String) -> Bool {
+    package static func isJSON(_ type: String) -> Bool {
         let essence = essence(type)
         return essence == "application/json" || essence.hasSuffix("+json")
     }

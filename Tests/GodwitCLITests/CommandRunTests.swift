@@ -34,13 +34,13 @@ struct CommandRunTests {
         let payload = String(repeating: "0123456789", count: 100_000)
         let outcome = try await run("cat", payload: payload)
         #expect(outcome.status == .exited(0) && outcome.output == Array(payload.utf8))
-        #expect(Settlement(outcome, limits: .init()) == .complete(Array(payload.utf8)))
+        #expect(JobEnding(outcome, limits: .init()) == .complete(Array(payload.utf8)))
     }
 
     @Test("may leave the payload unread")
     func unread() async throws {
         let outcome = try await run("echo done", payload: String(repeating: "x", count: 1 << 20))
-        #expect(Settlement(outcome, limits: .init()) == .complete(Array("done\n".utf8)))
+        #expect(JobEnding(outcome, limits: .init()) == .complete(Array("done\n".utf8)))
     }
 
     @Test("see the job in their environment")
@@ -77,9 +77,9 @@ struct CommandRunTests {
         var limits = CommandRun.Limits()
         limits.error = 16
         let outcome = try await run("echo out; echo 'first line' >&2; echo 'the last line' >&2; exit 3", limits: limits)
-        #expect(Settlement(outcome, limits: limits) == .fail(message: "e\nthe last line", code: "exit_3", isFinal: false))
+        #expect(JobEnding(outcome, limits: limits) == .fail(message: "e\nthe last line", code: "exit_3", isFinal: false))
         let silent = try await run("exit 4")
-        guard case .fail(let message, "exit_4", false) = Settlement(silent, limits: limits) else {
+        guard case .fail(let message, "exit_4", false) = JobEnding(silent, limits: limits) else {
             Issue.record("\(silent)")
             return
         }
@@ -89,7 +89,7 @@ struct CommandRunTests {
     @Test("that are ended by a signal of their own fail with it")
     func signal() async throws {
         let outcome = try await run("kill -9 $$")
-        guard case .fail(_, "signal_9", false) = Settlement(outcome, limits: .init()) else {
+        guard case .fail(_, "signal_9", false) = JobEnding(outcome, limits: .init()) else {
             Issue.record("\(outcome)")
             return
         }
@@ -101,7 +101,7 @@ struct CommandRunTests {
         limits.output = 1_000
         let outcome = try await run("head -c 5000000 /dev/zero", limits: limits)
         #expect(outcome.output.count == 1_000 && outcome.isTruncated)
-        guard case .fail(_, "result_too_large", true) = Settlement(outcome, limits: limits) else {
+        guard case .fail(_, "result_too_large", true) = JobEnding(outcome, limits: limits) else {
             Issue.record("\(outcome)")
             return
         }
@@ -114,7 +114,7 @@ struct CommandRunTests {
             run.end(.leaseLost("it was cancelled"))
         }
         #expect(String(decoding: outcome.output, as: UTF8.self).contains("cleaned"))
-        #expect(Settlement(outcome, limits: .init()) == .nothing("it was cancelled"))
+        #expect(JobEnding(outcome, limits: .init()) == .nothing("it was cancelled"))
     }
 
     @Test("that ignore SIGTERM get SIGKILL, with all that they started")
@@ -127,7 +127,7 @@ struct CommandRunTests {
             run.end(.shutdown)
         }
         #expect(outcome.status == .signalled(9))
-        #expect(Settlement(outcome, limits: limits) == .release)
+        #expect(JobEnding(outcome, limits: limits) == .release)
         let child = try #require(Int32(String(decoding: outcome.output, as: UTF8.self).trimmingCharacters(in: .newlines)))
         let end = ContinuousClock.now + .seconds(10)
         // Gone, or a zombie that nobody has reaped.
@@ -196,7 +196,7 @@ struct CommandRunTests {
     func timeout() async throws {
         let outcome = try await run("sleep 60", timeout: .milliseconds(200))
         #expect(
-            Settlement(outcome, limits: .init()) == .fail(message: "the command took longer than 200ms", code: "timeout", isFinal: false)
+            JobEnding(outcome, limits: .init()) == .fail(message: "the command took longer than 200ms", code: "timeout", isFinal: false)
         )
     }
 

@@ -75,7 +75,7 @@ extension Store {
     }
 
     /// Says how a job ended.
-    func settle(_ lease: String, _ settlement: Settlement) async throws {
+    func settle(_ lease: String, _ settlement: JobEnding) async throws {
         switch settlement {
         case .complete(let result):
             // Without a content type the store takes JSON for JSON, text for text and all else for bytes.

@@ -24,7 +24,7 @@ struct CommandWorker: Sendable {
     /// What became of a job in this worker's hands.
     struct Report: Sendable {
         var job: LeasedJob
-        var settlement: Settlement
+        var settlement: JobEnding
         var duration: Duration
         /// Why the store did not take the settlement.
         var failure: CommandFailure?
@@ -123,7 +123,7 @@ struct CommandWorker: Sendable {
             // It would be no more readable the next time: the failure is final, and says where to look.
             let message = "`godwit work` of version \(GodwitVersion.current) cannot read the job that the store gave it"
             Output.message("godwit: job \(id): \(message)")
-            let settlement = Settlement.fail(message: message, code: "unreadable_job", isFinal: true)
+            let settlement = JobEnding.fail(message: message, code: "unreadable_job", isFinal: true)
             group.addTask { _ = try? await settle(lease, settlement, until: deadline) }
         }
     }
@@ -144,7 +144,7 @@ struct CommandWorker: Sendable {
 
     private func work(on job: LeasedJob, with run: CommandRun) async {
         let start = ContinuousClock.now
-        let settlement: Settlement
+        let settlement: JobEnding
         do {
             let outcome = try await run.run(
                 path: options.path,
@@ -153,7 +153,7 @@ struct CommandWorker: Sendable {
                 payload: job.payload,
                 timeout: job.timeout
             )
-            settlement = Settlement(outcome, limits: options.limits)
+            settlement = JobEnding(outcome, limits: options.limits)
         } catch {
             // That the command does not start is no fault of the job, and does not count as an attempt.
             settlement = .release
@@ -178,7 +178,7 @@ struct CommandWorker: Sendable {
     /// Says how a job ended, again and again until the store takes it or the lease is over.
     /// - Returns: What was said in the end: a result that the store refuses makes the job fail.
     @discardableResult
-    private func settle(_ lease: String, _ settlement: Settlement, until deadline: ContinuousClock.Instant) async throws -> Settlement {
+    private func settle(_ lease: String, _ settlement: JobEnding, until deadline: ContinuousClock.Instant) async throws -> JobEnding {
         let retry = RetryPolicy(limit: max(.seconds(1), ContinuousClock.now.duration(to: deadline)), isRepeatable: true)
         do {
             try await retry.run { try await store.settle(lease, settlement) }
@@ -187,7 +187,7 @@ struct CommandWorker: Sendable {
             guard case .complete = settlement else { throw failure }
             // The same command would write the same again: trying the job again does not help.
             let message = "the store refused the result: \(failure.message)"
-            let settlement = Settlement.fail(message: message, code: "result_\(failure.code)", isFinal: true)
+            let settlement = JobEnding.fail(message: message, code: "result_\(failure.code)", isFinal: true)
             try await retry.run { try await store.settle(lease, settlement) }
             return settlement
         }
