@@ -28,11 +28,11 @@ struct ConnectionChannel: ServerChildChannel {
         let statistics = statistics, census = census
         let connection = Connection(address: channel.remoteAddress?.ipAddress)
         let block = AddressBlock(connection.address ?? "")
-        let place = census.enter(block)
+        let place = census.enter(channel, block)
         statistics.connections.add(1, ordering: .relaxed)
         if place != .served { statistics.refusedConnections.add(1, ordering: .relaxed) }
         channel.closeFuture.whenComplete { _ in
-            census.leave(block, place)
+            census.leave(channel, block, place)
             statistics.connections.subtract(1, ordering: .relaxed)
         }
         let limits = ConnectionLimits(
@@ -47,14 +47,18 @@ struct ConnectionChannel: ServerChildChannel {
             case .dropped: DroppingHandler()
             }
         }
-        let secured = place == .dropped ? channel.eventLoop.makeSucceededVoidFuture() : secured(channel)
+        let edged = channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(ConnectionEdge()) }
+        let secured = place == .dropped ? edged : edged.flatMap { self.secured(channel) }
         // What is read in one go is decoded in one go, and a flood of small requests takes many times its bytes in memory.
         let once = channel.setOption(.maxMessagesPerRead, value: 1)
-        return once.and(secured).flatMap { _ in http.setup(channel: channel, logger: logger) }.flatMapThrowing {
+        return once.and(secured).flatMap { _ in http.setup(channel: channel, logger: logger) }.flatMapThrowing { inner in
+            // A listener that ends drops what it has accepted and not begun to serve, and NIO takes it for an error of ours, which ends the process,
+            // when the writer of an open connection goes: so it is kept until the connection is closed, whoever else lets go of it.
+            channel.closeFuture.whenComplete { _ in withExtendedLifetime(inner) {} }
             // In front of what turns a head into one that has no target and no version any more.
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(RequestGate(), position: .before(pipeline.handler(type: HTTP1ToHTTPServerCodec.self)))
-            return Value(inner: $0, connection: connection)
+            return Value(inner: inner, connection: connection)
         }
     }
 

@@ -1,6 +1,3 @@
-import GodwitHTTP
-import Synchronization
-
 /// Who gets a connection: there are so many in all, and so many for one address. Those beyond are told so, as long as they are few themselves.
 struct ConnectionShares: Sendable {
     /// Connections that are told at a time that there is no place for them; each takes a descriptor for up to a second, and the store needs some,
@@ -62,16 +59,4 @@ struct ConnectionShares: Sendable {
         if let limitOfAddress { return limitOfAddress }
         return block.isLoopback ? limit : max(1, limit / 2)
     }
-}
-
-/// The shares of a listener's connections.
-final class ConnectionCensus: Sendable {
-    private let shares: Mutex<ConnectionShares>
-
-    init(_ options: ServerOptions) {
-        shares = Mutex(ConnectionShares(limit: options.maxConnections, ofAddress: options.maxConnectionsPerAddress))
-    }
-
-    func enter(_ block: AddressBlock) -> ConnectionShares.Place { shares.withLock { $0.enter(block) } }
-    func leave(_ block: AddressBlock, _ place: ConnectionShares.Place) { shares.withLock { $0.leave(block, place) } }
 }

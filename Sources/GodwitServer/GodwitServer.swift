@@ -38,7 +38,7 @@ package final class GodwitServer: Service {
     }
 
     /// Where the server can be reached; waits until it can be.
-    /// - Throws: what kept it from listening.
+    /// - Throws: what kept it from listening, the server's end among it.
     package var address: ServerAddress { get async throws { try await listening.value } }
 
     /// Serves until a graceful shutdown has drained it, or the task is cancelled.
@@ -49,6 +49,8 @@ package final class GodwitServer: Service {
             let secrets = try ServerSecrets(options)
             self.secrets.set(.success(secrets))
             try await serve(secrets)
+            // Heard by those who wait for an address when the end came before it.
+            listening.set(.failure(ServerError(.failed, "the server was stopped before it could be reached")))
         } catch {
             secrets.set(.failure(error))
             let error = ServerError(error, listeningOn: ServerAddress(host: options.host, port: options.port))
@@ -128,11 +130,12 @@ package final class GodwitServer: Service {
         } onServerRunning: { [self] channel in
             await announce(channel)
         }
-        try await run(server, Drain(broker: broker, statistics: statistics, longest: options.drainTime))
+        try await run(server, census, Drain(broker: broker, statistics: statistics, longest: options.drainTime))
     }
 
+            await census.listens(channel)
     /// Runs the listener in a group of its own, which hears of the shutdown only when the drain is over.
-    private func run(_ server: any Service, _ drain: Drain) async throws {
+    private func run(_ server: any Service, _ census: ConnectionCensus, _ drain: Drain) async throws {
         let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: Self.quiet(logger)))
         let serving = Task.detached { try await group.run() }
         let draining = draining, options = options, logger = logger
@@ -142,12 +145,16 @@ package final class GodwitServer: Service {
             logger.info("Draining: no new work is taken, what runs can still be settled; a second signal stops at once")
             try await drain.wait()
             await group.triggerGracefulShutdown()
+        let end: @Sendable () async -> Void = {
+            await census.end()
+            serving.cancel()
+        }
             // A limit: `closing` is cancelled as soon as the last request has ended.
             try await Task.sleep(for: options.shutdownTimeout)
             logger.warning("Some requests did not end in time: closing their connections")
-            serving.cancel()
+            await end()
         }
-        let hurry = hurrying.onSet { serving.cancel() }
+        let hurry = hurrying.onSet { Task.detached { await end() } }
         defer {
             hurrying.remove(hurry)
             closing.cancel()
@@ -163,7 +170,7 @@ package final class GodwitServer: Service {
                 }
             } onCancel: {
                 draining.set()
-                serving.cancel()
+                Task.detached { await end() }
             }
         } catch is CancellationError {
             logger.debug("The server was cancelled")
@@ -172,6 +179,9 @@ package final class GodwitServer: Service {
 
     private func announce(_ channel: any Channel) async {
         let address = ServerAddress(
+        } catch let error as ServiceGroupError where census.isOver || error.errorCode == .alreadyFinished {
+            // Its listener was closed before its cancelling came, or it was to end before it had begun.
+            logger.debug("The server was cancelled", metadata: ["error": "\(error)"])
             host: channel.localAddress?.ipAddress ?? options.host,
             port: channel.localAddress?.port ?? options.port,
             isSecure: options.tlsCertificate != nil

@@ -7,35 +7,6 @@ import Testing
 
 @Suite("The end of a server", .timeLimit(.minutes(1)))
 struct DrainTests {
-    /// A server that is told to stop by the test.
-    private struct Stopping {
-        let server: GodwitServer
-        let group: ServiceGroup
-        let running: Task<Void, any Error>
-        let client: TestServer
-
-        static func start(drain: Duration) async throws -> Stopping {
-            let broker = try await TestServer.engine()
-            var options = ServerOptions()
-            options.port = 0
-            options.drainTime = drain
-            let server = GodwitServer(broker: broker, options: options, logger: TestServer.logger)
-            let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: TestServer.logger))
-            let running = Task { try await group.run() }
-            return Stopping(
-                server: server,
-                group: group,
-                running: running,
-                client: TestServer(broker: broker, address: try await server.address)
-            )
-        }
-
-        func end() async throws {
-            try await running.value
-            await client.broker.close()
-        }
-    }
-
     @Test("a drain is over after its time, and before when nobody was there for a moment")
     func timing() {
         let start = ContinuousClock.now
@@ -59,7 +30,7 @@ struct DrainTests {
 
     @Test("nobody there and nothing running: the server does not wait")
     func deserted() async throws {
-        let stopping = try await Stopping.start(drain: .seconds(60))
+        let stopping = try await StoppingServer.start(drain: .seconds(60))
         _ = try await stopping.client.publish("q", "1")
         await stopping.group.triggerGracefulShutdown()
         try await stopping.end()
@@ -67,7 +38,7 @@ struct DrainTests {
 
     @Test("while a job runs, new connections can renew and settle it, and then the server ends")
     func settling() async throws {
-        let stopping = try await Stopping.start(drain: .seconds(60))
+        let stopping = try await StoppingServer.start(drain: .seconds(60))
         let client = stopping.client
         _ = try await client.publish("q", "1")
         let lease = try #require(try await client.lease("q", query: "?lease=1m")["lease"].string)
@@ -99,7 +70,7 @@ struct DrainTests {
 
     @Test("a client that stands there is waited for as long as was said")
     func standing() async throws {
-        let stopping = try await Stopping.start(drain: .milliseconds(700))
+        let stopping = try await StoppingServer.start(drain: .milliseconds(700))
         let connection = try await stopping.client.connect()
         try await connection.request("GET", "/healthz")
         #expect(try await connection.reply().status == 200)
@@ -108,22 +79,5 @@ struct DrainTests {
         try await stopping.end()
         #expect(start.duration(to: .now) >= .milliseconds(700))
         try await connection.close()
-    }
-
-    @Test("whoever cannot wait does not: connections are closed, whatever runs")
-    func hurry() async throws {
-        let stopping = try await Stopping.start(drain: .seconds(60))
-        let client = stopping.client
-        let id = try await client.publish("q", "1")
-        _ = try await client.lease("q", query: "?lease=1m")
-        let stream = try await client.connect()
-        try await stream.request("GET", "/v1/jobs/\(id)/events")
-        _ = try await stream.head()
-        await stopping.group.triggerGracefulShutdown()
-        try await client.eventually { try await client.get("/readyz").status == 503 }
-        stopping.server.hurry()
-        try await stopping.end()
-        await #expect(throws: (any Error).self) { try await client.connect() }
-        try? await stream.close()
     }
 }

@@ -11,10 +11,20 @@ package final class HTTPConnection: Sendable {
         self.inbox = inbox
     }
 
-    package static func open(host: String = "127.0.0.1", port: Int) async throws -> HTTPConnection {
+    /// - Parameter isNarrow: whether the network takes no more than about 100 KB that nobody reads, where it would take megabytes.
+    package static func open(host: String = "127.0.0.1", port: Int, isNarrow: Bool = false) async throws -> HTTPConnection {
         let inbox = Inbox()
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
+        if isNarrow {
+            bootstrap =
+                bootstrap
+                .channelOption(.socketOption(.so_rcvbuf), value: 4_096)
+                // TCP_MAXSEG: what the other side may have under way is counted in segments.
+                .channelOption(ChannelOptions.Types.SocketOption(level: .tcp, name: NIOBSDSocket.Option(rawValue: 2)), value: 1_024)
+        }
+        let channel =
+            try await bootstrap
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(InboxHandler(inbox)) }
             }
@@ -67,6 +77,11 @@ package final class HTTPConnection: Sendable {
 
     /// What still comes stays in the network.
     package func stopReading() async throws { try await channel.setOption(.autoRead, value: false).get() }
+
+    package func goOnReading() async throws { try await channel.setOption(.autoRead, value: true).get() }
+
+    /// Bytes that came and were not taken by the test yet.
+    package var receivedBytes: Int { inbox.count }
 
     package func closeOutput() async throws { try await channel.close(mode: .output) }
     package func close() async throws { try await channel.close() }

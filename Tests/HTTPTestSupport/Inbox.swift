@@ -23,6 +23,8 @@ final class Inbox: Sendable {
         }?.resume()
     }
 
+    var count: Int { state.withLock { $0.bytes.count } }
+
     func end() {
         state.withLock {
             $0.hasEnded = true
