@@ -4,13 +4,44 @@ import GodwitCore
 /// stops. Each transaction is judged alone: those of others in the same request go on.
 struct Admission {
     let permissions: Permissions
+    /// Of those who make jobs and count steps before anything is settled.
+    let action: JobRoutes.Action
     let isDraining: Bool
     /// Bytes of a payload or a result.
     let jobBytes: Int
 
+    /// Asks for all that the transactions need.
+    init(
+        of transactions: [Transaction],
+        making action: JobRoutes.Action,
+        _ exchange: Exchange,
+        _ environment: RouteEnvironment
+    ) async throws {
+        var permissions = exchange.permissions
+        try await permissions.prepare(for: transactions, making: action, at: environment.broker)
+        self.permissions = permissions
+        self.action = action
+        isDraining = environment.draining?.isSet == true
+        jobBytes = exchange.limits.jobBytes
+    }
+
+    /// Whether nothing at all may be done: who may do nothing of it is told so as everywhere.
+    func forbidsAll(of transactions: [Transaction]) -> Bool {
+        !transactions.isEmpty && transactions.allSatisfy { permissions.forbidden(in: $0, making: action) != nil }
+    }
+
+    /// By the transactions' indices.
+    func refusals(of transactions: [Transaction]) -> [Int: TransactionOutcome] {
+        var refusals: [Int: TransactionOutcome] = [:]
+        for (index, transaction) in transactions.enumerated() {
+            if let refusal = refusal(of: transaction) { refusals[index] = refusal }
+        }
+        return refusals
+    }
+
     /// Why a transaction is not carried out; nil when it is.
-    func refusal(of transaction: Transaction) -> TransactionOutcome? {
-        if let forbidden = permissions.forbidden(in: transaction, making: .publish) {
+    private func refusal(of transaction: Transaction) -> TransactionOutcome? {
+        if let forbidden = permissions.forbidden(in: transaction, making: action) {
             return .aborted(operation: forbidden, .forbidden)
         }
         for (index, operation) in transaction.operations.enumerated() where !fits(operation) {

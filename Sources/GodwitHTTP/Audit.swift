@@ -1,4 +1,3 @@
-import GodwitCore
 package import Logging
 
 /// Writes down who did what cannot be undone, or changes what others may do: one line each, when it is done.
@@ -21,30 +20,5 @@ package struct Audit: Sendable {
         if let address { metadata["from"] = "\(address)" }
         for (kind, name) in subject { metadata[kind] = "\(name)" }
         logger.notice("audit", metadata: metadata)
-    }
-}
-
-/// The audit of one request.
-struct RequestAudit: Sendable {
-    let audit: Audit?
-    let access: Access
-
-    func note(_ act: String, _ subject: KeyValuePairs<String, String> = [:]) {
-        audit?.note(act, subject, by: access, from: Connection.current?.address)
-    }
-
-    /// What of a commit is worth a line: jobs of others that are ended, made again or forgotten, and counters that are deleted.
-    func note(_ transaction: Transaction) {
-        guard audit != nil else { return }
-        for operation in transaction.operations {
-            switch operation {
-            case .redrive(let id): note("redrive", ["job": id.description])
-            case .forget(let id): note("forget", ["job": id.description])
-            case .cancel(let id): note("cancel", ["job": id.description])
-            case .retry(let id): note("retry", ["job": id.description])
-            case .delete(let key, _): if let name = key.counterName { note("delete", ["counter": name]) }
-            default: break
-            }
-        }
     }
 }

@@ -1,9 +1,25 @@
 import GodwitCore
 
 extension Broker {
+    /// Commits those of a request's transactions that are admitted; the outcomes of the others are their refusals. An outcome that cannot be its
+    /// transaction's is said to be so, and what was done is written down.
+    func commit(
+        _ transactions: [Transaction],
+        in session: SessionCommit?,
+        _ admission: Admission,
+        audit: RequestAudit
+    ) async throws(BrokerError) -> [TransactionOutcome] {
+        let outcomes = try await commit(transactions, in: session, but: admission.refusals(of: transactions))
+        return zip(outcomes, transactions).map { outcome, transaction in
+            let outcome = outcome.of(transaction)
+            if case .committed(let results) = outcome { audit.note(transaction, results) }
+            return outcome
+        }
+    }
+
     /// Commits transactions but those that were refused before, whose outcomes those refusals are.
     /// - Parameter refusals: by the transactions' indices.
-    func commit(
+    private func commit(
         _ transactions: [Transaction],
         in session: SessionCommit?,
         but refusals: [Int: TransactionOutcome]

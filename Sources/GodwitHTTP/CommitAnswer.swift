@@ -73,7 +73,7 @@ extension Problem {
         }
         self.init(error, path: "\(place).\(verb.name).")
         // Where the job's id is all that is said, it is what the field says.
-        if verb.isOfJob, field != nil { field = "\(place).\(verb.name)" }
+        if verb.isOfJob, field != nil, field != SessionHeader.field { field = "\(place).\(verb.name)" }
     }
 }
 

@@ -55,11 +55,9 @@ struct CommitController: Sendable {
             span.link(to: request.transactions.lazy.flatMap(\.operations).compactMap(\.enqueuedHeaders), of: exchange.headers)
         }
         request.transactions = exchange.jobTrace.added(to: request.transactions)
-        let outcomes = try await carryOut(request, try await admission(of: request, exchange))
-        for (transaction, outcome) in zip(request.transactions, outcomes) {
-            if case .committed = outcome { exchange.audit.note(transaction) }
-        }
-        exchange.bodyIsDone()
+        let admission = try await Admission(of: request.transactions, making: .publish, exchange, environment)
+        guard !admission.forbidsAll(of: request.transactions) else { throw Problem.forbidden }
+        let outcomes = try await broker.commit(request.transactions, in: request.session, admission, audit: exchange.audit)
         switch form.answer(to: exchange.headers) {
         case .batch: return .batch(Wire.encode(outcomes))
         case .json: return .json { $0.outcomes(outcomes, of: request.transactions) }
@@ -92,36 +90,8 @@ struct CommitController: Sendable {
         }
         return CommitRequest(transactions, in: session)
     }
-
-    // MARK: Carrying out
-
-    private func admission(of request: CommitRequest, _ exchange: Exchange) async throws -> Admission {
-        var permissions = exchange.permissions
-        try await permissions.prepare(for: request.transactions, making: .publish, at: broker)
-        return Admission(
-            permissions: permissions,
-            isDraining: environment.draining?.isSet == true,
-            jobBytes: exchange.limits.jobBytes
-        )
-    }
-
-    private func carryOut(_ request: CommitRequest, _ admission: Admission) async throws -> [TransactionOutcome] {
-        var refusals: [Int: TransactionOutcome] = [:]
-        for (index, transaction) in request.transactions.enumerated() {
-            if let refusal = admission.refusal(of: transaction) { refusals[index] = refusal }
-        }
-        // Who may do nothing of it is told so as everywhere.
-        if !refusals.isEmpty, refusals.count == request.transactions.count, refusals.values.allSatisfy(\.isForbidden) {
-            throw Problem.forbidden
-        }
-        return try await broker.commit(request.transactions, in: request.session, but: refusals)
-    }
 }
 
 extension GodwitCore.Operation {
     fileprivate var enqueuedHeaders: [Header]? { if case .enqueue(let message) = self { message.headers } else { nil } }
-}
-
-extension TransactionOutcome {
-    fileprivate var isForbidden: Bool { if case .aborted(_, let error) = self { error.code == .forbidden } else { false } }
 }

@@ -30,10 +30,11 @@ struct CounterController: Sendable {
         try await names.check(addition.then, field: "then", at: broker)
         let session = try SessionHeader.of(exchange.headers)
         let transaction = Transaction(exchange.jobTrace.added(to: [.add(addition)]))
-        let result = try await broker.commit([transaction], in: session).first?.of(transaction).get().first
-        guard case .added(let added)? = result else {
+        let results = try await broker.commit([transaction], in: session).first?.of(transaction).get() ?? []
+        guard case .added(let added)? = results.first else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the step: count it again, it counts once")
         }
+        exchange.audit.note(transaction, results)
         return .json { json in
             json.object { json in
                 json.counter(name, added.counter)

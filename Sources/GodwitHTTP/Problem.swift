@@ -32,7 +32,8 @@ package struct Problem: Error, Sendable {
             Self.status(of: error.code),
             error.code.rawValue,
             error.message,
-            field: (error.field ?? Self.subject(of: error.code)).map { path + $0 },
+            // A header is nobody's member.
+            field: (error.field ?? Self.subject(of: error.code)).map { $0 == SessionHeader.field ? $0 : path + $0 },
             retryAfter: error.retryAfter
         )
         if field == nil, path.hasSuffix(".") { field = String(path.dropLast()) }

@@ -21,6 +21,37 @@ struct PublishController: Sendable {
 
     @Sendable private func publish(_ exchange: Exchange) async throws -> Response {
         try environment.refuseWhileDraining()
+        var made = try await make(exchange)
+        // Nothing of the body is held any more: whoever waits for the job's end takes no room from others.
+        exchange.bodyIsDone()
+        exchange.span?.note(job: made.id)
+        let preference = exchange.preferredWait
+        if let preference {
+            made.fields[.preferenceApplied] = preference.applied
+            if let job = made.known { made.known = try await JobWait(environment).final(of: job, within: preference.wait) }
+        }
+        // A job that is not kept has ended, too.
+        let status: HTTPResponse.Status = preference != nil && made.known?.state.isFinal != false ? .ok : .accepted
+        return .json(status, headers: made.fields) { json in
+            if let job = made.known {
+                json.job(job)
+            } else {
+                json.forgottenJob(made.id, queue: made.queue, name: made.name, replayed: false)
+            }
+        }
+    }
+
+    /// What is known of a job that was made, or was there already.
+    private struct Made {
+        let id: JobID
+        let queue: QueueName
+        let name: String?
+        var known: JobSnapshot?
+        var fields: HTTPFields
+    }
+
+    /// Reads the body, and makes the job of it. A function of its own, so that the payload goes with it.
+    private func make(_ exchange: Exchange) async throws -> Made {
         let queue = try await QueueNames.creatable(try exchange.queue(), at: broker)
         let options = try PublishOptions(exchange.query, limits: exchange.limits)
         var names = KnownNames()
@@ -33,42 +64,26 @@ struct PublishController: Sendable {
         let message = exchange.jobTrace.added(to: options.message(to: queue, payload: payload, headers: headers, key: key))
         var permissions = exchange.permissions
         try await permissions.check([.enqueue(message)], making: .publish, at: broker)
-        let result = try await commit(message, in: session)
+        let result = try await commit(message, in: session, exchange.audit)
         guard let id = result.jobID else { throw Self.unknownOutcome }
-        exchange.bodyIsDone()
-        exchange.span?.note(job: id)
-        var fields: HTTPFields = [.location: exchange.location(of: id)]
-        var known: JobSnapshot?
-        switch result {
-        case .enqueued(let job): known = JobSnapshot(job, of: message)
-        default:
-            fields[.idempotencyReplayed] = "true"
-            known = try await broker.read([id]).first?.snapshot
+        var made = Made(id: id, queue: queue, name: message.name, fields: [.location: exchange.location(of: id)])
+        if case .enqueued(let job) = result {
+            made.known = JobSnapshot(job, of: message)
+        } else {
+            made.fields[.idempotencyReplayed] = "true"
+            made.known = try await broker.read([id]).first?.snapshot
         }
-        let preference = exchange.preferredWait
-        if let preference {
-            fields[.preferenceApplied] = preference.applied
-            if let job = known { known = try await JobWait(environment).final(of: job, within: preference.wait) }
-        }
-        // A job that is not kept has ended, too.
-        let status: HTTPResponse.Status = preference != nil && known?.state.isFinal != false ? .ok : .accepted
-        return .json(status, headers: fields) { json in
-            if let job = known {
-                json.job(job)
-            } else {
-                json.forgottenJob(id, queue: queue, name: message.name, replayed: false)
-            }
-        }
+        return made
     }
 
-    private func commit(_ message: NewMessage, in session: SessionCommit?) async throws -> OperationResult {
+    private func commit(_ message: NewMessage, in session: SessionCommit?, _ audit: RequestAudit) async throws -> OperationResult {
         let transaction = Transaction(.enqueue(message))
-        do {
-            guard let result = try await broker.commit([transaction], in: session).first?.of(transaction).get().first else {
-                throw Self.unknownOutcome
-            }
+        do throws(BrokerError) {
+            let results = try await broker.commit([transaction], in: session).first?.of(transaction).get() ?? []
+            guard let result = results.first else { throw Self.unknownOutcome }
+            audit.note(transaction, results)
             return result
-        } catch let error as BrokerError {
+        } catch {
             var problem = Problem(error)
             // Here the key is a header.
             if problem.field == "key" { problem.field = IdempotencyKey.field }
@@ -113,6 +128,7 @@ struct PublishController: Sendable {
         switch outcome {
         case .aborted(let index, let error): throw Problem(error, path: "[\(index)].")
         case .committed(let results):
+            exchange.audit.note(transaction, results)
             let replayed = results.compactMap { if case .duplicate(let id) = $0 { id } else { nil } }
             let lookups = replayed.isEmpty ? [] : try await broker.read(replayed)
             let snapshots = Dictionary(zip(replayed, lookups.map(\.snapshot)), uniquingKeysWith: { first, _ in first })

@@ -1,21 +1,23 @@
 import GodwitCore
-import HTTPTypes
 
 extension TransactionOutcome {
-    /// The outcome, if it can be this transaction's. A session answers a number that it knows with what became of the transaction that had it first.
-    /// - Throws: ``Problem`` `key_conflict` where that was another one.
-    func of(_ transaction: Transaction) throws(Problem) -> TransactionOutcome {
+    /// The outcome, if it can be this transaction's; `keyConflict` if not. A session answers a number that it knows with what became of the
+    /// transaction that had it first, which may have been another one.
+    func of(_ transaction: Transaction) -> TransactionOutcome {
         guard case .committed(let results) = self else { return self }
         guard results.count == transaction.operations.count, zip(transaction.operations, results).allSatisfy({ $1.isResult(of: $0) }) else {
-            throw Problem(
-                .unprocessableContent,
-                BrokerError.Code.keyConflict.rawValue,
-                "this number of the session was used for another request: give each transaction a number of its own",
-                field: SessionHeader.field
-            )
+            return .aborted(operation: 0, .numberInUse)
         }
         return self
     }
+}
+
+extension BrokerError {
+    fileprivate static let numberInUse = BrokerError(
+        .keyConflict,
+        "this number of the session was used for another request: give each transaction a number of its own",
+        field: SessionHeader.field
+    )
 }
 
 extension OperationResult {

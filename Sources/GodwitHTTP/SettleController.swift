@@ -80,7 +80,7 @@ struct SettleController: Sendable {
         let trace = exchange.jobTrace
         exchange.span?.note(jobs: items.count)
         let settlements = items.map { $0.settlement.traced(trace) }
-        let results = try await carryOut(settlements, in: SessionHeader.of(exchange.headers), exchange.permissions)
+        let results = try await carryOut(settlements, exchange)
         return .json { json in
             json.object { json in
                 json.key("results")
@@ -99,7 +99,7 @@ struct SettleController: Sendable {
     private func answer(_ settlement: Settlement, _ exchange: Exchange) async throws -> Response {
         // One for dead letters that comes into being by HTTP has a name that HTTP can say.
         if let target = settlement.target { _ = try await QueueNames.creatable(target, at: broker, field: "to") }
-        let result = try await carryOut([settlement], in: SessionHeader.of(exchange.headers), exchange.permissions).first
+        let result = try await carryOut([settlement], exchange).first
         switch result {
         case .failed(_, let error): throw error
         case let result?: return .json { json in json.object { $0.settled(result) } }
@@ -109,7 +109,8 @@ struct SettleController: Sendable {
 
     /// All settles in one commit, all renewals in one call; one result each, in order. What goes with a settle goes into queues that the client
     /// may use: one that goes elsewhere is refused, the others are not.
-    private func carryOut(_ settlements: [Settlement], in session: SessionCommit?, _ permissions: Permissions) async throws -> [Settled] {
+    private func carryOut(_ settlements: [Settlement], _ exchange: Exchange) async throws -> [Settled] {
+        let session = try SessionHeader.of(exchange.headers)
         var transactions: [Transaction] = []
         var renewals: [Renewal] = []
         for settlement in settlements {
@@ -120,15 +121,11 @@ struct SettleController: Sendable {
         }
         // Renewals first: a lease is not to expire while the settles of others are synced.
         var renewed = try await renew(renewals)[...]
-        var permissions = permissions
-        try await permissions.prepare(for: transactions, making: .work, at: broker)
-        var refusals: [Int: TransactionOutcome] = [:]
-        for (index, transaction) in transactions.enumerated() {
-            guard let operation = permissions.forbidden(in: transaction, making: .work) else { continue }
-            refusals[index] = .aborted(operation: operation, .forbidden)
+        var outcomes: ArraySlice<TransactionOutcome> = []
+        if !transactions.isEmpty {
+            let admission = try await Admission(of: transactions, making: .work, exchange, environment)
+            outcomes = try await broker.commit(transactions, in: session, admission, audit: exchange.audit)[...]
         }
-        var outcomes = transactions.isEmpty ? [] : try await broker.commit(transactions, in: session, but: refusals)[...]
-        for (outcome, transaction) in zip(outcomes, transactions) { _ = try outcome.of(transaction) }
         return settlements.map { settlement in
             switch settlement {
             case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(operation: 0, .staleLease)

@@ -16,7 +16,7 @@ struct AuditTests {
             lines.withLock { lines in
                 defer { lines = [] }
                 return lines.map { line in
-                    let subject = ["queue", "job", "counter", "jobs"].compactMap { line[$0].map { "\($0)" } }
+                    let subject = ["queue", "job", "counter", "jobs", "when"].compactMap { line[$0].map { "\($0)" } }
                     return (["\(line["by"] ?? "?"):", "\(line["act"] ?? "?")"] + subject).joined(separator: " ")
                 }
             }
@@ -38,8 +38,7 @@ struct AuditTests {
         func log(event: LogEvent) { lines.add(event.metadata ?? [:]) }
     }
 
-    @Test("what ends or gives away others' work")
-    func acts() async throws {
+    private func run(_ test: @Sendable @escaping (TestServer, Lines) async throws -> Void) async throws {
         let lines = Lines()
         try await MountedRoutes.run { broker in
             JobRoutes(
@@ -50,6 +49,46 @@ struct AuditTests {
                 watchKeys: WatchKeys([.random()])
             )
         } _: { server in
+            try await test(server, lines)
+        }
+    }
+
+    @Test("what is to be done later, when a job ends or a counter is full, wherever it is said")
+    func later() async throws {
+        try await run { server, lines in
+            let victim = try #require(try await server.broker.commit(Transaction.job("v").operations[0]).jobID)
+            let cancel = #"{"cancel": "\#(victim)"}"#, line = "ops: cancel \(victim) later"
+            let nested = #"{"enqueue": {"queue": "q", "payload": 1, "on_final": [\#(cancel)]}}"#
+            for follow in [cancel, nested] {
+                let path = "/queues/q/jobs?on-final=\(PercentCoding.encode("[\(follow)]"))"
+                for isFirst in [true, false] {
+                    #expect(try await server.post(path, "1", headers: [("Idempotency-Key", "k\(follow.utf8.count)")]).status == 202)
+                    #expect(lines.take() == (isFirst ? [line] : []), "a job that is there already keeps what it has")
+                }
+                let batch = #"[{"payload": 1}, {"payload": 2, "on_final": [\#(follow)]}]"#
+                #expect(try await server.post("/queues/q/jobs/batch", batch).status == 202)
+                #expect(lines.take() == [line])
+                let commit = #"{"transactions": [{"operations": [{"enqueue": {"queue": "q", "payload": 1, "on_final": [\#(follow)]}}]}]}"#
+                #expect(try await server.post("/commit", commit).status == 200)
+                #expect(lines.take() == [line])
+                let counter = "/counters/c\(follow.utf8.count)"
+                for step in ["a", "b"] {
+                    #expect(try await server.post(counter, #"{"step": "\#(step)", "at": 9, "then": [\#(follow)]}"#).status == 200)
+                    #expect(lines.take() == (step == "a" ? [line] : []), "the first one says what follows")
+                }
+                let leased = try await server.post("/queues/q/leases?max=2").json["leases"]
+                let tokens = [try #require(leased[0]["lease"].string), try #require(leased[1]["lease"].string)]
+                let job = #"{"queue": "q", "payload": 1, "on_final": [\#(follow)]}"#
+                let settle = #"{"lease": "\#(tokens[0])", "complete": 1, "enqueue": [\#(job)]}, {"lease": "\#(tokens[1])", "extend": true}"#
+                #expect(try await server.post("/leases/batch", "[\(settle)]").status == 200)
+                #expect(lines.take() == [line])
+            }
+        }
+    }
+
+    @Test("what ends or gives away others' work")
+    func acts() async throws {
+        try await run { server, lines in
             func job() async throws -> JobID { try #require(try await server.broker.commit(Transaction.job().operations[0]).jobID) }
             let id = try await job()
             for act in ["cancel", "retry"] {

@@ -202,6 +202,38 @@ struct CommitTests {
         }
     }
 
+    @Test("a number that had another transaction is a conflict of its own, and the others have their outcomes")
+    func numbersInUse() async throws {
+        try await TestServer.run { server in
+            func commit(_ operations: String..., n: Int) async throws -> JSONTree {
+                let transactions = operations.map { "{\"operations\": [\($0)]}" }.joined(separator: ",")
+                let headers = [("Godwit-Session", "s; n=\(n); repeat")]
+                let reply = try await server.post("/v1/commit", "{\"transactions\": [\(transactions)]}", headers: headers)
+                #expect(reply.status == 200)
+                return try reply.json["outcomes"]
+            }
+            let job = #"{"enqueue": {"queue": "q", "payload": 1}}"#
+            _ = try await server.post("/v1/queues/q/jobs", "1", headers: [("Godwit-Session", "s; n=1")])
+            let id = try await server.publish("q")
+            // The first number is known; the one behind it is not, and nothing is said of it but that.
+            let outcomes = try await commit(#"{"cancel": "\#(id)"}"#, job, n: 1)
+            #expect(outcomes[0]["status"].int == 422)
+            #expect(outcomes[0]["error"]["code"].string == "key_conflict")
+            #expect(outcomes[0]["error"]["field"].string == "Godwit-Session")
+            #expect(try await server.get("/v1/jobs/\(id)").json["state"].string == "queued")
+            let same = try await commit(job, n: 1)
+            #expect(same[0]["results"][0]["id"].string != nil)
+            let tokens = [try await server.lease()["lease"].string ?? "", try await server.lease()["lease"].string ?? ""]
+            let batch = #"[{"lease": "\#(tokens[0])", "complete": 1}, {"lease": "\#(tokens[1])", "extend": true}]"#
+            let settled = try await server.post("/v1/leases/batch", batch, headers: [("Godwit-Session", "s; n=1; repeat")])
+            #expect(settled.status == 200)
+            #expect(try settled.json["results"][0]["status"].int == 422)
+            #expect(try settled.json["results"][0]["error"]["code"].string == "key_conflict")
+            #expect(try settled.json["results"][0]["error"]["field"].string == "Godwit-Session")
+            #expect(try settled.json["results"][1]["status"].int == 200, "it was renewed")
+        }
+    }
+
     @Test("a result or a payload over the limit of one is refused in a commit, too")
     func limits() async throws {
         var options = TestServer.small
