@@ -24,7 +24,6 @@ struct CallController: Sendable {
         let body = try await exchange.body(limit: Self.requestBytes)
         let calls: [Call]
         do throws(WireError) { calls = try Wire.decodeCalls(body) } catch { throw Problem(error) }
-        exchange.bodyIsDone()
         guard (1...Self.limit).contains(calls.count) else {
             throw Problem.invalid("calls", "these are \(calls.count) calls: send 1 to \(Self.limit) at a time")
         }
@@ -34,11 +33,14 @@ struct CallController: Sendable {
             broker: environment.broker,
             permissions: permissions,
             audit: exchange.audit,
-            sharedHolder: environment.sharedHolder
+            sharedHolder: environment.sharedHolder,
+            jobBytes: exchange.limits.jobBytes,
+            reserve: exchange.reserveAnswer
         )
         var answers: [CallAnswer] = []
         answers.reserveCapacity(calls.count)
         for call in calls { answers.append(await run.answer(call)) }
+        exchange.bodyIsDone()
         return .batch(Wire.encode(answers))
     }
 }

@@ -11,11 +11,25 @@ struct CallRun {
     let permissions: Permissions
     let audit: RequestAudit
     private let sharedHolder: HolderID
+    private let jobBytes: Int
+    private let reserve: (_ bytes: Int) throws(Problem) -> Void
     /// Bytes that the answer may still take, about: the one that goes over is the last.
     private var room = Limits.leaseBytes
 
-    init(broker: any Broker, permissions: Permissions, audit: RequestAudit, sharedHolder: HolderID) {
+    /// - Parameters:
+    ///   - jobBytes: of the largest payload or result.
+    ///   - reserve: takes room for the whole answer so far, and for what is read next; throws when there is none.
+    init(
+        broker: any Broker,
+        permissions: Permissions,
+        audit: RequestAudit,
+        sharedHolder: HolderID,
+        jobBytes: Int,
+        reserve: @escaping (_ bytes: Int) throws(Problem) -> Void
+    ) {
         self.broker = broker
+        self.jobBytes = jobBytes
+        self.reserve = reserve
         self.sharedHolder = sharedHolder
         self.permissions = permissions
         self.audit = audit
@@ -24,6 +38,12 @@ struct CallRun {
     mutating func answer(_ call: Call) async -> CallAnswer {
         guard call.needs.allSatisfy({ permissions.allows($0) }) else { return .refused(.forbidden) }
         guard room > 0 else { return .refused(Self.full) }
+        do throws(Problem) {
+            let most = call.mostBytes(ofJob: jobBytes)
+            if most > 0 { try reserve(Limits.leaseBytes - room + most) }
+        } catch {
+            return .refused(.busy(error.detail, retryAfter: error.retryAfter ?? .seconds(1)))
+        }
         do throws(BrokerError) {
             let answer = try await carryOut(call)
             audit.note(call)
@@ -125,46 +145,6 @@ extension RequestAudit {
         case .purge(let name): note("purge", ["queue": name.description])
         case .delete(let name, _): note("delete", ["queue": name.description])
         case .jobs, .records, .payload, .result, .browse, .list, .queues, .queue, .check: break
-        }
-    }
-}
-
-// MARK: Sizes, about
-
-extension JobSnapshot {
-    /// What it takes in an answer, about.
-    var size: Int {
-        var size = 300 + queue.description.utf8.count + (name?.utf8.count ?? 0) + (group?.utf8.count ?? 0) + deaths.count * 300
-        size += progress?.note?.utf8.count ?? 0
-        for error in errors { size += 50 + error.message.utf8.count }
-        return size
-    }
-}
-
-extension JobLookup {
-    /// One that is not known takes as much room in memory as one that is.
-    var size: Int { snapshot?.size ?? 300 }
-
-    /// With of a job what may be shown.
-    func showing(_ show: (JobSnapshot) -> JobSnapshot) -> JobLookup { if case .found(let job) = self { .found(show(job)) } else { self } }
-}
-
-extension CallAnswer {
-    fileprivate var size: Int {
-        switch self {
-        case .jobs(let lookups): lookups.reduce(0) { $0 + $1.size }
-        case .records(let records): records.reduce(0) { $0 + 100 + ($1?.value.count ?? 0) }
-        case .content(let content): content?.bytes.count ?? 0
-        case .browsed(let page):
-            page.jobs.reduce(0) { size, browsed in
-                let headers = browsed.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
-                return size + browsed.job.size + (browsed.payload?.bytes.count ?? 0) + headers
-            }
-        case .listed(let page): page.jobs.reduce(0) { $0 + $1.size }
-        case .queues(let queues): queues.count * 400
-        case .queue: 400
-        case .purged, .done: 8
-        case .refused(let error): 64 + error.message.utf8.count
         }
     }
 }

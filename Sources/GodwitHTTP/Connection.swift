@@ -18,6 +18,8 @@ package final class Connection: Sendable {
         /// Who waits for an answer's fate, by the request's number. There is more than one only while requests are pipelined.
         var whenWritten: [Int: [@Sendable (Bool) -> Void]] = [:]
         var `continue`: (@Sendable () -> Void)?
+        /// What the answer to the current request takes of the memory for all answers, before it is there.
+        var answerShare: AnswerBudget.Share?
     }
 
     /// Set when the peer has closed its side, or the connection is gone.
@@ -35,11 +37,21 @@ package final class Connection: Sendable {
         state.withLock { state in
             state.requests += 1
             state.access = access
+            state.answerShare = nil
         }
     }
 
     /// Who made the request that is being handled.
     package var access: Access { state.withLock { $0.access } }
+
+    func keep(_ share: AnswerBudget.Share) { state.withLock { $0.answerShare = share } }
+
+    func takeAnswerShare() -> AnswerBudget.Share? {
+        state.withLock { state in
+            defer { state.answerShare = nil }
+            return state.answerShare
+        }
+    }
 
     /// Nothing that still comes is carried out: the answer that was made says that it is the last.
     package func endsWithAnswer() { state.withLock { $0.isLast = true } }

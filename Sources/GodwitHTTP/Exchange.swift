@@ -74,6 +74,21 @@ struct Exchange: Sendable {
         do throws(JSONError) { return try JSONValue(parsing: bytes) } catch { throw Problem.invalidJSON(error, field: "body") }
     }
 
+    /// Whether what is given out piece by piece is to end before its end: the server stops and waits for nobody, or whoever asked may not any more.
+    var isOver: @Sendable () -> Bool {
+        { [draining = environment.draining, tenure = permissions.access.tenure, now = environment.now] in
+            draining?.isSet == true || tenure.isOver(at: now())
+        }
+    }
+
+    /// Takes room for an answer before it is made, in place of what was taken before; what it takes in the end is counted when it is there.
+    /// - Parameter bytes: of about the largest that it can be.
+    /// - Throws: ``Problem`` `overloaded` when others' answers take too much.
+    func reserveAnswer(_ bytes: Int) throws(Problem) {
+        guard let answers = environment.answers, let connection = Connection.current else { return }
+        try answers.reserve(bytes, for: connection)
+    }
+
     /// The wait that the client prefers, capped.
     var preferredWait: Preference? { Preference(headers, cap: limits.wait) }
 
@@ -85,6 +100,8 @@ struct RouteEnvironment: Sendable {
     let broker: any Broker
     let limits: JobRoutes.Limits
     let budget: BodyBudget
+    /// Nil where nobody counts what answers take.
+    let answers: AnswerBudget?
     /// Set when the server stops taking work.
     let draining: Latch?
     /// Who holds the leases of those who name no holder: one for all of them, under a name that nobody can guess.

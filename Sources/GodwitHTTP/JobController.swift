@@ -1,4 +1,5 @@
 import GodwitCore
+import GodwitWire
 import HTTPTypes
 import Hummingbird
 
@@ -79,6 +80,7 @@ struct JobController: Sendable {
         query.isOldestFirst = try exchange.query.flag("oldest")
         query.limit = try exchange.query.integer("limit", in: 1...Limits.page) ?? 100
         query.cursor = try exchange.query.text("cursor", limit: 1_024)
+        try exchange.reserveAnswer(Call.list(query).mostBytes(ofJob: exchange.limits.jobBytes))
         let page = try await broker.list(query)
         return .json { json in
             json.object { json in

@@ -87,6 +87,7 @@ public struct JobRoutes: Sendable {
         access: @escaping @Sendable () -> Access = { .everybody },
         audit: Audit? = nil,
         watchKeys: WatchKeys? = nil,
+        answers: AnswerBudget? = nil,
         logger: Logger = Logger(label: "godwit.http"),
         now: @escaping @Sendable () -> Timestamp = WallClock.now
     ) {
@@ -100,6 +101,7 @@ public struct JobRoutes: Sendable {
             broker: broker,
             limits: limits,
             budget: BodyBudget(limit: limits.allBodiesBytes),
+            answers: answers,
             draining: draining,
             sharedHolder: holder,
             watches: WatchHub(),

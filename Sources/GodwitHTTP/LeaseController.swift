@@ -61,7 +61,6 @@ struct LeaseController: Sendable {
         let body = try await exchange.body(limit: Self.requestBytes)
         var request: LeaseRequest
         do throws(WireError) { request = try Wire.decodeLease(body) } catch { throw Problem(error) }
-        exchange.bodyIsDone()
         guard request.term != .holderLife else {
             throw Problem.invalid("lease", "a lease by HTTP lasts for a time, and is renewed: nobody here sees when its holder is gone")
         }
@@ -86,6 +85,9 @@ struct LeaseController: Sendable {
             span.link(to: deliveries.lazy.map(\.headers), of: exchange.headers)
         }
         let answer = LeaseAnswer(deliveries, waited: ContinuousClock.now - start, broker: broker)
+        // Not before there are any: workers wait for long, and for nothing mostly. Without room they are given back.
+        let bytes = deliveries.reduce(0) { $0 + $1.payload.bytes.count + JobSnapshot.mostBytes }
+        if !deliveries.isEmpty { try exchange.reserveAnswer(bytes) }
         let shown = deliveries.map { delivery in
             var delivery = delivery
             delivery.job = exchange.permissions.shown(delivery.job, hiding: environment.sharedHolder)

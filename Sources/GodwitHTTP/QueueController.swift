@@ -1,4 +1,5 @@
 import GodwitCore
+import GodwitWire
 import HTTPTypes
 import Hummingbird
 
@@ -91,6 +92,7 @@ struct QueueController: Sendable {
         var query = BrowseQuery(queue: try exchange.queue())
         query.limit = try exchange.query.integer("limit", in: 1...Limits.page) ?? 100
         query.cursor = try exchange.query.text("cursor", limit: 1_024)
+        try exchange.reserveAnswer(Call.browse(query).mostBytes(ofJob: exchange.limits.jobBytes))
         let page = try await broker.browse(query)
         return .json { json in
             json.object { json in

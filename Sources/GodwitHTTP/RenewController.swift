@@ -25,7 +25,6 @@ struct RenewController: Sendable {
         // A lease is renewed by whoever has its token: whose it is does not matter.
         let holder = try await broker.open(HolderOptions(id: request.holder, queues: [], capacity: 1, isEmbedded: false))
         let outcomes = try await holder.renew(request.renewals)
-        exchange.bodyIsDone()
         switch form.answer(to: exchange.headers) {
         case .batch: return .batch(Wire.encode(outcomes))
         case .json: return answer(outcomes, to: request.renewals)

@@ -114,7 +114,6 @@ struct WatchController: Sendable {
         let body = try await exchange.body(limit: Self.requestBytes)
         let requests: [WatchRequest]
         do throws(WireError) { requests = try Wire.decodeWatches(body) } catch { throw Problem(error) }
-        exchange.bodyIsDone()
         guard requests.count <= Self.limit else {
             throw Problem.invalid("watches", "these are \(requests.count) watches: send at most \(Self.limit) at a time")
         }

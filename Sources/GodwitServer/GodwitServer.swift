@@ -80,6 +80,7 @@ package final class GodwitServer: Service {
             logger.notice("The token of --token-file or GODWIT_TOKEN is good beside those of the file, for everything")
         }
         let statistics = ServerStatistics()
+        let answers = AnswerBudget(limit: options.maxAnswerBytes)
         let routes = JobRoutes(
             broker: broker,
             serving: Set(JobRoutes.Action.allCases),
@@ -116,6 +117,7 @@ package final class GodwitServer: Service {
             gatekeeper: gatekeeper,
             logger: logger
         )
+            answers: answers,
         let census = ConnectionCensus(options)
         let builder = HTTPServerBuilder { [options] in
             ConnectionChannel(responder: $0, options: options, tls: secrets.tls, statistics: statistics, census: census)

@@ -25,11 +25,18 @@ struct ServerResponder: Sendable {
     private let logger: Logger
     private let date = HTTPDate()
 
-    init(routes: JobRoutes, serverRoutes: ServerRoutes, page: OperatorsPage, gatekeeper: Gatekeeper, logger: Logger) {
+    init(
+        routes: JobRoutes,
+        serverRoutes: ServerRoutes,
+        page: OperatorsPage,
+        gatekeeper: Gatekeeper,
+        answers: AnswerBudget,
+        logger: Logger
+    ) {
         self.gatekeeper = gatekeeper
         statistics = serverRoutes.statistics
         draining = serverRoutes.draining
-        answers = AnswerBudget(limit: serverRoutes.options.maxAnswerBytes)
+        self.answers = answers
         self.logger = logger
         router = Self.router(routes, serverRoutes, page).buildResponder()
     }
