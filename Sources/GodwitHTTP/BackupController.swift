@@ -31,14 +31,14 @@ struct BackupController: Sendable {
             // Said here and not by the body: it is read piece by piece, and so much is never in memory.
             .contentLength: String(archive.byteCount),
         ]
-        let draining = environment.draining
+        let isOver = exchange.isOver
         return Response(
             status: .ok,
             headers: headers,
             body: ResponseBody { writer in
                 while let piece = try await archive.next() {
-                    // A stopping server waits for nobody's backup: what was announced and does not come shows that it is not whole.
-                    if draining?.isSet == true { throw CancellationError() }
+                    // What was announced and does not come shows that it is not whole.
+                    if isOver() { throw CancellationError() }
                     try await writer.write(piece.withUnsafeBytes { ByteBuffer(bytes: $0) })
                 }
                 try await writer.finish(nil)

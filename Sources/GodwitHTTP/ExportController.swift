@@ -34,12 +34,12 @@ struct ExportController: Sendable {
         for name in names where !queues.contains(where: { $0.name == name }) { throw BrokerError.queueNotFound(name.description) }
         if !names.isEmpty { queues.removeAll { !names.contains($0.name) } }
         exchange.audit.note("export", names.isEmpty ? [:] : ["queue": names.map(\.description).joined(separator: ", ")])
-        let created = environment.now(), draining = environment.draining
+        let created = environment.now(), isOver = exchange.isOver
         return Response(
             status: .ok,
             headers: [.contentType: Self.contentType, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
             body: ResponseBody { [queues, names] writer in
-                var pass = Pass(store: store, draining: draining)
+                var pass = Pass(store: store, isOver: isOver)
                 var lines = JSONWriter()
                 lines.exportHead(created)
                 for queue in queues { lines.exported(queue) }
@@ -69,19 +69,19 @@ struct ExportCounts {
 /// One export on its way.
 private struct Pass {
     let store: any Exportable
-    let draining: Latch?
+    let isOver: @Sendable () -> Bool
     var counts = ExportCounts()
 
-    init(store: any Exportable, draining: Latch?) {
+    init(store: any Exportable, isOver: @escaping @Sendable () -> Bool) {
         self.store = store
-        self.draining = draining
+        self.isOver = isOver
     }
 
     /// - Parameter queues: only records whose home is one of these; all records when there are none.
     mutating func records(of queues: [QueueName], to writer: inout any ResponseBodyWriter) async throws {
         var cursor: String?
         repeat {
-            try refuseWhileDraining()
+            if isOver() { throw CancellationError() }
             let page = try await store.exportRecords(after: cursor)
             var lines = JSONWriter()
             for record in page.records where ImportMark.isNone(record.key) {
@@ -105,7 +105,7 @@ private struct Pass {
     mutating func jobs(_ query: ExportQuery, to writer: inout any ResponseBodyWriter) async throws {
         var query = query
         repeat {
-            try refuseWhileDraining()
+            if isOver() { throw CancellationError() }
             let page = try await store.exportPage(query)
             var lines = JSONWriter()
             for job in page.jobs {
@@ -121,9 +121,5 @@ private struct Pass {
             if lines.buffer.readableBytes > 0 { try await writer.write(lines.buffer) }
             query.cursor = page.next
         } while query.cursor != nil
-    }
-
-    private func refuseWhileDraining() throws {
-        if draining?.isSet == true { throw CancellationError() }
     }
 }

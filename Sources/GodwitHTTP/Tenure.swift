@@ -12,10 +12,10 @@ package struct Tenure: Sendable, Hashable {
         self.revoked = revoked
     }
 
-    func isOver(at now: Timestamp) -> Bool { revoked?.isSet == true || (end.map { $0 <= now } ?? false) }
+    package func isOver(at now: Timestamp) -> Bool { revoked?.isSet == true || (end.map { $0 <= now } ?? false) }
 
     /// What is left, and no more than a limit.
-    func left(at now: Timestamp, atMost limit: Duration) -> Duration { end.map { max(.zero, min(limit, $0 - now)) } ?? limit }
+    package func left(at now: Timestamp, atMost limit: Duration) -> Duration { end.map { max(.zero, min(limit, $0 - now)) } ?? limit }
 
     package static func == (one: Tenure, other: Tenure) -> Bool { one.end == other.end && one.revoked === other.revoked }
     package func hash(into hasher: inout Hasher) { hasher.combine(end) }

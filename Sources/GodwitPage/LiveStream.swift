@@ -20,6 +20,8 @@ struct LiveStream: Sendable {
     let view: PageView
     let request: Request
     let memory: LookMemory
+    /// What whoever looks may do, as of the first look.
+    let access: PageAccess
     let environment: PageEnvironment
 
     static func isWanted(by request: Request) -> Bool { request.headers[.accept]?.contains("text/event-stream") == true }
@@ -73,13 +75,14 @@ struct LiveStream: Sendable {
         var content = first
         var shown = content.part
         try await writer.write(Self.event(shown))
-        var quiet = Duration.zero
+        var quiet = Duration.zero, tenure = access.access.tenure
         while !isOver {
-            quiet += try await wait(for: content.refresh)
+            quiet += try await wait(for: content.refresh, tenure)
             if isOver { return nil }
             do {
                 // Whoever looked may have lost the right to.
                 guard let access = try environment.access(of: request.head) else { return .loggedOut }
+                tenure = access.access.tenure
                 content = try await view.content(
                     Look(request, options: view.options, access: access, environment: environment, memory: memory)
                 )
@@ -88,6 +91,8 @@ struct LiveStream: Sendable {
                 if error.isOfWhatIsGone { return .gone(content) }
                 content.refresh = .every(Self.patience)
             } catch let error as Problem {
+                // Nobody could say whether the token is still good: what is over already ends no wait any more.
+                tenure = Tenure()
                 content = .message(title: error.status.reasonPhrase, error.detail)
                 content.refresh = .every(Self.patience)
             }
@@ -109,17 +114,18 @@ struct LiveStream: Sendable {
         environment.interruptions.contains { $0?.isSet == true } || Task.isShuttingDownGracefully || Task.isCancelled
     }
 
+    /// No longer than whoever looks may.
     /// - Returns: how long that took, at the least.
-    private func wait(for refresh: PageContent.Refresh) async throws -> Duration {
-        let broker = environment.broker
+    private func wait(for refresh: PageContent.Refresh, _ tenure: Tenure) async throws -> Duration {
+        let broker = environment.broker, now = environment.now
         let start = ContinuousClock.now
-        try await interruptible(by: environment.interruptions) {
+        try await interruptible(by: environment.interruptions + [tenure.revoked]) {
             switch refresh {
             case .never: break
-            case .every(let time): try? await Task.sleep(for: time)
+            case .every(let time): try? await Task.sleep(for: tenure.left(at: now(), atMost: time))
             case .change(let job, let version):
                 try? await Task.sleep(for: Self.pace)
-                _ = try await broker.watch([.job(job, known: version)], wait: Self.keepAlive)
+                _ = try await broker.watch([.job(job, known: version)], wait: tenure.left(at: now(), atMost: Self.keepAlive))
             }
         }
         return start.duration(to: .now)

@@ -146,7 +146,7 @@ package struct OperatorsPage: Sendable {
         let look = try Look(request, options: view.options, access: access, environment: environment, memory: isLive ? memory : nil)
         if isLive {
             do {
-                let stream = LiveStream(view: view, request: request, memory: memory, environment: environment)
+                let stream = LiveStream(view: view, request: request, memory: memory, access: access, environment: environment)
                 return stream.response(first: try await view.content(look))
             } catch let error as BrokerError where error.isOfWhatIsGone {
                 return LiveStream.over(.gone(PageContent.message(title: "Gone", error.message)))

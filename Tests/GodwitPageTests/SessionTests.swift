@@ -23,6 +23,38 @@ struct SessionTests {
 
     private static let bearer = ("Authorization", "Bearer \(token)")
 
+    @Test("a live page ends at once when the token that it is looked at with is taken away")
+    func revoked() async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "godwit-tokens-\(UUID()).json")
+        defer { try? FileManager.default.removeItem(at: file) }
+        func write(_ token: String) throws {
+            try Data(#"{"tokens": [{"name": "ops", "token": "\#(token)", "scopes": ["admin"]}]}"#.utf8).write(to: file)
+        }
+        try write("0123456789abcdef")
+        var options = ServerOptions()
+        options.port = 0
+        options.tokenTable = file.path(percentEncoded: false)
+        let broker = try await TestServer.engine()
+        let server = GodwitServer(broker: broker, options: options, logger: TestServer.logger)
+        let running = Task { try await server.run() }
+        let client = TestServer(broker: broker, address: try await server.address)
+        let bearer = ("Authorization", "Bearer 0123456789abcdef")
+        let job = try #require(try await client.post("/v1/queues/mail/jobs", "{}", headers: [bearer]).json["id"].string)
+        let connection = try await client.connect()
+        try await connection.request("GET", "/page/job?id=\(job)", headers: [("Accept", "text/event-stream"), bearer])
+        _ = try await connection.head()
+        _ = try await connection.chunk()
+        // By now it waits for the job to change.
+        try await Task.sleep(for: .milliseconds(500))
+        try write("another-0123456789")
+        try await server.reload()
+        let last = String(decoding: try #require(try await connection.chunk(within: .seconds(5))), as: UTF8.self)
+        #expect(last == "event: over\ndata: reload\n\n")
+        running.cancel()
+        _ = await running.result
+        await broker.close()
+    }
+
     @Test("without a token everything leads to the form, nothing is done, and only what the form needs is served")
     func stranger() async throws {
         try await TestServer.run(Self.options) { server in
