@@ -69,13 +69,17 @@ package final class WatchKeys: Sendable {
     /// - Parameter keys: at least one.
     package init(_ keys: [WatchKey]) { entries = Mutex(keys.map { Entry(key: $0) }) }
 
-    package func replace(with new: [WatchKey]) {
-        let gone = entries.withLock { entries in
+    /// - Returns: the names of those that came or went.
+    package func replace(with new: [WatchKey]) -> [String] {
+        let old = entries.withLock { entries in
             let old = entries
             entries = new.map { key in old.first { $0.key == key } ?? Entry(key: key) }
-            return old.filter { !new.contains($0.key) }
+            return old
         }
+        let gone = old.filter { !new.contains($0.key) }
         for entry in gone { entry.gone.set() }
+        let came = new.filter { key in !old.contains { $0.key == key } }
+        return Set((gone.map(\.key) + came).map(\.name)).sorted()
     }
 
     /// - Returns: nil when there is no key.
@@ -89,6 +93,4 @@ package final class WatchKeys: Sendable {
         guard let (key, end) = WatchTicket.read(ticket, for: job, keys: entries.map(\.key), at: now) else { return nil }
         return Tenure(end: end, revoked: entries.first { $0.key == key }?.gone)
     }
-
-    package func isGood(_ ticket: String, for job: JobID, at now: Timestamp) -> Bool { tenure(of: ticket, for: job, at: now) != nil }
 }

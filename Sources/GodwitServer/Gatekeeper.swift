@@ -28,6 +28,19 @@ final class Gatekeeper: Sendable {
     private struct Failures {
         var tries = FailedTries()
         var lines = LineLimit()
+        /// Wrong tries that no line has told of yet, by where they came from.
+        var untold = RecentTable<AddressBlock, Int>(limit: FailedTries.mostAddresses)
+
+        /// - Returns: how many wrong tries a line tells of, if there is to be one: of this address, and of all.
+        mutating func count(_ block: AddressBlock, now: ContinuousClock.Instant) -> (own: Int, all: Int)? {
+            let own = (untold[block] ?? 0) + 1
+            guard let all = lines.count(now: now) else {
+                untold.set(own, for: block)
+                return nil
+            }
+            untold.set(0, for: block)
+            return (own, all)
+        }
     }
 
     private let failures = Mutex(Failures())
@@ -114,17 +127,22 @@ final class Gatekeeper: Sendable {
     ) -> Result<Grant, Problem> {
         guard let tokens, let token else { return .failure(Self.unauthorized) }
         let digest = TokenDigest(of: token), block = AddressBlock(address)
-        var line: Int?
+        var line: (own: Int, all: Int)?
         let result: Result<Grant, Problem> = failures.withLock { failures in
             if let wait = failures.tries.wait(block, digest, now: now.instant) { return .failure(Self.tooManyTries(wait)) }
             guard let access = tokens.access(for: digest, at: now.time) else {
-                if failures.tries.failed(block, digest, now: now.instant) { line = failures.lines.count(now: now.instant) }
+                if failures.tries.failed(block, digest, now: now.instant) { line = failures.count(block, now: now.instant) }
                 return .failure(Self.unauthorized)
             }
             failures.tries.succeeded(block, digest)
             return .success(access)
         }
-        if let line { logger?.notice("A wrong token was refused", metadata: ["from": "\(address)", "tries": "\(line)"]) }
+        if let line {
+            logger?.notice(
+                "A wrong token was refused",
+                metadata: ["from": "\(address)", "tries": "\(line.own)", "tries_of_all": "\(line.all)"]
+            )
+        }
         return result
     }
 

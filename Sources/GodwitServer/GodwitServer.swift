@@ -59,14 +59,15 @@ package final class GodwitServer: Service {
         }
     }
 
-    /// Reads the certificate and the tokens anew: new connections get the one, and the next requests are judged by the others.
+    /// Reads the certificate, the tokens and the keys for tickets anew: new connections get the one, and the next requests are judged by the others.
     /// - Throws: ``ServerError`` that names the file; what was in use stays in use.
     package func reload() async throws {
         let secrets = try await secrets.value
-        let changed = try secrets.reload(options)
-        logger.info("Reloaded the certificate and the tokens")
+        let changes = try secrets.reload(options)
+        logger.info("Read the certificate, the tokens and the keys for tickets again")
         // Who may do what is worth a line that is kept.
-        for name in changed { Audit(Self.named("godwit.audit", logger)).note("token", ["token": name], byName: "signal") }
+        for name in changes.tokens { audit.note("token", ["token": name], byName: "signal") }
+        for name in changes.watchKeys { audit.note("watch_key", ["key": name], byName: "signal") }
     }
 
     /// Ends without waiting for anybody: connections are closed, requests under way are given up.
@@ -89,6 +90,7 @@ package final class GodwitServer: Service {
             access: { Connection.current?.access ?? .nobody },
             audit: audit,
             watchKeys: secrets.watchKeys,
+            answers: answers,
             logger: logger
         )
         let glance = QueuesGlance()
@@ -115,9 +117,9 @@ package final class GodwitServer: Service {
             serverRoutes: serverRoutes,
             page: page,
             gatekeeper: gatekeeper,
+            answers: answers,
             logger: logger
         )
-            answers: answers,
         let census = ConnectionCensus(options)
         let builder = HTTPServerBuilder { [options] in
             ConnectionChannel(responder: $0, options: options, tls: secrets.tls, statistics: statistics, census: census)
@@ -130,27 +132,27 @@ package final class GodwitServer: Service {
             let response = try await responder.respond(to: request, channel: channel)
             try await writer.write(response: response.head, body: response.body)
         } onServerRunning: { [self] channel in
+            await census.listens(channel)
             await announce(channel)
         }
         try await run(server, census, Drain(broker: broker, statistics: statistics, longest: options.drainTime))
     }
 
-            await census.listens(channel)
     /// Runs the listener in a group of its own, which hears of the shutdown only when the drain is over.
     private func run(_ server: any Service, _ census: ConnectionCensus, _ drain: Drain) async throws {
         let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: Self.quiet(logger)))
         let serving = Task.detached { try await group.run() }
         let draining = draining, options = options, logger = logger
         let isStopping = Once<Void>()
+        let end: @Sendable () async -> Void = {
+            await census.end()
+            serving.cancel()
+        }
         let closing = Task.detached {
             try await isStopping.value
             logger.info("Draining: no new work is taken, what runs can still be settled; a second signal stops at once")
             try await drain.wait()
             await group.triggerGracefulShutdown()
-        let end: @Sendable () async -> Void = {
-            await census.end()
-            serving.cancel()
-        }
             // A limit: `closing` is cancelled as soon as the last request has ended.
             try await Task.sleep(for: options.shutdownTimeout)
             logger.warning("Some requests did not end in time: closing their connections")
@@ -176,14 +178,14 @@ package final class GodwitServer: Service {
             }
         } catch is CancellationError {
             logger.debug("The server was cancelled")
+        } catch let error as ServiceGroupError where census.isOver || error.errorCode == .alreadyFinished {
+            // Its listener was closed before its cancelling came, or it was to end before it had begun.
+            logger.debug("The server was cancelled", metadata: ["error": "\(error)"])
         }
     }
 
     private func announce(_ channel: any Channel) async {
         let address = ServerAddress(
-        } catch let error as ServiceGroupError where census.isOver || error.errorCode == .alreadyFinished {
-            // Its listener was closed before its cancelling came, or it was to end before it had begun.
-            logger.debug("The server was cancelled", metadata: ["error": "\(error)"])
             host: channel.localAddress?.ipAddress ?? options.host,
             port: channel.localAddress?.port ?? options.port,
             isSecure: options.tlsCertificate != nil

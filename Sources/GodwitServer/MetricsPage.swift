@@ -15,6 +15,8 @@ struct MetricsPage {
     var queues: [QueueStatus]
     /// Nil where the store does not say.
     var times: JobTimes?
+    /// Whether the times of all queues together are shown, from which those of queues that somebody may not see could be told.
+    var showsAllTimes = true
     /// Nil when the store can confirm changes.
     var failure: BrokerError?
     var isDraining: Bool
@@ -124,13 +126,7 @@ struct MetricsPage {
     }
 
     private func addTimes(_ times: JobTimes, to page: inout PrometheusText) {
-        page.histogram(
-            "godwit_publish_confirm_seconds",
-            "From a publishing request's arrival at the engine until its jobs are on disk.",
-            [(labels: [], value: times.confirm)]
-        )
-        page.histogram("godwit_job_wait_seconds", "From when a job was due to its delivery.", [(labels: [], value: times.wait)])
-        page.histogram("godwit_job_run_seconds", "From a job's delivery to what its worker said of it.", [(labels: [], value: times.run)])
+        if showsAllTimes { addAllTimes(times, to: &page) }
         page.histogram(
             "godwit_queue_wait_seconds",
             "From when a job was due to its delivery, in the busiest queues.",
@@ -141,6 +137,16 @@ struct MetricsPage {
             "From a job's delivery to what its worker said of it, in the busiest queues.",
             times.queues.map { (labels: [("queue", $0.name.description)], value: $0.run) }
         )
+    }
+
+    private func addAllTimes(_ times: JobTimes, to page: inout PrometheusText) {
+        page.histogram(
+            "godwit_publish_confirm_seconds",
+            "From a publishing request's arrival at the engine until its jobs are on disk.",
+            [(labels: [], value: times.confirm)]
+        )
+        page.histogram("godwit_job_wait_seconds", "From when a job was due to its delivery.", [(labels: [], value: times.wait)])
+        page.histogram("godwit_job_run_seconds", "From a job's delivery to what its worker said of it.", [(labels: [], value: times.run)])
     }
 
     private func gauge(_ page: inout PrometheusText, _ name: String, _ help: String, _ value: (QueueStatus) -> Double) {

@@ -73,6 +73,7 @@ struct ServerRoutes: Sendable {
             queueCount: count,
             queues: queues,
             times: times,
+            showsAllTimes: access.hasAllQueues,
             failure: failure,
             isDraining: draining.isSet,
             connections: statistics.connections.load(ordering: .relaxed),

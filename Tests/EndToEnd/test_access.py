@@ -121,6 +121,9 @@ class TokenTest(EndToEndTest):
             metrics = self.ask(token, "GET", "/metrics").body.decode()
             self.assertIn('queue="mail"', metrics)
             self.assertEqual('queue="billing"' in metrics, seen, token)
+            # The times of all queues together would tell of those that are none of its business.
+            for name in ("godwit_publish_confirm_seconds", "godwit_job_wait_seconds", "godwit_job_run_seconds"):
+                self.assertEqual(name in metrics, seen, (token, name))
 
     def test_guesses_are_slowed_down_and_no_secret_is_logged(self):
         # Who shows no token guesses none: that costs no try, and no line.

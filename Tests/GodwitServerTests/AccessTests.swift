@@ -1,7 +1,8 @@
+import Foundation
 import GodwitCore
-import GodwitHTTP
 import Testing
 
+@testable import GodwitHTTP
 @testable import GodwitServer
 
 @Suite("Tokens and what they are for")
@@ -31,6 +32,29 @@ struct AccessTests {
         #expect(ops.queues.isEmpty)
         #expect(table.access(for: TokenDigest(of: "test"), at: now + .seconds(1)) == nil, "it has expired")
         #expect(table.access(for: TokenDigest(of: "other"), at: now) == nil)
+    }
+
+    @Test("what was exchanged is named: tokens, and the keys for tickets by a part of their hashes")
+    func exchangedFiles() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "godwit-secrets-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let table = folder.appending(path: "tokens.json"), keys = folder.appending(path: "keys")
+        func write(_ token: String, _ secrets: String...) throws {
+            try Data(#"{"tokens": [{"name": "web", "token": "\#(token)", "scopes": ["work"]}]}"#.utf8).write(to: table)
+            try Data(secrets.map { String(repeating: $0, count: 32) }.joined(separator: "\n").utf8).write(to: keys)
+        }
+        func name(_ secret: String) -> String { WatchKey(Array(String(repeating: secret, count: 32).utf8)).name }
+        var options = ServerOptions()
+        options.tokenTable = table.path(percentEncoded: false)
+        options.watchKeys = keys.path(percentEncoded: false)
+        try write("0123456789abcdef", "a")
+        let secrets = try ServerSecrets(options)
+        #expect(try secrets.reload(options) == ServerSecrets.Changes())
+        try write("0123456789abcdef", "b", "a")
+        #expect(try secrets.reload(options) == ServerSecrets.Changes(watchKeys: [name("b")]))
+        try write("another-0123456789", "b")
+        #expect(try secrets.reload(options) == ServerSecrets.Changes(tokens: ["web"], watchKeys: [name("a")]))
     }
 
     @Test(

@@ -158,6 +158,26 @@ struct GatekeeperTests {
         #expect(answer("an-expiring-token", after: 11) == .tooManyRequests)
     }
 
+    @Test("the line about wrong tokens counts those of the address that it names, and beside them all")
+    func lines() {
+        let lines = LogLines()
+        let gate = Gatekeeper(tokens: .of("0123456789abcdef"), allowedHosts: [], allowedOrigins: [], logger: lines.logger)
+        let start = ContinuousClock.now
+        func guess(_ number: Int, from address: String, after milliseconds: Int64) {
+            _ = gate.access(by: "guess-\(number)", from: address, now: (Timestamp(milliseconds: 0), start + .milliseconds(milliseconds)))
+        }
+        guess(0, from: "192.0.2.1", after: 0)
+        for number in 1...9 { guess(number, from: "192.0.2.1", after: 1) }
+        guess(10, from: "192.0.2.2", after: 1_500)
+        guess(11, from: "192.0.2.1", after: 3_000)
+        guess(12, from: "192.0.2.1", after: 4_500)
+        #expect(
+            lines.all.map { line in ["from", "tries", "tries_of_all"].map { line[$0].map { "\($0)" } ?? "" } } == [
+                ["192.0.2.1", "1", "1"], ["192.0.2.2", "1", "10"], ["192.0.2.1", "10", "1"], ["192.0.2.1", "1", "1"],
+            ]
+        )
+    }
+
     @Test("a ticket lets its bearer read one job until it is over, and is told so then")
     func tickets() throws {
         let keys = WatchKeys([.random()])

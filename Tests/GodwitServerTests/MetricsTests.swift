@@ -64,6 +64,34 @@ struct MetricsTests {
         #expect(busiest == MetricsPage.busiest(queues.reversed()))
     }
 
+    @Test("whoever may not see all queues sees no times of all of them")
+    func times() throws {
+        var times = JobTimes()
+        times.queues = [.init(name: try QueueName("mail"), wait: DurationHistogram(.job), run: DurationHistogram(.job))]
+        func page(_ showsAllTimes: Bool) -> String {
+            MetricsPage(
+                queueCount: 0,
+                queues: [],
+                times: times,
+                showsAllTimes: showsAllTimes,
+                failure: nil,
+                isDraining: false,
+                connections: 0,
+                refusedConnections: 0,
+                timeouts: 0,
+                answers: [],
+                process: .read(),
+                uptime: .seconds(1),
+                version: "1",
+                now: Timestamp(milliseconds: 0)
+            ).text
+        }
+        for name in ["godwit_publish_confirm_seconds", "godwit_job_wait_seconds", "godwit_job_run_seconds"] {
+            #expect(page(true).contains(name) && !page(false).contains(name), "\(name)")
+        }
+        #expect(page(false).contains(#"godwit_queue_wait_seconds_count{queue="mail"}"#))
+    }
+
     @Test("a metric without samples is left out")
     func empty() {
         var page = PrometheusText()

@@ -3,8 +3,8 @@ import GodwitServer
 import Logging
 import UnixSignals
 
-/// What signals ask of a server: SIGHUP has it read its certificate and its tokens again, the first SIGTERM or SIGINT begins the end, and
-/// the second one makes it come at once.
+/// What signals ask of a server: SIGHUP has it read its certificate, its tokens and its keys for tickets again, the first SIGTERM or
+/// SIGINT begins the end, and the second one makes it come at once.
 struct Daemon: Sendable {
     let server: GodwitServer
     let logger: Logger
@@ -41,7 +41,7 @@ struct Daemon: Sendable {
         do {
             try await server.reload()
         } catch {
-            logger.error("The certificate and the tokens stay as they are", metadata: ["error": "\(error)"])
+            logger.error("The certificate, the tokens and the keys for tickets stay as they are", metadata: ["error": "\(error)"])
         }
     }
 }

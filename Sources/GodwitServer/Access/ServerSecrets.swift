@@ -26,14 +26,21 @@ final class ServerSecrets: Sendable {
         self.tokens = options.token == nil && options.tokenTable == nil ? nil : AccessTable(tokens)
     }
 
-    /// - Returns: the names of the tokens that came, changed or went.
-    func reload(_ options: ServerOptions) throws(ServerError) -> [String] {
+    /// What came, changed or went, by its name; of a key for tickets that is a part of its hash.
+    struct Changes: Hashable {
+        var tokens: [String] = []
+        var watchKeys: [String] = []
+    }
+
+    func reload(_ options: ServerOptions) throws(ServerError) -> Changes {
         // All are read before any is exchanged.
         let tokens = try Self.tokens(options)
         let keys = try options.watchKeys.map { path throws(ServerError) in try Self.readKeys(path) }
         try tls?.reload()
-        if let keys { watchKeys.replace(with: keys) }
-        return self.tokens?.replace(with: tokens) ?? []
+        return Changes(
+            tokens: self.tokens?.replace(with: tokens) ?? [],
+            watchKeys: keys.map { watchKeys.replace(with: $0) } ?? []
+        )
     }
 
     private static func readKeys(_ path: String) throws(ServerError) -> [WatchKey] {
