@@ -39,12 +39,13 @@ final class CrowdedHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private static func problem(_ refusal: ConnectionShares.Refusal) -> Problem {
-        let who = refusal == .crowd ? "the server has as many connections as it" : "your address has as many connections as one"
-        return Problem(
-            .serviceUnavailable,
-            "too_many_connections",
-            "\(who) may have: try again later, and reuse yours",
-            retryAfter: .seconds(1)
-        )
+        let detail =
+            switch refusal {
+            case .crowd: "the server has as many connections as it may have: try again later, and reuse yours"
+            case .address:
+                "your address has as many connections as one may have: try again later, and reuse yours; many clients behind one address "
+                    + "need a higher max_connections_per_address of the server"
+            }
+        return Problem(.serviceUnavailable, "too_many_connections", detail, retryAfter: .seconds(1))
     }
 }

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 import unittest
 from pathlib import Path
@@ -72,6 +73,31 @@ class SettingsTest(EndToEndTest):
         self.assertEqual(done.returncode, USAGE)
         self.assertIn("GODWIT_MAX_QUEUES", done.stderr)
         self.assertFalse((self.folder / "d").exists())
+
+    def test_a_variable_that_is_no_setting_is_warned_of(self):
+        env = {"GODWIT_MAXQUEUES": TOKEN, "GODWIT_JOB_ID": "1"}
+        for json_too in ([], ["--json"]):
+            done = self.run_godwit("serve", "--print-config", *json_too, env=env)
+            self.assertEqual(done.returncode, OK, done)
+            self.assertEqual(done.stderr.count("GODWIT_MAXQUEUES is no setting"), 1, done)
+            self.assertIn("is GODWIT_MAX_QUEUES meant?", done.stderr)
+            self.assertNotIn("GODWIT_JOB_ID", done.stderr)
+            self.assertIn("GODWIT_MAXQUEUES", done.stdout)
+            self.assertNotIn(TOKEN, done.stdout + done.stderr)
+        server = self.serve(env=env)
+        self.assertIn("GODWIT_MAXQUEUES is no setting", server.output())
+
+    def test_an_address_has_as_many_connections_as_is_said(self):
+        server = self.serve(arguments=["--max-connections-per-address", "1"])
+        with socket.create_connection(("127.0.0.1", server.port)) as first:
+            first.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertTrue(first.recv(100))
+            with socket.create_connection(("127.0.0.1", server.port)) as second:
+                answer = b""
+                while data := second.recv(10_000):
+                    answer += data
+        self.assertIn(b" 503 ", answer)
+        self.assertIn(b"max_connections_per_address", answer)
 
 
 class LogTest(EndToEndTest):

@@ -38,6 +38,7 @@ struct ServeSettingsTests {
         ("max_disk", ["--max-disk", "7"], "7", "7", .integer(7)),
         ("max_job_bytes", ["--max-job-bytes", "7"], "7", "7", .integer(7)),
         ("max_connections", ["--max-connections", "7"], "7", "7", .integer(7)),
+        ("max_connections_per_address", ["--max-connections-per-address", "7"], "7", "7", .integer(7)),
         ("drain", ["--drain", "250ms"], "250ms", #""250ms""#, .text("250ms")),
         ("accept_clock", ["--accept-clock"], "1", "true", .flag(true)),
         ("log_level", ["--log-level", "debug"], "debug", #""debug""#, .text("debug")),
@@ -85,6 +86,7 @@ struct ServeSettingsTests {
         #expect(all.options.isInsecure)
         #expect(all.options.allowedHosts == ["a", "b"] && all.options.allowedOrigins == ["http://a"])
         #expect(all.options.limits.jobBytes == 7 && all.options.maxConnections == 7 && all.options.drainTime == .milliseconds(250))
+        #expect(all.options.maxConnectionsPerAddress == 7)
         #expect(all.logLevel == .debug && all.logFormat == .json)
         var engine = ServeSettings.engine
         all.configure(&engine)
@@ -156,6 +158,25 @@ struct ServeSettingsTests {
         #expect(try entry("token", settings(["--token-file", "/nowhere"], token)).value == .none)
         let overruled = try entry("token_file", settings([], token, file: file))
         #expect(overruled.value == .none && overruled.origin == "/etc/config.json, overruled by token")
+    }
+
+    @Test("a variable that looks like a setting and is none is told of, with what may be meant")
+    func strays() throws {
+        let all = try settings(
+            [],
+            [
+                "GODWIT_MAXCONNECTIONS": "5", "GODWIT_COLOUR": "s3cr3t", "GODWIT_DRAIN": "1s", "GODWIT_SERVER": "http://h",
+                "GODWIT_CONFIG": "/c", "GODWIT_OPTIONS": "--json", "GODWIT_JOB_ID": "1", "GODWIT_TOKEN": "0123456789abcdef", "HOME": "/",
+                "GODWIT_EMPTY": "",
+            ]
+        )
+        #expect(all.strays.warnings.count == 2)
+        #expect(all.strays.warnings.first?.hasPrefix("GODWIT_COLOUR is no setting") == true)
+        #expect(all.strays.warnings.last?.hasSuffix("is GODWIT_MAX_CONNECTIONS meant?") == true)
+        let shown = try entry("GODWIT_COLOUR", all)
+        #expect(shown.value == .none && shown.source == .environment && shown.origin?.contains("no setting") == true)
+        #expect(!SettingEntry.json(all.entries).contains("s3cr3t"))
+        #expect(try settings().strays.found.isEmpty)
     }
 
     @Test("as JSON each is an object under its name, with the value as a file has it")

@@ -68,7 +68,7 @@ struct ConnectionSharesTests {
             let refused = try await server.get("/healthz")
             #expect(refused.status == 503)
             #expect(try refused.json["code"].string == "too_many_connections")
-            #expect(try refused.json["detail"].string?.contains("address") == true)
+            #expect(try refused.json["detail"].string?.contains("max_connections_per_address") == true)
             try await open[0].close()
             try await server.eventually { try await server.get("/healthz").status == 200 }
         }
@@ -82,14 +82,19 @@ struct ConnectionSharesTests {
             let first = try await server.connect()
             try await first.request("GET", "/healthz")
             #expect(try await first.reply().status == 200)
-            var crowd: [HTTPConnection] = []
-            for _ in 0..<(2 * ConnectionShares.mostRefused) { crowd.append(try await server.connect()) }
+            // Faster than those who are told so go again, as long as the machine keeps up.
+            let count = 4 * ConnectionShares.mostRefused
+            let crowd = try await withThrowingTaskGroup(of: HTTPConnection.self) { group in
+                for _ in 0..<count { group.addTask { try await server.connect() } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
             var told = 0
             for connection in crowd {
                 if (try? await connection.reply().status) == 503 { told += 1 }
                 #expect(try await connection.isClosedByServer(within: .seconds(10)))
             }
             #expect(told >= ConnectionShares.mostRefused)
+            #expect(told < count, "the others were closed without a word")
             try await first.close()
             // As long as its place is taken it may be dropped, too.
             try await server.eventually { (try? await server.get("/healthz").status) == 200 }

@@ -15,7 +15,7 @@ struct ServeCommand: StoreCommand {
             SIGINT drain: new work is refused, running jobs can be settled for a while, the store is closed. A second one stops at once.
 
             Only this machine can reach the server, and no web page can. Any other address needs a token, or --insecure. \
-            SIGHUP reads the certificate and the file of tokens again.
+            SIGHUP reads the certificate, the file of tokens and that of --watch-keys again.
 
             What is not said here is looked for in the environment (--max-queues is GODWIT_MAX_QUEUES), then in the file of --config \
             ("max_queues"). --print-config tells what is in force.
@@ -39,12 +39,14 @@ struct ServeCommand: StoreCommand {
         let settings = try ServeSettings(flags)
         guard !printConfig else {
             let entries = settings.entries
+            for warning in settings.strays.warnings { Output.message("godwit: \(warning)") }
             for line in output.json ? [SettingEntry.json(entries)] : SettingEntry.table(entries) { try Output.line(line) }
             return
         }
         LoggingSystem.bootstrap { settings.logFormat.handler(label: $0) }
         var logger = Logger(label: "godwit")
         logger.logLevel = settings.logLevel
+        for warning in settings.strays.warnings { logger.warning("\(warning)") }
         do {
             var options = try settings.serverOptions()
             let (client, folder) = try await Folder.open(settings.data, logger: logger) { settings.configure(&$0) }

@@ -110,6 +110,14 @@ struct ServeFlags: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "The most connections of one address, in IPv6 of one network of 64 bits. (default: half of all; of this machine's own, all)",
+            valueName: "count"
+        )
+    )
+    var maxConnectionsPerAddress: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "How long running jobs can still be settled after SIGTERM; less when none run. (default: \(ServeSettings.server.drainTime.text))",
             valueName: "duration"
         )
@@ -143,7 +151,7 @@ struct ServeFlags: ParsableArguments {
         ] { given[name] = text.map { .string($0) } }
         for (name, number) in [
             ("max_queues", maxQueues), ("max_memory", maxMemory), ("max_disk", maxDisk), ("max_job_bytes", maxJobBytes),
-            ("max_connections", maxConnections),
+            ("max_connections", maxConnections), ("max_connections_per_address", maxConnectionsPerAddress),
         ] { given[name] = number.map { .int($0) } }
         for (name, value) in [("insecure", insecure), ("auto_create", autoCreate), ("accept_clock", acceptClock)] {
             given[name] = value.map { .bool($0) }

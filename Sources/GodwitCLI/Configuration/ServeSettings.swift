@@ -31,6 +31,8 @@ struct ServeSettings: Sendable {
     private var token: String?
     /// What each setting is, and where it came from.
     let entries: [SettingEntry]
+    /// What stands in the environment and may be meant as a setting.
+    let strays: StrayVariables
 
     /// - Parameters:
     ///   - environment: the process's variables.
@@ -87,12 +89,14 @@ struct ServeSettings: Sendable {
             or: Self.server.limits.jobBytes
         )
         options.maxConnections = try settings.read("max_connections", .integer(1...1_000_000), or: Self.server.maxConnections)
+        options.maxConnectionsPerAddress = try settings.read("max_connections_per_address", .integer(1...1_000_000))
         options.drainTime = try settings.read("drain", .duration(.zero...ServerOptions.longestDrain), or: Self.server.drainTime)
         acceptClock = try settings.read("accept_clock", .flag, or: Self.engine.acceptsClock)
         logLevel = try settings.read("log_level", .choice, or: .info)
         logFormat = try settings.read("log_format", .choice, or: .text)
         try settings.refuseUnknown()
-        entries = settings.entries
+        strays = settings.strays
+        entries = settings.entries + strays.entries
     }
 
     /// The server's options, the token among them.

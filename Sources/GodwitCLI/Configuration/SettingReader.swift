@@ -17,6 +17,7 @@ struct SettingReader {
 
     private let layers: [Layer]
     private let file: SettingsFile?
+    private let variableNames: [String]
     private(set) var entries: [SettingEntry] = []
 
     /// - Parameters:
@@ -40,6 +41,7 @@ struct SettingReader {
             layers.append(Layer(source: .file, values: file, name: { "\($0) in \(file.path)" }, written: { file.written($0) }))
         }
         self.layers = layers
+        variableNames = Array(variables.keys)
         self.file = file
     }
 
@@ -87,6 +89,9 @@ struct SettingReader {
     func refuseUnknown() throws(CommandFailure) {
         try file?.refuseUnknown(among: entries.map(\.name).filter { $0 != ServeSettings.token && $0 != ServeSettings.config })
     }
+
+    /// Variables that look like settings, and were not read.
+    var strays: StrayVariables { StrayVariables(in: variableNames, settings: entries.map(\.name)) }
 
     /// - Returns: where the setting that was read last under this name came from.
     func source(of name: String) -> SettingSource { entries.last { $0.name == name }?.source ?? .default }
