@@ -58,19 +58,6 @@ struct ServerOptionsTests {
         #expect(throws: ServerError.self) { try ServerOptions.parseAddress(text) }
     }
 
-    @Test("a token file's text is the token; none, an empty and a binary one are refused")
-    func tokenFiles() throws {
-        let path = FileManager.default.temporaryDirectory.appending(path: "godwit-token-\(UUID())").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(throws: ServerError.self) { try ServerOptions.readToken(file: path) }
-        try Data("  0123456789abcdef \r\n".utf8).write(to: URL(filePath: path))
-        #expect(try ServerOptions.readToken(file: path) == "0123456789abcdef")
-        try Data("\n".utf8).write(to: URL(filePath: path))
-        #expect(throws: ServerError.self) { try ServerOptions.readToken(file: path) }
-        try Data([0xff, 0xfe]).write(to: URL(filePath: path))
-        #expect(throws: ServerError.self) { try ServerOptions.readToken(file: path) }
-    }
-
     @Test("the single token stands in the file of tokens as none")
     func twin() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "godwit-tokens-\(UUID()).json")
