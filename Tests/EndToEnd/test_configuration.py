@@ -89,13 +89,19 @@ class SettingsTest(EndToEndTest):
 
     def test_an_address_has_as_many_connections_as_is_said(self):
         server = self.serve(arguments=["--max-connections-per-address", "1"])
-        with socket.create_connection(("127.0.0.1", server.port)) as first:
-            first.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            self.assertTrue(first.recv(100))
-            with socket.create_connection(("127.0.0.1", server.port)) as second:
-                answer = b""
-                while data := second.recv(10_000):
-                    answer += data
+
+        def connected():
+            connection = socket.create_connection(("127.0.0.1", server.port))
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            if b" 200 " in connection.recv(100):
+                return connection
+            return connection.close()
+
+        # The one that asked whether the server is ready may not be gone yet.
+        with eventually(connected, what="the only connection"), socket.create_connection(("127.0.0.1", server.port)) as second:
+            answer = b""
+            while data := second.recv(10_000):
+                answer += data
         self.assertIn(b" 503 ", answer)
         self.assertIn(b"max_connections_per_address", answer)
 
