@@ -36,6 +36,13 @@ package struct SessionCommit: Sendable, Hashable {
 }
 
 extension BrokerError {
+    /// A client's mistake: it gave two transactions one number.
+    package static let sessionNumberInUse = BrokerError(
+        .keyConflict,
+        "this number of the session was used for another request: use a new number for a new request",
+        field: "session"
+    )
+
     /// Whether the transaction was committed is no longer known.
     package static let forgottenOutcome = BrokerError(
         .outcomeUnknown,

@@ -4,6 +4,10 @@ extension TransactionOutcome {
     /// The outcome, if it can be this transaction's; `keyConflict` if not. A session answers a number that it knows with what became of the
     /// transaction that had it first, which may have been another one.
     func of(_ transaction: Transaction) -> TransactionOutcome {
+        if case .aborted(let operation, let error) = self {
+            return error.code == .keyConflict && error.field == BrokerError.sessionNumberInUse.field
+                ? .aborted(operation: operation, .numberInUse) : self
+        }
         guard case .committed(let results) = self else { return self }
         guard results.count == transaction.operations.count, zip(transaction.operations, results).allSatisfy({ $1.isResult(of: $0) }) else {
             return .aborted(operation: 0, .numberInUse)

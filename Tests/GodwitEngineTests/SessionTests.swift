@@ -88,19 +88,17 @@ struct SessionTests {
         let first = try #require(try await commit(store, 1, session: "other", [[enqueue]])[0].get()[0].jobID)
         // The very first request of a session cannot be repeated as such: perhaps it made the session.
         let session = inSession ? "other" : "new"
-        let repetition = try await commit(
-            store,
-            2,
-            isRepeat: inSession,
-            session: session,
-            [[enqueue], [.delete(RecordKey("k"), expecting: .version(Version(1)))]]
-        )
+        let delete = GodwitCore.Operation.delete(RecordKey("k"), expecting: .version(Version(1)))
+        let repetition = try await commit(store, 2, isRepeat: inSession, session: session, [[enqueue], [delete]])
         #expect(await expectError(.busy) { _ = try repetition[0].get() } != nil)
         try await store.run(.cancel(first))
-        let late = try await commit(store, 2, session: session, [[enqueue], [enqueue]])
+        let late = try await commit(store, 2, session: session, [[enqueue], [delete]])
         #expect(await expectError(.busy) { _ = try late[0].get() } != nil)
         #expect(await expectError(.versionConflict) { _ = try late[1].get() } != nil)
         #expect(try await store.status().counts.unfinished == 0)
+        // What is no such transaction is a mistake, and is told so.
+        let mistaken = try await commit(store, 2, session: session, [[.cancel(first)]])
+        #expect(await expectError(.keyConflict) { _ = try mistaken[0].get() }?.field == "session")
         // Other numbers are other requests; and who says that it repeats one is served.
         _ = try await commit(store, 4, session: session, [[enqueue]])[0].get()
         try await store.run(.complete(try await store.leaseOne().token, result: nil))
@@ -130,7 +128,7 @@ struct SessionTests {
     @Test("what was refused takes bounded room, and none once nobody can ask late")
     func refusedNumbers() {
         var table = RefusedNumbers(most: 100)
-        let refusal = RefusedNumbers.Refusal(operation: 0, error: BrokerError(.busy, "full"))
+        let refusal = RefusedNumbers.Refusal(letters: [], operation: 0, error: BrokerError(.busy, "full"))
         for number in 1...200 { table.note([1], UInt64(number), refusal, at: 0) }
         #expect(table.look([1], 200) != nil)
         for session in 2...50 { for number in 1...10 { table.note([UInt8(session)], UInt64(number), refusal, at: 1_000) } }

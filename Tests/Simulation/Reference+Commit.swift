@@ -36,12 +36,18 @@ extension Reference {
             } else if session.isRepeat {
                 return .aborted(operation: 0, [.outcomeUnknown])
             }
-            if !session.isRepeat, let refusal = refused[session.id]?[session.number] { return refusal }
+            let kinds = transaction.operations.map(kind)
+            if !session.isRepeat, let refusal = refused[session.id]?[session.number] {
+                return refusal.kinds == kinds ? refusal.outcome : .aborted(operation: 0, [.keyConflict])
+            }
             let outcome = commit(transaction, session)
-            if case .aborted = outcome { refused[session.id, default: [:]][session.number] = outcome }
+            if case .aborted = outcome { refused[session.id, default: [:]][session.number] = (kinds, outcome) }
             return outcome
         }
     }
+
+    /// What an operation is to do, as its case is called.
+    private func kind(_ operation: Operation) -> String { Mirror(reflecting: operation).children.first?.label ?? "" }
 
     mutating func commit(_ transaction: Transaction, _ session: SessionCommit? = nil) -> ExpectedOutcome {
         // Queues are made first: one that a refused transaction named stays.

@@ -74,7 +74,7 @@ struct Reference {
     /// Engine time at which sessions are looked at again.
     var nextSessionSweep: Int64 = 0
     /// What was refused under which number of a session, as long as the process lives.
-    var refused: [String: [UInt64: ExpectedOutcome]] = [:]
+    var refused: [String: [UInt64: (kinds: [String], outcome: ExpectedOutcome)]] = [:]
     var timeBudget: Int?
     /// Whether it is only now being seen what an opening found.
     private(set) var isTakingUp = false

@@ -7,12 +7,16 @@ extension EngineCore {
     mutating func commitNumbered(_ transaction: PreparedTransaction, _ session: SessionName, isRepeat: Bool) throws(JournalError)
         -> OutcomeView
     {
+        let letters = transaction.letters
+        // One that is wrong whatever the state is refused each time.
+        if letters.isEmpty { return try commit(transaction, session) }
         if !isRepeat, let refusal = refusedNumbers.look(session.id, session.number) {
-            return .aborted(operation: refusal.operation, refusal.error)
+            return refusal.letters == letters ? .aborted(operation: refusal.operation, refusal.error) : .aborted(operation: 0, .sessionNumberInUse)
         }
         let outcome = try commit(transaction, session)
         if case .aborted(let operation, let error) = outcome {
-            refusedNumbers.note(session.id, session.number, RefusedNumbers.Refusal(operation: operation, error: error), at: now.engine)
+            let refusal = RefusedNumbers.Refusal(letters: letters, operation: operation, error: error)
+            refusedNumbers.note(session.id, session.number, refusal, at: now.engine)
         }
         return outcome
     }

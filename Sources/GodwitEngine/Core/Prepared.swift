@@ -89,7 +89,38 @@ extension PreparedTransaction {
     }
 }
 
+extension PreparedOperation {
+    /// What it does, as a letter.
+    var letter: UInt8 {
+        let letter: Unicode.Scalar =
+            switch self {
+            case .enqueue: "e"
+            case .complete: "c"
+            case .fail: "f"
+            case .release: "l"
+            case .deadLetter: "d"
+            case .cancel: "x"
+            case .retry: "t"
+            case .redrive: "v"
+            case .forget: "g"
+            case .put: "p"
+            case .add: "a"
+            case .delete: "r"
+            }
+        return UInt8(ascii: letter)
+    }
+}
+
 extension PreparedTransaction {
+    /// What its operations do, a letter each: two that differ in it are not the same.
+    var letters: [UInt8] {
+        switch self {
+        case .one(let operation): [operation.letter]
+        case .many(let operations): operations.map(\.letter)
+        case .refused: []
+        }
+    }
+
     /// Whether it publishes a job that is on disk before it is confirmed.
     var isPublish: Bool {
         switch self {

@@ -8,6 +8,8 @@ import GodwitCore
 /// nothing came before it.
 struct RefusedNumbers: Sendable {
     struct Refusal: Sendable {
+        /// What the transaction was to do: another one under its number is somebody's mistake.
+        var letters: [UInt8]
         var operation: Int
         var error: BrokerError
     }
