@@ -25,6 +25,8 @@ extension WorkerRun {
             if plan.isQuiet.withLock({ $0 }) { continue }
             let (room, finished) = desk.withLock { [window] in (window.room($0), $0.finished) }
             let asked = min(room, Limits.leases)
+            // A commit that confirmed few has left less room since.
+            guard asked > 0 else { continue }
             let passing: BrokerError
             do throws(BrokerError) {
                 let wait = window.mayWait ? Self.leaseWait : .zero
