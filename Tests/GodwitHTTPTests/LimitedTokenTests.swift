@@ -71,8 +71,8 @@ struct LimitedTokenTests {
             "GET jobs/:job", "GET jobs/:job/result", "GET jobs/:job/events", "POST jobs/:job/ticket", "POST leases/:lease/complete",
             "POST leases/:lease/fail", "POST leases/:lease/dead-letter", "POST leases/:lease/release", "POST leases/:lease/extend",
             "POST leases/:lease/progress", "POST leases/batch", "POST leases/renew",
-            // Counters are everybody's; a holder's name is a token's own.
-            "POST counters/:counter", "GET counters/:counter", "DELETE holders/:holder",
+            // Counters are everybody's; a holder's name is a token's own; a session's id is random, and known to its client.
+            "POST counters/:counter", "GET counters/:counter", "DELETE holders/:holder", "DELETE sessions/:session",
             // These look at what their bodies or queries name.
             "POST leases", "GET jobs", "GET queues", "POST commit", "POST calls", "GET watch", "POST watch/:stream",
         ]

@@ -46,7 +46,7 @@ struct CancellationTests {
             for task in [first, third, undoing] { #expect(try await task.value == .deleted) }
             let last = try #require(server.requests("POST /v1/commit").last)
             #expect(try Wire.decodeCommit(Bytes(last.body)).transactions.count == 2)
-            await sender.close()
+            _ = await sender.close()
         }
     }
 

@@ -16,6 +16,7 @@ package struct HookedBroker: Broker {
         return try await base.commit(transactions, in: session)
     }
 
+    package func end(session: String) async throws(BrokerError) { try await base.end(session: session) }
     package func open(_ options: HolderOptions) async throws(BrokerError) -> any Holder { try await base.open(options) }
     package func read(_ jobs: [JobID]) async throws(BrokerError) -> [JobLookup] { try await base.read(jobs) }
     package func payload(of job: JobID) async throws(BrokerError) -> Content { try await base.payload(of: job) }

@@ -238,20 +238,10 @@ struct CommitLaneTests {
         #expect(again(start) == nil)
         #expect(lane.isIdle)
     }
-}
-
-extension CommitLane.Settled {
-    var error: BrokerError? { if case .failure(let error) = outcome { error } else { nil } }
-}
-
-/// Something else happened than a test is about.
-struct TestTrouble: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
 
     @Test("a request goes on with a trace that all its jobs are of, and with none where something else in it would make jobs")
     func traces() throws {
-        let trace = [Header(TraceContext.parentName, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+        let trace = [Header(name: TraceContext.parentName, value: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
         func parts(_ operations: [GodwitCore.Operation]) -> CommitParts {
             CommitParts(session: SessionCommit(id: "s", number: 1), transactions: operations.map { Transaction($0) }, deadline: start)
         }
@@ -263,4 +253,14 @@ struct TestTrouble: Error, CustomStringConvertible {
         #expect(parts([.enqueue(traced), .enqueue(plain)]).trace == nil)
         #expect(parts([.enqueue(traced), .add(step)]).trace == nil)
     }
+}
+
+extension CommitLane.Settled {
+    var error: BrokerError? { if case .failure(let error) = outcome { error } else { nil } }
+}
+
+/// Something else happened than a test is about.
+struct TestTrouble: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
 }
