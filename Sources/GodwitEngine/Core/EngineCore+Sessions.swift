@@ -11,7 +11,8 @@ extension EngineCore {
         // One that is wrong whatever the state is refused each time.
         if letters.isEmpty { return try commit(transaction, session) }
         if !isRepeat, let refusal = refusedNumbers.look(session.id, session.number) {
-            return refusal.letters == letters ? .aborted(operation: refusal.operation, refusal.error) : .aborted(operation: 0, .sessionNumberInUse)
+            guard refusal.letters == letters else { return .aborted(operation: 0, .sessionNumberInUse) }
+            return .aborted(operation: refusal.operation, refusal.error)
         }
         let outcome = try commit(transaction, session)
         if case .aborted(let operation, let error) = outcome {
