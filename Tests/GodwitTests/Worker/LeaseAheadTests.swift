@@ -17,7 +17,7 @@ struct LeaseAheadTests {
         /// How many jobs were asked for, and how long that could wait.
         let asked = Mutex<[(count: Int, wait: Duration)]>([])
         private let client: JobClient
-        private let quick = Guarded(0), ended = Guarded(0), second = Guarded(false)
+        private let quick = Guarded(0), completed = Guarded(0), second = Guarded(false)
 
         init(_ client: JobClient) { self.client = client }
 
@@ -26,13 +26,21 @@ struct LeaseAheadTests {
             return try await client.enqueue(contentsOf: (0..<count).map { _ in Note(text: "slow") })
         }
 
+        /// Returns when more was asked for than there are free slots. How long it is held nobody can rely on.
+        func asksAhead() async throws { try await eventually { asked.withLock { $0.contains { $0.wait == .zero } } } }
+
         func worker() -> Worker {
             let broker = FaultyBroker(
                 base: client.broker,
+                beforeCommit: { [self] transactions in
+                    let count = transactions.count { $0.isCompletion }
+                    completed.withLock { $0 += count }
+                },
                 onLease: { [self] () throws(BrokerError) in
                     guard asked.withLock({ $0.count }) == 2 else { return }
                     second.withLock { $0 = true }
-                    while ended.withLock({ $0 }) < 2 { SystemThread.sleep(nanoseconds: 100_000) }
+                    // Completions are handed over when an attempt is counted as ended.
+                    while completed.withLock({ $0 }) < 2 { SystemThread.sleep(nanoseconds: 100_000) }
                 },
                 onAsked: { [self] count, wait in asked.withLock { $0.append((count, wait)) } },
                 onRenew: { [self] () throws(BrokerError) in renewals.withLock { $0 += 1 } }
@@ -46,7 +54,6 @@ struct LeaseAheadTests {
                         return quick
                     }
                     if number == 2 { await second.wait { $0 } }
-                    ended.withLock { $0 += 1 }
                     return
                 }
                 begun.withLock { _ = $0.insert(context.id) }
@@ -73,8 +80,8 @@ struct LeaseAheadTests {
             let jobs = try await scene.publish(slow: 8)
             try await running(scene.worker()) {
                 await scene.begun.wait { $0.count == 2 }
-                // Slots are taken, and more are held: nothing of them can run here.
-                try await eventually { try await client.queue("notes")?.counts.running ?? 0 > 2 }
+                // Slots are taken, and more are asked for: nothing of them can run here.
+                try await scene.asksAhead()
                 try await eventually { try await client.queue("notes")?.counts.running == 2 }
                 try await running(other(client, done)) {
                     await done.wait { $0 == 6 }
@@ -96,7 +103,7 @@ struct LeaseAheadTests {
             let jobs = try await scene.publish(slow: 8)
             try await running(scene.worker()) {
                 await scene.begun.wait { $0.count == 2 }
-                try await eventually { try await client.queue("notes")?.counts.running ?? 0 > 2 }
+                try await scene.asksAhead()
                 let begun = scene.begun.withLock { $0 }
                 for job in jobs where !begun.contains(job.id) { _ = try await job.cancel() }
                 // Heartbeats know of it, when the second one comes.
@@ -139,7 +146,7 @@ struct LeaseAheadTests {
             let worker = scene.worker()
             try await running(worker) {
                 await scene.begun.wait { $0.count == 2 }
-                try await eventually { try await client.queue("notes")?.counts.running ?? 0 > 2 }
+                try await scene.asksAhead()
                 worker.quiet()
                 try await running(other(client, done)) { await done.wait { $0 == 6 } }
                 scene.mayEnd.withLock { $0 = true }
