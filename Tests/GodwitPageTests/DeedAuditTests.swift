@@ -1,47 +1,8 @@
 import GodwitCore
-import GodwitHTTP
 import HTTPTestSupport
-import Logging
-import Synchronization
 import Testing
 
 @testable import GodwitPage
-
-/// What the audit wrote.
-final class AuditLines: Sendable {
-    private let lines = Mutex<[Logger.Metadata]>([])
-
-    var audit: Audit { Audit(Logger(label: "test") { _ in Handler(lines: self) }) }
-
-    /// The lines since the last time, as `act kind=subject`.
-    func take() -> [String] {
-        lines.withLock { lines in
-            defer { lines = [] }
-            return lines.map { line in
-                let subjects = ["queue", "job", "schedule", "filter", "jobs"].compactMap { kind in line[kind].map { "\(kind)=\($0)" } }
-                return (["\(line["act"] ?? "?")"] + subjects).joined(separator: " ")
-            }
-        }
-    }
-
-    private struct Handler: LogHandler {
-        let lines: AuditLines
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.notice
-
-        init(lines: AuditLines) { self.lines = lines }
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            guard event.message == "audit" else { return }
-            lines.lines.withLock { $0.append(event.metadata ?? [:]) }
-        }
-    }
-}
 
 @Suite("What is done from the page leaves a line with who did it", .serialized)
 struct DeedAuditTests {
@@ -61,7 +22,7 @@ struct DeedAuditTests {
 
     @Test("each deed does", arguments: Deed.allCases)
     func each(deed: Deed) async throws {
-        let lines = AuditLines()
+        let lines = LogLines()
         try await TestServer.run(audit: lines.audit) { server in
             // One that waits where the deed needs it, else one that failed.
             let waits = [Deed.purge, .cancel, .cancelThese, .pause, .resume].contains(deed)
@@ -71,12 +32,12 @@ struct DeedAuditTests {
             let end = try await server.broker.list(JobQuery()).end
             let (form, line) = Self.expected(deed)
             func filled(_ text: String) -> String { text.replacing("$end", with: end).replacing("$", with: id) }
-            #expect(lines.take() == [])
+            #expect(lines.takeDeeds() == [])
             #expect(try await server.press("/page/do", filled("do=\(deed.rawValue)&\(form)")).status == 303)
-            #expect(lines.take() == [filled(line)])
+            #expect(lines.takeDeeds() == [filled(line)])
             // What is refused leaves none.
             #expect(try await server.press("/page/do", filled("do=\(deed.rawValue)&\(form)"), origin: "http://evil").status == 403)
-            #expect(lines.take() == [])
+            #expect(lines.takeDeeds() == [])
         }
     }
 }

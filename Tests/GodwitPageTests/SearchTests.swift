@@ -1,15 +1,8 @@
 import GodwitCore
-import GodwitServer
 import HTTPTestSupport
 import Testing
 
 @testable import GodwitPage
-
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
 
 @Suite("Jobs that are far apart", .serialized)
 struct SearchTests {
@@ -77,52 +70,44 @@ struct SearchTests {
     func restricted() async throws {
         let message = NewMessage(queue: try QueueName("mail.in"), payload: Content(Bytes("{}")))
         let (broker, id) = try await Self.store(message, others: 40_000)
-        let folder = FileManager.default.temporaryDirectory.appending(path: "godwit-page-\(UInt64.random(in: 0 ... .max))")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "tokens.json")
-        try Data(
+        let tokens = """
+            {"name": "mail", "token": "operator-of-mail-queues", "scopes": ["admin"], "queues": ["mail*"]},
+            {"name": "ops", "token": "operator-of-all-the-queues", "scopes": ["admin"]}
             """
-            {"tokens": [
-              {"name": "mail", "token": "operator-of-mail-queues", "scopes": ["admin"], "queues": ["mail*"]},
-              {"name": "ops", "token": "operator-of-all-the-queues", "scopes": ["admin"]}
-            ]}
-            """.utf8
-        ).write(to: file)
-        var options = ServerOptions()
-        options.tokenTable = file.path(percentEncoded: false)
-        try await TestServer.run(options, broker: broker) { server in
-            let mailer = [("Authorization", "Bearer operator-of-mail-queues")]
-            for path in ["/page/jobs", "/page/jobs?state=queued", "/page/jobs?order=oldest"] {
-                let page = try await server.get(path, headers: mailer)
-                #expect(page.text.contains(id.description), "\(path)")
-                #expect(page.shows("1 job in all."))
-                #expect(!page.shows("others"))
-                // All there are were found: the rest of the store is not looked through.
-                #expect(page.link("Next page") == nil)
-            }
-            // What is done to all of a filter's jobs is done to those that may be seen.
-            let end = try await broker.list(JobQuery()).end
-            let done = try await server.press("/page/do", "do=cancel-these&state=queued&end=\(end)", headers: mailer)
-            #expect(done.status == 303)
-            let queues = try await broker.queues()
-            #expect(queues.first { $0.name.description == "mail.in" }?.counts.cancelled == 1)
-            #expect(queues.first { $0.name.description == "others" }?.counts.queued == 40_000)
-            #expect(try await server.press("/page/do", "do=forget-schedule&schedule=a&queue=others", headers: mailer).status == 403)
-            #expect(try await server.get("/page/confirm?do=forget-schedule&schedule=a&queue=others", headers: mailer).status == 403)
+        try await withTokenFile(tokens) { options in
+            try await TestServer.run(options, broker: broker) { server in
+                let mailer = [("Authorization", "Bearer operator-of-mail-queues")]
+                for path in ["/page/jobs", "/page/jobs?state=queued", "/page/jobs?order=oldest"] {
+                    let page = try await server.get(path, headers: mailer)
+                    #expect(page.text.contains(id.description), "\(path)")
+                    #expect(page.shows("1 job in all."))
+                    #expect(!page.shows("others"))
+                    // All there are were found: the rest of the store is not looked through.
+                    #expect(page.link("Next page") == nil)
+                }
+                // What is done to all of a filter's jobs is done to those that may be seen.
+                let end = try await broker.list(JobQuery()).end
+                let done = try await server.press("/page/do", "do=cancel-these&state=queued&end=\(end)", headers: mailer)
+                #expect(done.status == 303)
+                let queues = try await broker.queues()
+                #expect(queues.first { $0.name.description == "mail.in" }?.counts.cancelled == 1)
+                #expect(queues.first { $0.name.description == "others" }?.counts.queued == 40_000)
+                #expect(try await server.press("/page/do", "do=forget-schedule&schedule=a&queue=others", headers: mailer).status == 403)
+                #expect(try await server.get("/page/confirm?do=forget-schedule&schedule=a&queue=others", headers: mailer).status == 403)
 
-            // The oldest running jobs of these queues, whoever else runs how many.
-            let holder = try await broker.open(
-                HolderOptions(id: HolderID("other"), queues: [try QueueName("others")], capacity: 1, isEmbedded: false)
-            )
-            for _ in 0..<6 { _ = try await holder.lease(max: 1_000, term: .fixed(.seconds(3_600)), wait: .zero) }
-            let own = try await server.post("/v1/queues/mail.in/jobs", "{}", headers: mailer)
-            #expect(own.status == 202)
-            #expect(try await server.post("/v1/queues/mail.in/leases?holder=mine", headers: mailer).status == 200)
-            let workers = try await server.get("/page/workers", headers: mailer)
-            #expect(workers.shows("1 worker holds 1 job."))
-            let all = try await server.get("/page/workers", headers: [("Authorization", "Bearer operator-of-all-the-queues")])
-            #expect(all.shows("1 worker holds, among others, 5,000 jobs. Only the oldest 5,000 running jobs are looked at."))
+                // The oldest running jobs of these queues, whoever else runs how many.
+                let holder = try await broker.open(
+                    HolderOptions(id: HolderID("other"), queues: [try QueueName("others")], capacity: 1, isEmbedded: false)
+                )
+                for _ in 0..<6 { _ = try await holder.lease(max: 1_000, term: .fixed(.seconds(3_600)), wait: .zero) }
+                let own = try await server.post("/v1/queues/mail.in/jobs", "{}", headers: mailer)
+                #expect(own.status == 202)
+                #expect(try await server.post("/v1/queues/mail.in/leases?holder=mine", headers: mailer).status == 200)
+                let workers = try await server.get("/page/workers", headers: mailer)
+                #expect(workers.shows("1 worker holds 1 job."))
+                let all = try await server.get("/page/workers", headers: [("Authorization", "Bearer operator-of-all-the-queues")])
+                #expect(all.shows("1 worker holds, among others, 5,000 jobs. Only the oldest 5,000 running jobs are looked at."))
+            }
         }
     }
 }

@@ -178,51 +178,43 @@ struct SessionTests {
 
     @Test("a token sees and does on the page what its scopes and queues allow, and nothing else")
     func scopes() async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "godwit-page-\(UInt64.random(in: 0 ... .max))")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "tokens.json")
-        try Data(
+        let tokens = """
+            {"name": "mail", "token": "operator-of-mail-queues", "scopes": ["admin"], "queues": ["mail*"]},
+            {"name": "web", "token": "publisher-of-all-queues", "scopes": ["publish"]}
             """
-            {"tokens": [
-              {"name": "mail", "token": "operator-of-mail-queues", "scopes": ["admin"], "queues": ["mail*"]},
-              {"name": "web", "token": "publisher-of-all-queues", "scopes": ["publish"]}
-            ]}
-            """.utf8
-        ).write(to: file)
-        var options = Self.options
-        options.tokenTable = file.path(percentEncoded: false)
-        try await TestServer.run(options) { server in
-            func publish(_ queue: String) async throws -> String {
-                let reply = try await server.post("/v1/queues/\(queue)/jobs", #"{"secret":"payload"}"#, headers: [Self.bearer])
-                return try #require(try reply.json["id"].string)
+        try await withTokenFile(tokens, Self.options) { options in
+            try await TestServer.run(options) { server in
+                func publish(_ queue: String) async throws -> String {
+                    let reply = try await server.post("/v1/queues/\(queue)/jobs", #"{"secret":"payload"}"#, headers: [Self.bearer])
+                    return try #require(try reply.json["id"].string)
+                }
+                let (mail, other) = (try await publish("mail.in"), try await publish("reports"))
+                let mailer = [try await server.logIn("operator-of-mail-queues")]
+                let web = [try await server.logIn("publisher-of-all-queues")]
+
+                let queues = try await server.get("/page", headers: mailer)
+                #expect(queues.shows("mail.in"))
+                #expect(!queues.shows("reports"))
+                #expect(queues.shows("1 of 1 queue that your token may see"))
+                #expect(try await server.get("/page/queue?name=reports", headers: mailer).status == 403)
+                #expect(try await server.get("/page/jobs?queue=reports", headers: mailer).status == 403)
+                let jobs = try await server.get("/page/jobs", headers: mailer)
+                #expect(jobs.text.contains(mail))
+                #expect(!jobs.text.contains(other))
+                #expect(try await server.get("/page/job?id=\(other)", headers: mailer).status == 404)
+                #expect(try await server.press("/page/do", "do=purge&queue=reports", headers: mailer).status == 403)
+                #expect(try await server.press("/page/do", "do=cancel&job=\(other)", headers: mailer).status == 404)
+                #expect(try await server.press("/page/do", "do=cancel&job=\(mail)", headers: mailer).status == 303)
+
+                #expect(try await server.get("/page", headers: web).shows("Your token does not let you see queues"))
+                #expect(try await server.get("/page/jobs", headers: web).shows("No such job."))
+                let followed = try await server.get("/page/job?id=\(other)", headers: web)
+                #expect(followed.status == 200)
+                #expect(!followed.text.contains("payload"))
+                #expect(!followed.shows("Cancel the job"))
+                #expect(try await server.press("/page/do", "do=cancel&job=\(other)", headers: web).status == 403)
+                #expect(try await server.get("/v1/queues/reports", headers: [Self.bearer]).json["counts"]["queued"].int == 1)
             }
-            let (mail, other) = (try await publish("mail.in"), try await publish("reports"))
-            let mailer = [try await server.logIn("operator-of-mail-queues")]
-            let web = [try await server.logIn("publisher-of-all-queues")]
-
-            let queues = try await server.get("/page", headers: mailer)
-            #expect(queues.shows("mail.in"))
-            #expect(!queues.shows("reports"))
-            #expect(queues.shows("1 of 1 queue that your token may see"))
-            #expect(try await server.get("/page/queue?name=reports", headers: mailer).status == 403)
-            #expect(try await server.get("/page/jobs?queue=reports", headers: mailer).status == 403)
-            let jobs = try await server.get("/page/jobs", headers: mailer)
-            #expect(jobs.text.contains(mail))
-            #expect(!jobs.text.contains(other))
-            #expect(try await server.get("/page/job?id=\(other)", headers: mailer).status == 404)
-            #expect(try await server.press("/page/do", "do=purge&queue=reports", headers: mailer).status == 403)
-            #expect(try await server.press("/page/do", "do=cancel&job=\(other)", headers: mailer).status == 404)
-            #expect(try await server.press("/page/do", "do=cancel&job=\(mail)", headers: mailer).status == 303)
-
-            #expect(try await server.get("/page", headers: web).shows("Your token does not let you see queues"))
-            #expect(try await server.get("/page/jobs", headers: web).shows("No such job."))
-            let followed = try await server.get("/page/job?id=\(other)", headers: web)
-            #expect(followed.status == 200)
-            #expect(!followed.text.contains("payload"))
-            #expect(!followed.shows("Cancel the job"))
-            #expect(try await server.press("/page/do", "do=cancel&job=\(other)", headers: web).status == 403)
-            #expect(try await server.get("/v1/queues/reports", headers: [Self.bearer]).json["counts"]["queued"].int == 1)
         }
     }
 }
