@@ -1,5 +1,6 @@
 import GodwitCore
 import GodwitHTTP
+import HTTPTestSupport
 import HTTPTypes
 import Testing
 
