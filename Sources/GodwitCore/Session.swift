@@ -3,7 +3,7 @@
 ///
 /// The broker remembers the outcomes of committed transactions until the client has acknowledged them, the newest
 /// ``Limits/sessionOutcomes`` at most. A session ends ``Limits/sessionLife`` after its last request. A transaction that was refused changed
-/// nothing: a repetition is decided anew. What comes under its number later and is none is refused as before, while the store is open.
+/// nothing: a repetition is decided anew. What comes under its number later and is none is refused as before, while the process remembers: the newest refusals, for ten minutes.
 package struct SessionCommit: Sendable, Hashable {
     /// A random text of 1 to ``Limits/sessionName`` bytes that the client draws once.
     package var id: String

@@ -44,6 +44,9 @@ package enum ReleasePlace: Sendable, Hashable {
     case original
     /// Behind all others.
     case back
+    /// The place that it had, as if it had not been delivered: the delivery does not count either, and it expires as it would have. For one that
+    /// nobody began with: neither `counted` nor a delay goes with it.
+    case untouched
 }
 
 /// What follows a failed attempt.

@@ -27,7 +27,7 @@ final class LeaseAnswer: Sendable {
         guard !tokens.isEmpty, !isDelivered.withLock({ $0 }) else { return }
         Task { [broker, tokens] in
             // What fails here is a store that is closed or gone; the leases then end by themselves.
-            _ = try? await broker.commit(tokens.map { Transaction(.release($0, delay: nil, counted: false)) })
+            _ = try? await broker.commit(tokens.map { Transaction(.release($0, delay: nil, counted: false, to: .untouched)) })
         }
     }
 

@@ -85,7 +85,7 @@ extension Settlement {
         .settle(Transaction([.complete(lease, result: result)] + messages.map { .enqueue($0) }))
     }
 
-    /// `{"to"?: "original" or "back", "delay"?: "10s", "counted"?: bool, "headers"?: {}}`, or nothing.
+    /// `{"to"?: "original", "back" or "untouched", "delay"?: "10s", "counted"?: bool, "headers"?: {}}`, or nothing.
     static func release(of lease: LeaseToken, _ value: JSONValue?, path: String = "") throws(Problem) -> Settlement {
         guard let value else { return .settle(Transaction(.release(lease, delay: nil, counted: false))) }
         var object = try ObjectReader(value, path: path)
@@ -98,7 +98,8 @@ extension Settlement {
         switch try object.text("to", limit: 20) {
         case nil, "original": place = .original
         case "back": place = .back
-        default: throw .invalid(object.path + "to", "to must be \"original\" or \"back\"")
+        case "untouched": place = .untouched
+        default: throw .invalid(object.path + "to", "to must be \"original\", \"back\" or \"untouched\"")
         }
         let delay = try object.duration("delay", in: .zero...Limits.longestDuration)
         let isCounted = try object.bool("counted") ?? false

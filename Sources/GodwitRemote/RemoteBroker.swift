@@ -65,7 +65,7 @@ package final class RemoteBroker: Broker {
         if transactions.isEmpty { return [] }
         if let session { return try await commit(transactions, numberedIn: session) }
         let parts = transactions.requests()
-        let lane = transactions.allSatisfy { $0.operations.allSatisfy(\.settlesLease) } ? settles : commits
+        let lane = transactions.allSatisfy { $0.operations.contains(where: \.settlesLease) } ? settles : commits
         if parts.count == 1 { return try await lane.commit(transactions) }
         var outcomes: [TransactionOutcome] = []
         outcomes.reserveCapacity(transactions.count)
@@ -105,7 +105,7 @@ package final class RemoteBroker: Broker {
 
     /// Gives jobs back that came too late for whoever asked for them; nobody waits for that.
     func giveBack(_ deliveries: [Delivery]) {
-        let transactions = deliveries.map { Transaction(.release($0.token, delay: nil, counted: false)) }
+        let transactions = deliveries.map { Transaction(.release($0.token, delay: nil, counted: false, to: .untouched)) }
         for part in transactions.requests() { settles.submit(Array(part)) }
     }
 

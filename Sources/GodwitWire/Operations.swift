@@ -19,7 +19,7 @@ extension FrameWriter {
             end(frame)
         case .release(let token, let delay, let counted, let place, let headers):
             let frame = begin(Kind.release)
-            byte((delay == nil ? 0 : 1) | (counted ? 2 : 0) | (place == .back ? 4 : 0))
+            byte((delay == nil ? 0 : 1) | (counted ? 2 : 0) | (place == .back ? 4 : 0) | (place == .untouched ? 8 : 0))
             text(token.description)
             if let delay { duration(delay) }
             self.headers(headers)
@@ -140,14 +140,17 @@ extension FrameReader {
     }
 
     private mutating func release() throws(WireError) -> GodwitCore.Operation {
-        let flags = try flags(7)
+        let flags = try flags(15)
+        guard flags & 12 != 12 else {
+            throw WireError(.unacceptable, "a job goes to the back or stays untouched, not both", offset: offset)
+        }
         let token = try token()
         let delay = flags & 1 != 0 ? try duration() : nil
         return .release(
             token,
             delay: delay,
             counted: flags & 2 != 0,
-            to: flags & 4 != 0 ? .back : .original,
+            to: flags & 4 != 0 ? .back : flags & 8 != 0 ? .untouched : .original,
             amending: try headers()
         )
     }

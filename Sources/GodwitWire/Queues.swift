@@ -47,9 +47,10 @@ extension FrameWriter {
         let totals = status.totals
         for total in [
             totals.published, totals.refused, totals.duplicates, totals.delivered, totals.succeeded, totals.failedAttempts,
-            totals.leasesExpired, totals.dropped, totals.deadLettered, totals.failed, totals.expired,
+            totals.leasesExpired, totals.dropped, totals.deadLettered,
         ] { signed(Int64(total)) }
         if let oldest = status.oldestQueued { time(oldest) }
+        for number in [totals.failed, totals.expired] { signed(Int64(number)) }
         end(frame)
     }
 }
@@ -113,6 +114,7 @@ extension FrameReader {
         totals.leasesExpired = try whole()
         totals.dropped = try whole()
         totals.deadLettered = try whole()
+        let oldest = flags & 2 != 0 ? try time() : nil
         totals.failed = try whole()
         totals.expired = try whole()
         return QueueStatus(
@@ -124,7 +126,7 @@ extension FrameReader {
             bytes: bytes,
             keys: keys,
             totals: totals,
-            oldestQueued: flags & 2 != 0 ? try time() : nil
+            oldestQueued: oldest
         )
     }
 }

@@ -109,6 +109,45 @@ struct AttemptTests {
         #expect(try await store.job(id).errors.first?.code == "released")
     }
 
+    @Test("a job that goes back untouched is as if it had not been delivered: neither is that counted, nor does it stop to expire")
+    func untouched() async throws {
+        var store = try await Fixture()
+        try await store.configure { $0.maxDeliveries = 1 }
+        let id = try await store.publish {
+            $0.expires = .seconds(10)
+            $0.maxAttempts = 1
+        }
+        for _ in 0..<3 {
+            let delivery = try await store.leaseOne()
+            #expect(delivery.deliveries == 1 && delivery.job.attempt == 1)
+            let release = GodwitCore.Operation.release(delivery.token, delay: nil, counted: false, to: .untouched)
+            #expect(try await store.run(release) == [.state(.queued)])
+            store = try await store.crashed()
+        }
+        let job = try await store.job(id)
+        #expect(job.deliveries == 0 && job.attempt == 0 && job.startedAt == nil)
+        // Its time comes while somebody holds it: it runs if that one begins with it, and else expires.
+        let held = try await store.leaseOne(term: .fixed(.seconds(60)))
+        await store.clock.advance(by: .seconds(11))
+        #expect(try await store.job(id).state == .running)
+        try await store.run(.release(held.token, delay: nil, counted: false, to: .untouched))
+        await store.clock.advance(by: .milliseconds(1))
+        #expect(try await store.job(id).state == .expired)
+    }
+
+    @Test("what goes back untouched goes to its place at once, and uncounted")
+    func untouchedAlone() async throws {
+        let store = try await Fixture()
+        try await store.publish()
+        let token = try await store.leaseOne().token
+        let error = await expectError(.invalidArgument) { try await store.run(.release(token, delay: nil, counted: true, to: .untouched)) }
+        #expect(error?.field == "counted")
+        let late = await expectError(.invalidArgument) {
+            try await store.run(.release(token, delay: .seconds(1), counted: false, to: .untouched))
+        }
+        #expect(late?.field == "delay")
+    }
+
     @Test("a release with a delay waits for it and then stands at its old place")
     func delayedRelease() async throws {
         let store = try await Fixture()

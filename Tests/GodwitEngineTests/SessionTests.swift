@@ -128,7 +128,7 @@ struct SessionTests {
     @Test("what was refused takes bounded room, and none once nobody can ask late")
     func refusedNumbers() {
         var table = RefusedNumbers(most: 100)
-        let refusal = RefusedNumbers.Refusal(letters: [], operation: 0, error: BrokerError(.busy, "full"))
+        let refusal = RefusedNumbers.Refusal(kinds: 0, operation: 0, error: BrokerError(.busy, "full"))
         for number in 1...200 { table.note([1], UInt64(number), refusal, at: 0) }
         #expect(table.look([1], 200) != nil)
         for session in 2...50 { for number in 1...10 { table.note([UInt8(session)], UInt64(number), refusal, at: 1_000) } }

@@ -102,13 +102,15 @@ struct Samples {
         case 1: .complete(token(), result: maybe { $0.content() })
         case 2: .fail(token(), failure(), retry: [.standard, .never, .after(duration())][below(3)])
         case 3:
-            .release(
-                token(),
-                delay: maybe { $0.duration() },
-                counted: bool(),
-                to: bool() ? .back : .original,
-                amending: list(atMost: 2) { $0.header() }
-            )
+            bool()
+                ? .release(
+                    token(),
+                    delay: maybe { $0.duration() },
+                    counted: bool(),
+                    to: bool() ? .back : .original,
+                    amending: list(atMost: 2) { $0.header() }
+                )
+                : .release(token(), delay: nil, counted: false, to: .untouched)
         case 4: .deadLetter(token(), failure(), to: maybe { $0.queue() })
         case 5: .cancel(job())
         case 6: .retry(job())

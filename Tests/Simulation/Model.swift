@@ -124,7 +124,6 @@ struct Model {
                 job.state = .running
                 job.attempt += 1
                 job.deliveries += 1
-                job.expires = nil
                 job.started = unit.wall
                 job.lease = ModelJob.Lease(
                     holder: holder,
@@ -143,6 +142,7 @@ struct Model {
             change(number, unit) { model, job in
                 job.failures = Array((job.failures + [ModelJob.Attempt(code: code, attempt: job.attempt)]).suffix(Limits.errorsKept))
                 job.lease = nil
+                job.expires = nil
                 job.reason = reason
                 switch next {
                 case .final: break
@@ -156,12 +156,18 @@ struct Model {
                 }
             }
             if case .final = next { end(number, .failed, unit) }
-        case .released(let number, let isCounted, let due, let toBack, let amended):
+        case .released(let number, let isCounted, let due, let place, let amended):
             change(number, unit) { model, job in
                 job.lease = nil
+                if place == .untouched {
+                    job.deliveries -= 1
+                    if job.deliveries == 0 { job.started = nil }
+                } else {
+                    job.expires = nil
+                }
                 if !isCounted { job.attempt = max(0, job.attempt - 1) }
                 job.headers = job.headers.filter { header in !amended.contains { $0.name == header.name } } + amended
-                if toBack {
+                if place == .back {
                     job.order = model.takeOrder()
                     model.goToBackOfGroup(job)
                 }

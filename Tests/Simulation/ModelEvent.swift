@@ -24,7 +24,7 @@ enum ModelEvent {
     case leased(Int, HolderID, term: Int64, endsWithProcess: Bool, serial: Int)
     case completed(Int, Content?)
     case failed(Int, code: String?, ModelEvent.Next, DeathReason? = nil)
-    case released(Int, isCounted: Bool, due: Int64?, toBack: Bool = false, amended: [Header] = [])
+    case released(Int, isCounted: Bool, due: Int64?, place: ReleasePlace = .original, amended: [Header] = [])
     case cancelled(Int)
     case retried(Int)
     case forgotten(Int)

@@ -146,7 +146,7 @@ extension Reference {
         case .release(let token, let delay, let isCounted, let place, let headers):
             let job = try settle(token, &progress)
             let due = delay.flatMap { $0 > .zero ? engine + $0.inMilliseconds : nil }
-            let (events, state) = released(job, isCounted: isCounted, due: due, toBack: place == .back, amended: headers)
+            let (events, state) = released(job, isCounted: isCounted, due: due, place: place, amended: headers)
             return (events, .state(state))
         case .cancel(let id):
             let job = try find(id)

@@ -74,16 +74,18 @@ extension Reference {
         _ job: ModelJob,
         isCounted: Bool,
         due: Int64? = nil,
-        toBack: Bool = false,
+        place: ReleasePlace = .original,
         amended: [Header] = []
     ) -> (events: [ModelEvent], state: JobState) {
         let reason: DeathReason
-        if isCounted, job.attempt >= job.maxAttempts {
+        if place == .untouched {
+            return ([.released(job.number, isCounted: false, due: nil, place: place, amended: amended)], .queued)
+        } else if isCounted, job.attempt >= job.maxAttempts {
             reason = .maxAttempts
         } else if job.isDeliveredOut(live.queues[job.queue]?.settings) {
             reason = .maxDeliveries
         } else {
-            let release = ModelEvent.released(job.number, isCounted: isCounted, due: due, toBack: toBack, amended: amended)
+            let release = ModelEvent.released(job.number, isCounted: isCounted, due: due, place: place, amended: amended)
             return ([release], due == nil ? .queued : .scheduled)
         }
         return (die(job, FailureCode.released, reason), .failed)

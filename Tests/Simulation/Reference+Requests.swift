@@ -227,7 +227,7 @@ extension Reference {
         guard let item = open[ticket], case .deliveries(let deliveries) = item.expected else { return }
         expect(ticket, .deliveries([]), unit: 0)
         for delivery in deliveries where live.job(delivery.job.number)?.lease?.serial == delivery.serial {
-            record([.released(delivery.job.number, isCounted: false, due: nil)])
+            record([.released(delivery.job.number, isCounted: false, due: nil, place: .untouched)])
         }
     }
 

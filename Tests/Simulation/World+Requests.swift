@@ -236,6 +236,7 @@ extension World {
             let delays: [Duration] = [.zero, .milliseconds(300), .seconds(20)]
             return .fail(token, failure, retry: chance(80) ? .after(pick(delays) ?? .zero) : .never)
         default:
+            if chance(25) { return .release(token, delay: nil, counted: false, to: .untouched) }
             let delays: [Duration?] = [nil, nil, .milliseconds(700), .seconds(30)]
             return .release(
                 token,

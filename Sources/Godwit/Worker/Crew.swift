@@ -68,6 +68,10 @@ struct Crew: Sendable {
     mutating func withdraw(atMost count: Int) -> [Attempt] {
         let withdrawn = Array(waiting[taken...].suffix(count))
         waiting.removeLast(withdrawn.count)
+        if taken == waiting.count {
+            waiting = []
+            taken = 0
+        }
         return withdrawn
     }
 

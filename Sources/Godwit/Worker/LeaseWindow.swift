@@ -11,6 +11,8 @@ struct LeaseWindow: Sendable {
     /// Jobs that are held beyond the slots, at most three for each.
     private(set) var ahead = 0
     private var pause = 0
+    /// Whether the next request finds out how long one takes that does not wait.
+    private var isProbing = false
 
     init(concurrency: Int) { self.concurrency = concurrency }
 
@@ -30,7 +32,15 @@ struct LeaseWindow: Sendable {
     }
 
     /// Whether a request may wait at the broker until there are jobs: it asks for no more than free slots then.
-    var mayWait: Bool { ahead == 0 }
+    var mayWait: Bool { ahead == 0 && !isProbing }
+
+    /// A request came back that may have waited for jobs: how many ended meanwhile says nothing of how long a request takes. Where all came that
+    /// were asked for there may be more, and the next one does not wait.
+    mutating func waited(_ count: Int, of asked: Int) {
+        pause = max(0, pause - count)
+        ahead = 0
+        isProbing = count == asked && pause == 0
+    }
 
     /// - Parameters:
     ///   - count: jobs that came.
@@ -39,6 +49,7 @@ struct LeaseWindow: Sendable {
     ///   - isIdle: whether none is held any more: more could have ended.
     mutating func answered(_ count: Int, of asked: Int, finishedMeanwhile finished: Int, isIdle: Bool) {
         pause = max(0, pause - count)
+        isProbing = false
         guard count == asked, pause == 0 else { return ahead = 0 }
         // Less by degrees: while a request for few is answered many end, and while one for many is answered few.
         ahead = min(max(isIdle ? 2 * finished : finished, ahead - (ahead + 3) / 4), 3 * concurrency)
@@ -54,7 +65,10 @@ struct LeaseWindow: Sendable {
     }
 
     /// The broker gives no jobs now.
-    mutating func failed() { ahead = 0 }
+    mutating func failed() {
+        ahead = 0
+        isProbing = false
+    }
 
     /// A job came to be held ahead that has no attempt after this one: it must not lose that one to what kills this process.
     mutating func metLastAttempt() {

@@ -7,6 +7,8 @@ struct Settlement: Sendable {
         case failed(Failure, RetryDecision)
         /// Given back, uncounted: the worker shuts down.
         case released
+        /// Given back before it began, as if it had not come here.
+        case untouched
         /// The lease is gone: there is nothing to be told.
         case dropped(Attempt.Ending)
     }
@@ -29,6 +31,7 @@ struct Settlement: Sendable {
         case .succeeded(let result, _): .complete(attempt.token, result: result)
         case .failed(let failure, let retry): .fail(attempt.token, failure, retry: retry)
         case .released: .release(attempt.token, delay: nil, counted: false)
+        case .untouched: .release(attempt.token, delay: nil, counted: false, to: .untouched)
         case .dropped: nil
         }
     }

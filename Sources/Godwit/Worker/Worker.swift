@@ -36,6 +36,10 @@ public struct Worker: Service, Sendable {
     let shutdownGrace: Duration
     let onError: ErrorObserver?
     let logger: Logger
+    /// How long a job that was leased ahead waits for a slot before it is given back.
+    var patience: Duration = .milliseconds(200)
+    /// A request for jobs that took longer has waited for them, or the way to the broker is long.
+    var shortRequest: Duration = .milliseconds(50)
     /// Whether no jobs are taken; shared by all copies.
     let isQuiet = Guarded(false)
     private(set) var handlers: [Handler] = []
@@ -44,7 +48,8 @@ public struct Worker: Service, Sendable {
     /// - Parameters:
     ///   - client: The opened store; it can be shared by many workers.
     ///   - concurrency: How many jobs run at a time. Where they take less time than asking for more, some more are leased ahead, at most three
-    ///     for each, for 200 ms at most: so many may run before a job that is more urgent and came later.
+    ///     for each: so many may run before a job that is more urgent and came later. What has no slot soon, mostly within 200 ms, goes back as if it
+    ///     had not come here.
     ///   - queues: Which queues to take jobs from, the first ones first; nil: those of the registered job types, in the order of registration.
     ///   - lease: How long a dead worker keeps its jobs from running elsewhere, 100 ms to 12 h. Heartbeats come three times as often.
     ///   - shutdownGrace: How long running handlers may take to finish on graceful shutdown.

@@ -41,7 +41,7 @@ struct WorkerMetrics: Sendable {
         switch outcome {
         case .succeeded: instruments.succeeded.increment()
         case .failed: instruments.failed.increment()
-        case .released: instruments.released.increment()
+        case .released, .untouched: instruments.released.increment()
         case .dropped: instruments.dropped.increment()
         }
     }

@@ -8,6 +8,8 @@ struct WorkerPlan: Sendable {
     let queues: [QueueName]
     let lease: Duration
     let shutdownGrace: Duration
+    let patience: Duration
+    let shortRequest: Duration
     let isQuiet: Guarded<Bool>
     let handlers: [String: Handler]
     let schedules: [CheckedSchedule]
@@ -63,6 +65,8 @@ struct WorkerPlan: Sendable {
         self.queues = queues
         lease = worker.lease
         shutdownGrace = worker.shutdownGrace
+        patience = worker.patience
+        shortRequest = worker.shortRequest
         isQuiet = worker.isQuiet
         self.handlers = handlers
         onError = worker.onError

@@ -7,9 +7,6 @@ extension WorkerRun {
     private static let leaseWait: Duration = .seconds(20)
     private static let unreachable = Backoff(base: .milliseconds(200), cap: .seconds(10))
 
-    /// How long a job that was leased ahead waits for a slot before it is given back.
-    private static let patience: Duration = .milliseconds(200)
-
     /// Leases as many jobs as there are free slots, and ahead as ``LeaseWindow`` says, and starts them, except while the worker is quiet, until
     /// the task is cancelled.
     ///
@@ -30,9 +27,14 @@ extension WorkerRun {
             let passing: BrokerError
             do throws(BrokerError) {
                 let wait = window.mayWait ? Self.leaseWait : .zero
+                let asks = ContinuousClock.now
                 let deliveries = try await holder.lease(max: asked, term: .fixed(plan.lease), wait: wait)
-                let (ended, isIdle) = desk.withLock { ($0.finished - finished, $0.held == 0) }
-                window.answered(deliveries.count, of: asked, finishedMeanwhile: ended, isIdle: isIdle)
+                if wait > .zero, asks.duration(to: .now) > plan.shortRequest {
+                    window.waited(deliveries.count, of: asked)
+                } else {
+                    let (ended, isIdle) = desk.withLock { ($0.finished - finished, $0.held == 0) }
+                    window.answered(deliveries.count, of: asked, finishedMeanwhile: ended, isIdle: isIdle)
+                }
                 start(deliveries, &window)
                 failures = 0
                 continue
@@ -68,18 +70,26 @@ extension WorkerRun {
             if isReady { return !Task.isCancelled }
             let excess = held - window.concurrency
             guard excess > 0 else { return await desk.wait(until: isEnough) }
-            if await desk.wait(until: isEnough, atMost: Self.patience, clock: clock) { return !Task.isCancelled }
+            if await desk.wait(until: isEnough, atMost: plan.patience, clock: clock) { return !Task.isCancelled }
             if Task.isCancelled { return false }
             giveBackWaiting(atMost: window.surplus(of: excess, ended: desk.withLock { $0.finished } - finished))
         }
     }
 
-    /// Gives back, uncounted, what was leased last and did not begin.
+    /// Gives back untouched what was leased last and did not begin.
     func giveBackWaiting(atMost count: Int = .max) { giveBack(crew.withLock { $0.withdraw(atMost: count) }) }
 
-    /// Gives back, uncounted, what did not begin.
+    /// Gives back untouched what did not begin; what was cancelled meanwhile, or whose lease is gone, is only let go of.
     private func giveBack(_ attempts: some Sequence<Attempt>) {
-        for attempt in attempts { handOver(Settlement(attempt: attempt, outcome: .released, took: .zero), hasRun: false) }
+        for attempt in attempts {
+            let outcome: Settlement.Outcome =
+                switch attempt.ending {
+                case .cancelled: .dropped(.cancelled)
+                case .leaseLost: .dropped(.leaseLost)
+                case .timeout, .shutdown, nil: .untouched
+                }
+            handOver(Settlement(attempt: attempt, outcome: outcome, took: .zero), hasRun: false)
+        }
     }
 
     private func start(_ deliveries: [Delivery], _ window: inout LeaseWindow) {
@@ -101,9 +111,14 @@ extension WorkerRun {
         let isQuiet = plan.isQuiet.withLock { $0 }
         let begin = isQuiet ? 0 : min(max(0, plan.concurrency - held), count)
         let back = attempts[begin...].filter { isQuiet || $0.isLast }
-        if back.isEmpty { return run(attempts) }
-        if !isQuiet { window.metLastAttempt() }
-        giveBack(back)
-        run(attempts[..<begin] + attempts[begin...].filter { !isQuiet && !$0.isLast })
+        if back.isEmpty {
+            run(attempts)
+        } else {
+            if !isQuiet { window.metLastAttempt() }
+            giveBack(back)
+            run(attempts[..<begin] + attempts[begin...].filter { !isQuiet && !$0.isLast })
+        }
+        // It may have become quiet since, and what was there then was given back before these came.
+        if !isQuiet, plan.isQuiet.withLock({ $0 }) { giveBackWaiting() }
     }
 }

@@ -67,7 +67,7 @@ extension WorkerRun {
             "the job was not begun: it was cancelled, its lease was lost, or the worker shuts down",
             metadata: ["why": "\(ending)"]
         )
-        handOver(Settlement(attempt: attempt, outcome: ending == .shutdown ? .released : .dropped(ending), took: .zero), hasRun: false)
+        handOver(Settlement(attempt: attempt, outcome: ending == .shutdown ? .untouched : .dropped(ending), took: .zero), hasRun: false)
     }
 
     /// - Returns: how long it took.

@@ -86,7 +86,7 @@ final class WorkerRun: Sendable {
         defer { thread.stop() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { try await self.lease(on: thread) } }
-            if !plan.handlers.isEmpty { group.addTask { await self.followQuiet() } }
+            if !plan.handlers.isEmpty { group.addTask(executorPreference: thread) { await self.followQuiet() } }
             if !plan.schedules.isEmpty { group.addTask { try await self.fire() } }
             // A call for jobs that waits at the broker does not notice by itself that nothing can be settled any more.
             group.addTask { try await self.desk.failed() }

@@ -51,7 +51,9 @@ extension EngineCore {
     /// A job that its holder gives back.
     mutating func released(_ release: Release, _ entry: Entry) -> ([Change], JobEntry.State) {
         let reason: DeathReason
-        if release.isCounted, !entry.pointee.hasAttemptsLeft {
+        if release.isUntouched {
+            return ([.released(release)], .queued)
+        } else if release.isCounted, !entry.pointee.hasAttemptsLeft {
             reason = .maxAttempts
         } else if isDeliveredOut(entry) {
             reason = .maxDeliveries

@@ -74,7 +74,9 @@ extension EngineCore {
     private func exportView(_ sequence: UInt64, _ job: EngineState.Job) -> ExportView {
         let view = view(sequence, job)
         var expires: Int64?
-        if case .unfinished = job { expires = view.extra?.expires.map { max($0 - now.engine, 1) } }
+        if case .unfinished(let entry) = job, entry.pointee.state.isWaiting {
+            expires = view.extra?.expires.map { max($0 - now.engine, 1) }
+        }
         let window = state.queues.at(job.queue).pointee.settings.dedupWindow.inMilliseconds
         return ExportView(view: view, expires: expires, keysForgotten: now.engine - window)
     }

@@ -7,16 +7,15 @@ extension EngineCore {
     mutating func commitNumbered(_ transaction: PreparedTransaction, _ session: SessionName, isRepeat: Bool) throws(JournalError)
         -> OutcomeView
     {
-        let letters = transaction.letters
         // One that is wrong whatever the state is refused each time.
-        if letters.isEmpty { return try commit(transaction, session) }
+        guard let kinds = transaction.kinds else { return try commit(transaction, session) }
         if !isRepeat, let refusal = refusedNumbers.look(session.id, session.number) {
-            guard refusal.letters == letters else { return .aborted(operation: 0, .sessionNumberInUse) }
+            guard refusal.kinds == kinds else { return .aborted(operation: 0, .sessionNumberInUse) }
             return .aborted(operation: refusal.operation, refusal.error)
         }
         let outcome = try commit(transaction, session)
         if case .aborted(let operation, let error) = outcome {
-            let refusal = RefusedNumbers.Refusal(letters: letters, operation: operation, error: error)
+            let refusal = RefusedNumbers.Refusal(kinds: kinds, operation: operation, error: error)
             refusedNumbers.note(session.id, session.number, refusal, at: now.engine)
         }
         return outcome

@@ -31,12 +31,17 @@ extension EngineCore {
         let isCounted = asked.isCounted
         var release = Release(sequence: sequence, isCounted: isCounted)
         if let milliseconds = asked.delay?.inMilliseconds, milliseconds > 0 { release.due = now.engine + milliseconds }
-        if asked.place == .back { release.position = takeNumber() }
+        switch asked.place {
+        case .original: break
+        case .back: release.position = takeNumber()
+        case .untouched: release.isUntouched = true
+        }
         if !asked.amended.isEmpty { release.amended = try amended(sequence, entry, asked.amended) }
         let (changes, next) = released(release, entry)
         if !isCounted, next != .failed {
             var revival = revival(sequence, entry.pointee)
             if revival.attempts.attempt > 0 { revival.attempts.attempt -= 1 }
+            if release.isUntouched, revival.attempts.deliveries > 0 { revival.attempts.deliveries -= 1 }
             draft.setRevival(revival, of: sequence)
         }
         settled(changes, sequence, next)

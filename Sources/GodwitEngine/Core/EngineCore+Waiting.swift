@@ -49,7 +49,7 @@ extension EngineCore {
         waitTimers.compact { leaseWaits[$0.subject] != nil || watches[$0.subject] != nil }
     }
 
-    /// A caller is gone: what was leased for it and has not left goes back, uncounted.
+    /// A caller is gone: what was leased for it and has not left goes back untouched.
     mutating func abandon(_ ticket: Ticket) throws(JournalError) {
         if leaseWaits[ticket] != nil {
             endWait(ticket)
@@ -63,7 +63,7 @@ extension EngineCore {
         guard case .deliveries(let jobs) = answer else { return hold(ticket, answer, until: state.change) }
         answerNow(ticket, .deliveries([]))
         for job in jobs where state.lease(job.view.sequence, job.fencing) != nil {
-            try record(.released(Release(sequence: job.view.sequence, isCounted: false)), for: .settle)
+            try record(.released(Release(sequence: job.view.sequence, isCounted: false, isUntouched: true)), for: .settle)
         }
     }
 

@@ -112,12 +112,15 @@ extension PreparedOperation {
 }
 
 extension PreparedTransaction {
-    /// What its operations do, a letter each: two that differ in it are not the same.
-    var letters: [UInt8] {
-        switch self {
-        case .one(let operation): [operation.letter]
-        case .many(let operations): operations.map(\.letter)
-        case .refused: []
+    /// What its operations do, in a number (FNV-1a of a letter each): two that differ in it are not the same. Nil for one that is wrong whatever
+    /// the state.
+    var kinds: UInt64? {
+        func add(_ operation: PreparedOperation, to hash: UInt64) -> UInt64 { (hash ^ UInt64(operation.letter)) &* 0x100_0000_01b3 }
+        let start: UInt64 = 0xcbf2_9ce4_8422_2325
+        return switch self {
+        case .one(let operation): add(operation, to: start)
+        case .many(let operations): operations.reduce(start) { add($1, to: $0) }
+        case .refused: nil
         }
     }
 

@@ -50,7 +50,11 @@ extension GodwitCore.Operation {
         case .fail(_, _, let retry):
             if case .after(let delay) = retry { try Self.check("delay", delay, from: .zero) }
             return 0
-        case .release(_, let delay, _, _, let headers):
+        case .release(_, let delay, let isCounted, let place, let headers):
+            if place == .untouched {
+                guard !isCounted else { throw .invalidArgument("counted", "a job that goes back untouched does not count") }
+                guard delay == nil else { throw .invalidArgument("delay", "a job that goes back untouched goes to its place at once") }
+            }
             if let delay { try Self.check("delay", delay, from: .zero) }
             try Self.check(headers)
             try Self.checkTexts(of: headers)

@@ -93,6 +93,7 @@ extension Change {
                 case .due: release.due = try field.time()
                 case .position: release.position = try field.number()
                 case .headers: release.amended = try field.headers()
+                case .untouched: release.isUntouched = try field.integer(UInt8.self) != 0
                 default: try field.skip()
                 }
             }

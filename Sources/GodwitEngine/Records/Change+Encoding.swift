@@ -128,6 +128,7 @@ extension Change {
             if let due = release.due { writer.field(.due, due) }
             if let position = release.position { writer.field(.position, position) }
             if !release.amended.isEmpty { writer.field(.headers, headers: release.amended) }
+            if release.isUntouched { writer.field(.untouched, UInt8(1)) }
         case .cancelled(let cancellation):
             writer.put(cancellation.sequence)
             Self.encode(cancellation.attempts, stamp, into: &writer)

@@ -216,6 +216,8 @@ struct FailedAttempt {
 struct Release: Equatable {
     var sequence: UInt64
     var isCounted: Bool
+    /// Whether it is as if it had not been delivered.
+    var isUntouched = false
     /// Engine time in milliseconds; nil for at once.
     var due: Int64?
     /// Its new place in line, behind all others; nil for the one that it had.

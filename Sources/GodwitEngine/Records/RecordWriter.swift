@@ -116,6 +116,8 @@ struct RecordTag: RawRepresentable, Hashable {
     static let holder = RecordTag(rawValue: 13)
     /// What a job died of.
     static let reason = RecordTag(rawValue: 14)
+    /// Of a release: it is as if the job had not been delivered.
+    static let untouched = RecordTag(rawValue: 15)
     static let group = RecordTag(rawValue: 32 | critical)
     /// Wall time at which it was published first, where that was in another store.
     static let created = RecordTag(rawValue: 35)

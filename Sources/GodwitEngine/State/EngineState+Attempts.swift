@@ -10,11 +10,6 @@ extension EngineState {
             guard let (entry, queue) = editUnfinished(sequence), entry.pointee.state == .queued else {
                 throw .contradiction("job \(sequence) is leased but not ready")
             }
-            if entry.pointee.flags.contains(.expires) {
-                entry.pointee.flags.remove(.expires)
-                expiries.noteStale()
-                withExtra(sequence, entry) { $0.expires = nil }
-            }
             noteWait(sequence, entry)
             if entry.pointee.flags.contains(.hasExtra) { withExtra(sequence, entry) { $0.started = nil } }
             let lease = Lease(
@@ -56,6 +51,7 @@ extension EngineState {
             if attempt.reason != .dropped { queue.pointee.totals.failed += 1 }
             return finish(attempt.sequence, entry, queue, .failed, Final(location: location, size: size))
         }
+        stopExpiring(attempt.sequence, entry)
         // Before it waits: one that seems to wait since before a purge would not live any more when it comes to its group.
         touch(attempt.sequence, entry, queue)
         switch attempt.next {
@@ -79,7 +75,16 @@ extension EngineState {
 
     mutating func apply(_ release: Release, at location: RecordLocation) throws(RecordError) {
         let (entry, queue) = try running(release.sequence)
-        noteRun(entry)
+        if release.isUntouched {
+            entry.pointee.deliveries = max(1, entry.pointee.deliveries) - 1
+            // Its timer may have come while it was held.
+            if entry.pointee.flags.contains(.expires), let time = extra(release.sequence, entry.pointee)?.expires, time <= stamp.engine {
+                expiries.insert(time, release.sequence)
+            }
+        } else {
+            noteRun(entry)
+            stopExpiring(release.sequence, entry)
+        }
         // Before it waits, as for failed attempts.
         touch(release.sequence, entry, queue)
         if !release.isCounted, entry.pointee.attempt > 0 { entry.pointee.attempt -= 1 }
@@ -95,6 +100,15 @@ extension EngineState {
             beginToWait(release.sequence, entry, queue, .queued)
             lineUp(release.sequence, entry, queue)
         }
+        if release.isUntouched, entry.pointee.deliveries == 0 { withExtra(release.sequence, entry) { $0.started = nil } }
+    }
+
+    /// An attempt was begun: a job that was started does not expire any more.
+    private mutating func stopExpiring(_ sequence: UInt64, _ entry: Entry) {
+        guard entry.pointee.flags.contains(.expires) else { return }
+        entry.pointee.flags.remove(.expires)
+        expiries.noteStale()
+        withExtra(sequence, entry) { $0.expires = nil }
     }
 
     mutating func makeReady(_ job: DueJob) throws(RecordError) {

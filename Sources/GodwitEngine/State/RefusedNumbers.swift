@@ -1,7 +1,8 @@
 import DequeModule
 import GodwitCore
 
-/// The numbered transactions of sessions that were refused, until the store is closed.
+/// The numbered transactions of sessions that were refused lately: of each session the newest, and no longer than it takes for no request to be on
+/// its way any more. None outlives the process.
 ///
 /// A client whose connection broke asks again on another one. When that is refused it has its answer, and may ask under another number; the first
 /// request may still come out of some network's buffer, and must not be carried out then. It is told from a repetition by its flag, which says that
@@ -9,9 +10,16 @@ import GodwitCore
 struct RefusedNumbers: Sendable {
     struct Refusal: Sendable {
         /// What the transaction was to do: another one under its number is somebody's mistake.
-        var letters: [UInt8]
-        var operation: Int
-        var error: BrokerError
+        let kinds: UInt64
+        let operation: Int
+        let error: BrokerError
+
+        init(kinds: UInt64, operation: Int, error: BrokerError) {
+            self.kinds = kinds
+            self.operation = operation
+            // What caused it may be large, and is not told again.
+            self.error = BrokerError(error.code, error.message, field: error.field, retryAfter: error.retryAfter)
+        }
     }
 
     fileprivate struct Session {

@@ -114,7 +114,7 @@ package struct CallLane<Ticket: Sendable>: Sendable {
             return entry.ticket
         }
         for key in inFlight.keys where inFlight[key]?.gathering.kind == .harmless {
-            if let ticket = inFlight[key]?.gathering.tell(where: { $0.number == number }).first { return ticket }
+            if let ticket = inFlight[key]?.gathering.tell(where: { $0.number == number && !$0.call.isAct }).first { return ticket }
         }
         return nil
     }
@@ -201,6 +201,14 @@ package struct CallLane<Ticket: Sendable>: Sendable {
 extension Call {
     /// Whether it may be asked for again, whatever became of it.
     var isHarmless: Bool { kind == .harmless }
+
+    /// Whether it changes something: whoever is told that it was not done must be able to rely on that.
+    fileprivate var isAct: Bool {
+        switch self {
+        case .configure, .purge, .delete, .pause, .resume: true
+        default: false
+        }
+    }
 
     /// What a repetition would do.
     fileprivate var kind: Persistence.Kind {

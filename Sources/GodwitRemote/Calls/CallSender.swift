@@ -32,17 +32,7 @@ final class CallSender: Sendable {
     }
 
     nonisolated(nonsending) private func wait(for call: Call, _ asked: ContinuousClock.Instant) async -> Result<CallAnswer, BrokerError> {
-        let place = Atomic<UInt64>(0)
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { (waiter: Waiter) in
-                let number = add(call, waiter, asked)
-                place.store(number, ordering: .sequentiallyConsistent)
-                // It may have been cancelled before its place was known.
-                if Task.isCancelled { leave(number) }
-            }
-        } onCancel: {
-            leave(place.load(ordering: .sequentiallyConsistent))
-        }
+        await withPlace({ add(call, $0, asked) }, leave: { leave($0) })
     }
 
     nonisolated(nonsending) private func callOnce(_ call: Call, _ asked: ContinuousClock.Instant) async -> Result<CallAnswer, BrokerError> {

@@ -258,7 +258,7 @@ package struct CommitLane<Ticket: Sendable> {
             let persistence = flight.persistence
             let told = flight.gathering.tell(where: { persistence.isOver(forOneOf: $0.asked, at: now) }, persistence.end(failure))
             flight.isResting = true
-            hasRepeated = true
+            if persistence.isInDoubt { hasRepeated = true }
             self.flight = flight
             return .again(after: wait, settled: told + others)
         case .again: error = flight.persistence.end(failure)

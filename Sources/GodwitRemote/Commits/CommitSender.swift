@@ -49,17 +49,7 @@ final class CommitSender: Sendable {
         as waiter: (CheckedContinuation<Result<Value, BrokerError>, Never>) -> Waiter
     ) async -> Result<Value, BrokerError> {
         if Task.isCancelled { return await withCheckedContinuation { add(transactions, waiter($0)) } }
-        let place = Atomic<UInt64>(0)
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let number = add(transactions, waiter(continuation))
-                place.store(number, ordering: .sequentiallyConsistent)
-                // It may have been cancelled before its place was known.
-                if Task.isCancelled { leave(number) }
-            }
-        } onCancel: {
-            leave(place.load(ordering: .sequentiallyConsistent))
-        }
+        return await withPlace({ add(transactions, waiter($0)) }, leave: { leave($0) })
     }
 
     /// - Returns: its place in the lane; 0 when it was refused.

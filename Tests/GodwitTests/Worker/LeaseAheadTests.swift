@@ -29,7 +29,8 @@ struct LeaseAheadTests {
         /// Returns when more was asked for than there are free slots. How long it is held nobody can rely on.
         func asksAhead() async throws { try await eventually { asked.withLock { $0.contains { $0.wait == .zero } } } }
 
-        func worker() -> Worker {
+        /// - Parameter patience: How long a job waits here before it goes back; nil for as long as always.
+        func worker(patience: Duration? = nil) -> Worker {
             let broker = FaultyBroker(
                 base: client.broker,
                 beforeCommit: { [self] transactions in
@@ -46,6 +47,9 @@ struct LeaseAheadTests {
                 onRenew: { [self] () throws(BrokerError) in renewals.withLock { $0 += 1 } }
             )
             var worker = Worker(JobClient(broker: broker, logger: quiet), concurrency: 2, lease: .milliseconds(250))
+            if let patience { worker.patience = patience }
+            // However long the second one takes here.
+            worker.shortRequest = .seconds(3_600)
             worker.handle(Note.self) { [self] note, context in
                 #expect(context.attempt == 1)
                 guard note.text == "slow" else {
@@ -101,7 +105,7 @@ struct LeaseAheadTests {
         try await withMemory { client in
             let scene = Scene(client)
             let jobs = try await scene.publish(slow: 8)
-            try await running(scene.worker()) {
+            try await running(scene.worker(patience: .seconds(3_600))) {
                 await scene.begun.wait { $0.count == 2 }
                 try await scene.asksAhead()
                 let begun = scene.begun.withLock { $0 }
@@ -143,7 +147,7 @@ struct LeaseAheadTests {
         try await withMemory { client in
             let scene = Scene(client), done = Guarded(0)
             _ = try await scene.publish(slow: 8)
-            let worker = scene.worker()
+            let worker = scene.worker(patience: .seconds(3_600))
             try await running(worker) {
                 await scene.begun.wait { $0.count == 2 }
                 try await scene.asksAhead()
