@@ -24,10 +24,10 @@ package final class AnswerBudget: Sendable {
         deinit { end() }
 
         /// - Returns: false, and it takes what it took, where others take too much for more.
-        fileprivate func take(_ count: Int) -> Bool {
+        fileprivate func take(_ count: Int, of limit: Int) -> Bool {
             bytes.withLock { bytes in
                 let more = count - bytes
-                guard budget.used.add(more, ordering: .relaxed).newValue <= budget.limit || more <= 0 else {
+                guard budget.used.add(more, ordering: .relaxed).newValue <= limit || more <= 0 else {
                     budget.used.subtract(more, ordering: .relaxed)
                     return false
                 }
@@ -45,22 +45,25 @@ package final class AnswerBudget: Sendable {
     }
 
     /// Takes room for the answer to a connection's current request, in place of what was taken for it before.
-    /// - Parameter bytes: of about the largest that it can be. No answer is refused for its size alone: it takes a quarter of all at most.
+    /// - Parameters:
+    ///   - bytes: of about the largest that it can be. No answer is refused for its size alone: it takes a quarter of all at most.
+    ///   - isWork: whether it gives jobs to workers, for whom an eighth more is kept: whatever readers leave unread, work goes on.
     /// - Throws: ``Problem`` `overloaded`.
-    package func reserve(_ bytes: Int, for connection: Connection) throws(Problem) {
+    package func reserve(_ bytes: Int, for connection: Connection, isWork: Bool = false) throws(Problem) {
         guard bytes > Self.free else { return }
         let share = connection.takeAnswerShare() ?? Share(self)
         defer { connection.keep(share) }
-        guard share.take(min(bytes, limit / 4)) else { throw Self.refusal }
+        guard share.take(min(bytes, limit / 4), of: isWork ? limit + limit / 8 : limit) else { throw Self.refusal }
     }
 
     /// Whether an answer may be written; what it takes is given back when it was, or its connection is gone.
-    package func admits(_ response: Response, to connection: Connection) -> Bool {
+    /// - Parameter isRead: whether nothing was done for it: only then it is refused. Who is told that something was not done asks for it again.
+    package func admits(_ response: Response, to connection: Connection, isRead: Bool) -> Bool {
         // What was reserved for more than it takes, or for an answer that was refused, goes with the share.
         let reserved = connection.takeAnswerShare()
         guard let bytes = response.body.contentLength, bytes > Self.free else { return true }
         let share = reserved ?? Share(self)
-        guard share.take(bytes) else { return false }
+        guard share.take(bytes, of: isRead ? limit : .max) else { return false }
         connection.onResponseWritten { _ in share.end() }
         return true
     }

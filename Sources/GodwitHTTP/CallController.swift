@@ -35,7 +35,8 @@ struct CallController: Sendable {
             audit: exchange.audit,
             sharedHolder: environment.sharedHolder,
             jobBytes: exchange.limits.jobBytes,
-            reserve: exchange.reserveAnswer
+            glance: environment.glance,
+            reserve: { bytes throws(Problem) in try exchange.reserveAnswer(bytes) }
         )
         var answers: [CallAnswer] = []
         answers.reserveCapacity(calls.count)

@@ -13,6 +13,9 @@ struct CallRun {
     private let sharedHolder: HolderID
     private let jobBytes: Int
     private let reserve: (_ bytes: Int) throws(Problem) -> Void
+    private let glance: QueuesGlance
+    /// Those that may be seen: however often one request asks, they are looked through once.
+    private var queues: [QueueStatus]?
     /// Bytes that the answer may still take, about: the one that goes over is the last.
     private var room = Limits.leaseBytes
 
@@ -25,11 +28,13 @@ struct CallRun {
         audit: RequestAudit,
         sharedHolder: HolderID,
         jobBytes: Int,
+        glance: QueuesGlance,
         reserve: @escaping (_ bytes: Int) throws(Problem) -> Void
     ) {
         self.broker = broker
         self.jobBytes = jobBytes
         self.reserve = reserve
+        self.glance = glance
         self.sharedHolder = sharedHolder
         self.permissions = permissions
         self.audit = audit
@@ -46,6 +51,10 @@ struct CallRun {
         }
         do throws(BrokerError) {
             let answer = try await carryOut(call)
+            if call.changesQueues {
+                queues = nil
+                glance.forget()
+            }
             audit.note(call)
             room -= answer.size
             return answer
@@ -59,7 +68,7 @@ struct CallRun {
         retryAfter: .milliseconds(1)
     )
 
-    private func carryOut(_ call: Call) async throws(BrokerError) -> CallAnswer {
+    private mutating func carryOut(_ call: Call) async throws(BrokerError) -> CallAnswer {
         switch call {
         case .jobs(let ids): return .jobs(try await read(ids))
         case .records(let keys): return .records(try await read(keys))
@@ -73,10 +82,12 @@ struct CallRun {
             var page = try await broker.list(query)
             page.jobs = page.jobs.map { shown($0) }
             return .listed(page)
-        case .queues: return .queues(try await broker.queues().filter { permissions.allows($0.name) })
+        case .queues: return .queues(try await allQueues())
         case .queue(let name): return .queue(try await broker.queue(name))
         case .configure(let name, let settings, let expecting, let startsPaused):
-            if let target = settings.deadLetterQueue, !permissions.allows(try QueueName(target)) {
+            if let target = settings.deadLetterQueue, !permissions.allows(try QueueName(target)),
+                try await broker.queue(name)?.settings.deadLetterQueue != target
+            {
                 var error = BrokerError.forbidden
                 error.field = "dead_letter_queue"
                 throw error
@@ -89,6 +100,16 @@ struct CallRun {
         case .check: try await broker.check()
         }
         return .done
+    }
+
+    private mutating func allQueues() async throws(BrokerError) -> [QueueStatus] {
+        if let queues { return queues }
+        let seen = try await glance.queues(broker).filter { permissions.allows($0.name) }
+        do throws(Problem) { try reserve(Limits.leaseBytes - room + seen.count * QueueStatus.mostBytes) } catch {
+            throw .busy(error.detail, retryAfter: error.retryAfter ?? .seconds(1))
+        }
+        queues = seen
+        return seen
     }
 
     private func read(_ ids: [JobID]) async throws(BrokerError) -> [JobLookup] {
@@ -131,6 +152,15 @@ struct CallRun {
         // One that fills an answer by itself still gets through.
         guard bytes <= 2 * Limits.leaseBytes else {
             throw BrokerError(.tooLarge, "what this call asks for has more than \(2 * Limits.leaseBytes) bytes: ask for fewer at a time")
+        }
+    }
+}
+
+extension Call {
+    fileprivate var changesQueues: Bool {
+        switch self {
+        case .configure, .pause, .resume, .purge, .delete: true
+        case .jobs, .records, .payload, .result, .browse, .list, .queues, .queue, .check: false
         }
     }
 }

@@ -2,7 +2,8 @@ import GodwitCore
 import GodwitWire
 
 extension Call {
-    /// What its answer takes at most, about: nothing for one that is always small.
+    /// What its answer takes at most, about: nothing for one that is always small, and for one that tells of all queues, which are counted when
+    /// they are known.
     /// - Parameter jobBytes: of the largest payload or result.
     func mostBytes(ofJob jobBytes: Int) -> Int {
         switch self {
@@ -14,6 +15,11 @@ extension Call {
         case .queues, .queue, .configure, .pause, .resume, .purge, .delete, .check: 0
         }
     }
+}
+
+extension QueueStatus {
+    /// What one takes in an answer, about.
+    static let mostBytes = 800
 }
 
 extension JobSnapshot {

@@ -84,10 +84,13 @@ struct Exchange: Sendable {
     /// Takes room for an answer before it is made, in place of what was taken before; what it takes in the end is counted when it is there.
     /// - Parameter bytes: of about the largest that it can be.
     /// - Throws: ``Problem`` `overloaded` when others' answers take too much.
-    func reserveAnswer(_ bytes: Int) throws(Problem) {
+    func reserveAnswer(_ bytes: Int, isWork: Bool = false) throws(Problem) {
         guard let answers = environment.answers, let connection = Connection.current else { return }
-        try answers.reserve(bytes, for: connection)
+        try answers.reserve(bytes, for: connection, isWork: isWork)
     }
+
+    /// The same for what is to be done, before it is: an answer for each, of a known size.
+    func reserveOutcomes(_ count: Int) throws(Problem) { try reserveAnswer(count * 512) }
 
     /// The wait that the client prefers, capped.
     var preferredWait: Preference? { Preference(headers, cap: limits.wait) }
@@ -108,6 +111,8 @@ struct RouteEnvironment: Sendable {
     let sharedHolder: HolderID
     /// The event streams of Godwit's own clients.
     let watches: WatchHub
+    /// All queues, for whoever looks at all of them.
+    let glance: QueuesGlance
     /// Who makes the request that is being handled.
     let access: @Sendable () -> Access
     /// Nil where nothing is written down.

@@ -148,7 +148,8 @@ struct ImportMark {
         key = RecordKey(Self.prefix + id)
         let record = try await broker.read([key]).first ?? nil
         version = record?.version
-        let numbers = record?.value.text?.split(separator: " ").map { Int($0) ?? 0 } ?? []
+        // Whoever may commit may have written anything under this key.
+        let numbers = record?.value.text?.split(separator: " ").map { min(max(Int($0) ?? 0, 0), Int.max >> 1) } ?? []
         line = numbers.first ?? 0
         passedOver = numbers.count > 1 ? numbers[1] : 0
     }

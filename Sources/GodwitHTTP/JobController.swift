@@ -115,9 +115,16 @@ struct JobController: Sendable {
     }
 
     private func change(_ exchange: Exchange, _ operation: Operation, _ act: String) async throws -> Response {
-        _ = try await broker.commit(operation)
+        let before = try await broker.read([exchange.job]).first?.snapshot
+        let result = try await broker.commit(operation)
         exchange.audit.note(act, ["job": exchange.job.description])
-        let job = try await read(exchange.job)
+        var job: JobSnapshot
+        do throws(BrokerError) { job = try await read(exchange.job) } catch {
+            // It was done: where the queue keeps none that ended nothing else is left of it.
+            guard error.code == .jobForgotten, let before, case .state(let state) = result else { throw error }
+            job = before
+            job.state = state
+        }
         return .json { $0.job(shown(job, exchange), showsHolder: true) }
     }
 

@@ -88,6 +88,7 @@ public struct JobRoutes: Sendable {
         audit: Audit? = nil,
         watchKeys: WatchKeys? = nil,
         answers: AnswerBudget? = nil,
+        glance: QueuesGlance = QueuesGlance(),
         logger: Logger = Logger(label: "godwit.http"),
         now: @escaping @Sendable () -> Timestamp = WallClock.now
     ) {
@@ -105,6 +106,7 @@ public struct JobRoutes: Sendable {
             draining: draining,
             sharedHolder: holder,
             watches: WatchHub(),
+            glance: glance,
             access: access,
             audit: audit,
             watchKeys: watchKeys,

@@ -49,6 +49,8 @@ struct LeaseController: Sendable {
         let named = try query.text("holder", limit: Limits.holderName)
         let holderID = try named.map { name throws(Problem) in try exchange.permissions.holder(name) } ?? environment.sharedHolder
         var queues: [QueueName] = []
+        // What may not be leased from is not told whether it is there.
+        guard names.allSatisfy({ exchange.permissions.allows($0) }) else { throw Problem.forbidden }
         for name in names { queues.append(try await QueueNames.creatable(name, at: broker, field: field)) }
         let holder = HolderOptions(id: holderID, queues: queues, capacity: count, isEmbedded: false)
         return try await answer(LeaseRequest(holder: holder, max: count, term: term, wait: wait), .json, exchange)
@@ -87,7 +89,7 @@ struct LeaseController: Sendable {
         let answer = LeaseAnswer(deliveries, waited: ContinuousClock.now - start, broker: broker)
         // Not before there are any: workers wait for long, and for nothing mostly. Without room they are given back.
         let bytes = deliveries.reduce(0) { $0 + $1.payload.bytes.count + JobSnapshot.mostBytes }
-        if !deliveries.isEmpty { try exchange.reserveAnswer(bytes) }
+        if !deliveries.isEmpty { try exchange.reserveAnswer(bytes, isWork: true) }
         let shown = deliveries.map { delivery in
             var delivery = delivery
             delivery.job = exchange.permissions.shown(delivery.job, hiding: environment.sharedHolder)
@@ -117,6 +119,7 @@ struct LeaseController: Sendable {
         guard HolderID(name) != environment.sharedHolder else { throw Problem.forbidden }
         let options = HolderOptions(id: try exchange.permissions.holder(name), queues: [], capacity: 1, isEmbedded: false)
         try await broker.open(options).close()
+        exchange.audit.note("release", ["holder": name])
         return Response(status: .noContent)
     }
 }

@@ -121,6 +121,7 @@ struct PublishController: Sendable {
         var permissions = exchange.permissions
         try await permissions.check(messages.map { .enqueue($0) }, making: .publish, at: broker)
         let session = try SessionHeader.of(exchange.headers)
+        try exchange.reserveOutcomes(messages.count)
         let transaction = Transaction(messages.map { .enqueue($0) })
         guard let outcome = try await broker.commit([transaction], in: session).first?.of(transaction) else {
             throw BrokerError(.outcomeUnknown, "the store did not say what became of the batch: send it again with keys")

@@ -29,7 +29,8 @@ struct QueueController: Sendable {
     }
 
     @Sendable private func list(_ exchange: Exchange) async throws -> Response {
-        let queues = try await broker.queues().filter { exchange.permissions.allows($0.name) }
+        let queues = try await environment.glance.queues(broker).filter { exchange.permissions.allows($0.name) }
+        try exchange.reserveAnswer(queues.count * QueueStatus.mostBytes)
         return .json { json in
             json.object { json in
                 json.key("queues")
@@ -51,6 +52,7 @@ struct QueueController: Sendable {
         try await checkTarget(of: settings, exchange)
         let isNew = try await broker.queue(name) == nil
         let queue = try await broker.configure(name, settings, expecting: .anything)
+        environment.glance.forget()
         exchange.audit.note("configure", ["queue": name.description])
         return .json(isNew ? .created : .ok) { $0.queue(queue) }
     }
@@ -60,9 +62,10 @@ struct QueueController: Sendable {
         while true {
             let current = try await read(exchange)
             let settings = try current.settings.merging(patch)
-            try await checkTarget(of: settings, exchange)
+            if settings.deadLetterQueue != current.settings.deadLetterQueue { try await checkTarget(of: settings, exchange) }
             do throws(BrokerError) {
                 let queue = try await broker.configure(current.name, settings, expecting: .version(current.settingsVersion))
+                environment.glance.forget()
                 exchange.audit.note("configure", ["queue": current.name.description])
                 return .json { $0.queue(queue) }
             } catch {
@@ -84,6 +87,7 @@ struct QueueController: Sendable {
                 "the queue has unfinished jobs: wait for them, or delete it and them with ?purge=true (--purge)"
             )
         }
+        environment.glance.forget()
         exchange.audit.note("delete", ["queue": name.description])
         return Response(status: .noContent)
     }
@@ -125,6 +129,7 @@ struct QueueController: Sendable {
     @Sendable private func purge(_ exchange: Exchange) async throws -> Response {
         let name = try exchange.queue()
         let count = try await broker.purge(name)
+        environment.glance.forget()
         exchange.audit.note("purge", ["queue": name.description, "jobs": String(count)])
         return .json { json in json.object { $0.member("purged", count) } }
     }
@@ -132,6 +137,7 @@ struct QueueController: Sendable {
     @Sendable private func pause(_ exchange: Exchange) async throws -> Response {
         let name = try exchange.queue()
         try await broker.pause(name)
+        environment.glance.forget()
         exchange.audit.note("pause", ["queue": name.description])
         return try await show(exchange)
     }
@@ -139,6 +145,7 @@ struct QueueController: Sendable {
     @Sendable private func resume(_ exchange: Exchange) async throws -> Response {
         let name = try exchange.queue()
         try await broker.resume(name)
+        environment.glance.forget()
         exchange.audit.note("resume", ["queue": name.description])
         return try await show(exchange)
     }

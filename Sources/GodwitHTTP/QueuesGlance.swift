@@ -32,20 +32,26 @@ package final class QueuesGlance: Sendable {
     /// - Parameter isLive: whether this is one of many looks of the same reader, who sees the next one soon.
     package func queues(_ broker: any Broker, isLive: Bool = false) async throws(BrokerError) -> [QueueStatus] {
         let now = ContinuousClock.now
-        let (known, ongoing): ([QueueStatus]?, Task<Answer, Never>?) = state.withLock { state in
+        let look: Look = state.withLock { state in
             if let last = state.last {
                 let age = isLive ? Self.age : min(Self.age, Self.ageOfOne * last.queues.count)
-                if now - last.at < age { return (last.queues, nil) }
+                if now - last.at < age { return .known(last.queues) }
             }
-            if let ongoing = state.ongoing { return (nil, ongoing) }
+            if let ongoing = state.ongoing { return .ongoing(ongoing) }
             let deeds = state.deeds
             let task = Task { await take(broker, deeds) }
             state.ongoing = task
-            return (nil, task)
+            return .ongoing(task)
         }
-        if let known { return known }
-        guard let ongoing else { return try await broker.queues() }
-        return try await ongoing.value.get()
+        switch look {
+        case .known(let queues): return queues
+        case .ongoing(let task): return try await task.value.get()
+        }
+    }
+
+    private enum Look {
+        case known([QueueStatus])
+        case ongoing(Task<Answer, Never>)
     }
 
     /// Something was done: whoever looks from now on sees what became of it.

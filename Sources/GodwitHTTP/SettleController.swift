@@ -79,6 +79,7 @@ struct SettleController: Sendable {
         }
         let trace = exchange.jobTrace
         exchange.span?.note(jobs: items.count)
+        try exchange.reserveOutcomes(items.count)
         let settlements = items.map { $0.settlement.traced(trace) }
         let results = try await carryOut(settlements, exchange)
         return .json { json in
@@ -103,7 +104,7 @@ struct SettleController: Sendable {
         switch result {
         case .failed(_, let error): throw error
         case let result?: return .json { json in json.object { $0.settled(result) } }
-        case nil: throw BrokerError(.outcomeUnknown, "the store did not say what became of the lease: look at the job")
+        case nil: throw BrokerError.noOutcome
         }
     }
 
@@ -128,8 +129,8 @@ struct SettleController: Sendable {
         }
         return settlements.map { settlement in
             switch settlement {
-            case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(operation: 0, .staleLease)
-            case .renew: renewed.popFirst() ?? .failed(operation: 0, .staleLease)
+            case .settle: outcomes.popFirst().map { Settled($0) } ?? .failed(operation: 0, .noOutcome)
+            case .renew: renewed.popFirst() ?? .failed(operation: 0, .noOutcome)
             }
         }
     }
@@ -141,4 +142,8 @@ struct SettleController: Sendable {
         let now = environment.now()
         return outcomes.map { Settled($0, now: now) }
     }
+}
+
+extension BrokerError {
+    fileprivate static let noOutcome = BrokerError(.outcomeUnknown, "the store did not say what became of the lease: look at the job")
 }

@@ -30,7 +30,7 @@ struct ConnectionChannel: ServerChildChannel {
         let block = AddressBlock(connection.address ?? "")
         let place = census.enter(channel, block)
         statistics.connections.add(1, ordering: .relaxed)
-        if place != .served { statistics.refusedConnections.add(1, ordering: .relaxed) }
+        if place != .served, !census.isOver { statistics.refusedConnections.add(1, ordering: .relaxed) }
         channel.closeFuture.whenComplete { _ in
             census.leave(channel, block, place)
             statistics.connections.subtract(1, ordering: .relaxed)

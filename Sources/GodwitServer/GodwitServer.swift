@@ -82,6 +82,7 @@ package final class GodwitServer: Service {
         }
         let statistics = ServerStatistics()
         let answers = AnswerBudget(limit: options.maxAnswerBytes)
+        let glance = QueuesGlance()
         let routes = JobRoutes(
             broker: broker,
             serving: Set(JobRoutes.Action.allCases),
@@ -91,9 +92,9 @@ package final class GodwitServer: Service {
             audit: audit,
             watchKeys: secrets.watchKeys,
             answers: answers,
+            glance: glance,
             logger: logger
         )
-        let glance = QueuesGlance()
         let serverRoutes = ServerRoutes(broker: broker, options: options, statistics: statistics, glance: glance, draining: draining)
         let gatekeeper = Gatekeeper(
             tokens: secrets.tokens,

@@ -69,8 +69,8 @@ struct ServerResponder: Sendable {
         case .admit(let access, let origin):
             connection?.requestBegan(by: access)
             response = try await route(request, channel)
-            // Leases that were on their way are given back: nobody holds their answer any more.
-            if let connection, !answers.admits(response, to: connection) { response = AnswerBudget.refusal.response }
+            let isRead = request.method == .get || request.method == .head
+            if let connection, !answers.admits(response, to: connection, isRead: isRead) { response = AnswerBudget.refusal.response }
             if let origin { CrossOrigin.permit(origin, in: &response) }
         }
         statistics.answered(status: response.status.code)

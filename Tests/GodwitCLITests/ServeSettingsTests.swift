@@ -167,7 +167,8 @@ struct ServeSettingsTests {
             [
                 "GODWIT_MAXCONNECTIONS": "5", "GODWIT_COLOUR": "s3cr3t", "GODWIT_DRAIN": "1s", "GODWIT_SERVER": "http://h",
                 "GODWIT_CONFIG": "/c", "GODWIT_OPTIONS": "--json", "GODWIT_JOB_ID": "1", "GODWIT_TOKEN": "0123456789abcdef", "HOME": "/",
-                "GODWIT_EMPTY": "",
+                "GODWIT_EMPTY": "", "GODWIT_SERVICE_HOST": "10.0.0.1", "GODWIT_PORT": "tcp://10.0.0.1:8080",
+                "GODWIT_PORT_8080_TCP_PORT": "8080",
             ]
         )
         #expect(all.strays.warnings.count == 2)

@@ -27,14 +27,14 @@ struct AnswerBudgetTests {
         let connections = (0..<4).map { _ in connection() }, last = connection()
         for connection in connections { try budget.reserve(100_000, for: connection) }
         #expect(throws: Problem.self) { try budget.reserve(20_000, for: last) }
-        #expect(!budget.admits(answer(20_000), to: last))
-        #expect(budget.admits(answer(10_000), to: last), "small ones are not counted")
+        #expect(!budget.admits(answer(20_000), to: last, isRead: true))
+        #expect(budget.admits(answer(10_000), to: last, isRead: true), "small ones are not counted")
         // The first one's answer is smaller than was thought.
-        #expect(budget.admits(answer(40_000), to: connections[0]))
+        #expect(budget.admits(answer(40_000), to: connections[0], isRead: true))
         try budget.reserve(60_000, for: last)
         #expect(throws: Problem.self) { try budget.reserve(80_000, for: last) }
         // What was taken before stays: the others still find no room.
-        #expect(!budget.admits(answer(20_000), to: connection()))
+        #expect(!budget.admits(answer(20_000), to: connection(), isRead: true))
         connections[0].responseWritten(1, succeeded: true)
         try budget.reserve(80_000, for: last)
     }
@@ -46,15 +46,39 @@ struct AnswerBudgetTests {
         try budget.reserve(25_000, for: connection())
         let small = connection()
         try budget.reserve(25_000, for: small)
-        #expect(budget.admits(answer(1), to: small))
+        #expect(budget.admits(answer(1), to: small, isRead: true))
         let next = connection()
         try budget.reserve(25_000, for: next)
         next.requestBegan(by: .everybody)
         let gone = connection()
-        #expect(budget.admits(answer(100_000), to: gone))
-        #expect(!budget.admits(answer(20_000), to: connection()))
+        #expect(budget.admits(answer(100_000), to: gone, isRead: true))
+        #expect(!budget.admits(answer(20_000), to: connection(), isRead: true))
         gone.end()
-        for _ in 0..<2 { #expect(budget.admits(answer(100_000), to: connection()), "a connection that nobody has gives back what it took") }
+        for _ in 0..<2 {
+            #expect(budget.admits(answer(100_000), to: connection(), isRead: true), "a connection that nobody has gives back what it took")
+        }
+    }
+
+    @Test("an answer to what was done is written whatever others take, and work has room when readers have none")
+    func done() throws {
+        let budget = AnswerBudget(limit: 400_000)
+        let reader = connection()
+        #expect(budget.admits(answer(400_000), to: reader, isRead: true))
+        #expect(!budget.admits(answer(20_000), to: connection(), isRead: true))
+        #expect(throws: Problem.self) { try budget.reserve(20_000, for: connection()) }
+        let worker = connection()
+        try budget.reserve(50_000, for: worker, isWork: true)
+        #expect(throws: Problem.self) { try budget.reserve(20_000, for: connection(), isWork: true) }
+        let publisher = connection()
+        #expect(budget.admits(answer(60_000), to: publisher, isRead: false))
+        // It counts as long as it is there.
+        worker.requestBegan(by: .everybody)
+        reader.end()
+        let other = connection()
+        #expect(budget.admits(answer(340_000), to: other, isRead: true))
+        #expect(!budget.admits(answer(20_000), to: connection(), isRead: true))
+        publisher.end()
+        #expect(budget.admits(answer(20_000), to: connection(), isRead: true))
     }
 
     @Test("no answer is too large to be reserved for")
@@ -62,7 +86,7 @@ struct AnswerBudgetTests {
         let budget = AnswerBudget(limit: 100_000)
         let connection = connection()
         try budget.reserve(1 << 30, for: connection)
-        #expect(budget.admits(answer(90_000), to: connection))
+        #expect(budget.admits(answer(90_000), to: connection, isRead: true))
     }
 
     @Test("a page of payloads is read when there is room for it alone")

@@ -132,6 +132,20 @@ struct ImportTests {
         }
     }
 
+    @Test(
+        "an import's mark that somebody else wrote, whatever it says, ends nothing",
+        arguments: ["0 9223372036854775807", "-9223372036854775808", "x"]
+    )
+    func strangeMark(_ mark: String) async throws {
+        try await TestServer.run { server in
+            let key = RecordKey("godwit.import/x")
+            _ = try await server.broker.commit(.put(key, value: Bytes(Array(mark.utf8)), expecting: .absent, lifetime: nil))
+            let job = #"{"type": "job", "queue": "q", "state": "queued", "job": {"payload": 1}}"#
+            let reply = try await server.post("/v1/import?id=x&passed-over=1", "\(job)\n\n", type: "application/jsonl")
+            #expect(reply.status == 200, "\(reply.text)")
+        }
+    }
+
     @Test("a body's lines are read where they are")
     func lines() {
         let body = Bytes("one\ntwo\n\nfour")

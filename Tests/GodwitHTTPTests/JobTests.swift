@@ -35,6 +35,18 @@ struct JobTests {
         }
     }
 
+    @Test("a job that is cancelled where none is kept that ended is answered as it went")
+    func cancelledForGood() async throws {
+        try await TestServer.run { server in
+            #expect(try await server.send("PUT", "/v1/queues/q", body: #"{"retention": "none"}"#).status == 201)
+            let id = try await server.publish()
+            let cancelled = try await server.post("/v1/jobs/\(id)/cancel")
+            #expect(cancelled.status == 200)
+            #expect(try cancelled.json["state"].string == "cancelled")
+            #expect(try await server.post("/v1/jobs/\(id)/cancel").status == 410)
+        }
+    }
+
     @Test("a long poll ends when the job does")
     func longPoll() async throws {
         try await TestServer.run { server in

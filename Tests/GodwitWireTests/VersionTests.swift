@@ -43,7 +43,7 @@ import Testing
     @Test(
         "a flag that is not known is refused: what it stands for cannot be read",
         arguments: [
-            (Kind.complete, [2, 1, 0x61]), (Kind.fail, [2, 1, 0x61, 1, 0x62, 0]), (Kind.release, [8, 1, 0x61, 0]),
+            (Kind.complete, [2, 1, 0x61]), (Kind.fail, [2, 1, 0x61, 1, 0x62, 0]), (Kind.release, [16, 1, 0x61, 0]),
             (Kind.deadLetter, [0x80, 1, 0x61, 1, 0x62, 0]), (Kind.put, [2, 0, 1, 0x61, 0, 0]),
             (Kind.add, [2, 0, 1, 0x61, 1, 0x62, 2, 2, 0]),
         ] as [(UInt8, [UInt8])]

@@ -2,6 +2,9 @@
 ///
 /// They end no start, as an unknown key of a file does: the environment is everybody's, and a newer program's variables stand in it, too.
 struct StrayVariables: Sendable {
+    /// What Kubernetes tells the containers of a service that is called godwit.
+    private static let links = ["GODWIT_SERVICE_HOST", "GODWIT_SERVICE_PORT", "GODWIT_PORT"]
+
     /// What commands, service managers and workers' own commands are told by variables of the same prefix.
     private static let others: Set<String> = [
         "GODWIT_SERVER", "GODWIT_CA_FILE", "GODWIT_OPTIONS", "GODWIT_JOB_ID", "GODWIT_JOB_NAME", "GODWIT_QUEUE", "GODWIT_ATTEMPT",
@@ -16,6 +19,7 @@ struct StrayVariables: Sendable {
         let known = settings.map(SettingReader.variable)
         let names = environment.filter { name in
             name.hasPrefix(SettingReader.variable("")) && !known.contains(name) && !Self.others.contains(name)
+                && !Self.links.contains { name == $0 || name.hasPrefix($0 + "_") }
         }
         found = names.sorted().map { name in (name, known.first { Self.letters($0) == Self.letters(name) }) }
     }

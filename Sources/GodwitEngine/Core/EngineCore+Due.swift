@@ -157,7 +157,9 @@ extension EngineCore {
             {
                 state.expiries.removeFirst()
                 budget -= 1
-                guard let entry = state.unfinishedJob(timer.subject), entry.pointee.flags.contains(.expires), entry.pointee.state.isWaiting,
+                // A job that came back untouched may have two, one behind the other.
+                guard sequences.last != timer.subject, let entry = state.unfinishedJob(timer.subject),
+                    entry.pointee.flags.contains(.expires), entry.pointee.state.isWaiting,
                     state.extra(timer.subject, entry.pointee)?.expires == timer.time
                 else { continue }
                 try openDeadLetterQueue(of: entry.pointee.queue)

@@ -50,7 +50,7 @@ extension EngineCore {
     }
 
     mutating func closeHolder(_ ticket: Ticket, _ id: HolderID) throws(JournalError) {
-        holders[id] = nil
+        heldNames -= holders.removeValue(forKey: id)?.names.count ?? 0
         for other in leaseWaits.filter({ $0.value.request.holder.id == id }).keys.sorted() {
             endWait(other)
             answerNow(other, .deliveries([]))

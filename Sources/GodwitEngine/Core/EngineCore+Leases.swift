@@ -41,7 +41,11 @@ extension EngineCore {
         guard numbers.count > 1 else { return numbers }
         let turns = holders[holder.id]?.turns.flatMap { $0.count == numbers.count ? $0 : nil }
         // Who is remembered is forgotten by its closing; should nobody close, the turns of many are not worth much.
-        if holders.count > 10_000 { holders.removeAll() }
+        heldNames += numbers.count - (holders[holder.id]?.names.count ?? 0)
+        if holders.count > 10_000 || heldNames > 100_000 {
+            holders.removeAll()
+            heldNames = numbers.count
+        }
         holders[holder.id] = HolderMemory(names: holder.queues, numbers: numbers, version: state.queues.version, turns: turns)
         return numbers
     }

@@ -77,6 +77,8 @@ struct EngineCore: ~Copyable {
     var waitTimers = Timers()
     /// Those who lease from several queues.
     var holders: [HolderID: HolderMemory] = [:]
+    /// The queues that they named, all together.
+    var heldNames = 0
     /// Closed holders whose leases are still to be given back.
     var closing = Deque<ClosingHolder>()
     var clockFollowers: [Ticket] = []

@@ -77,8 +77,10 @@ extension EngineState {
         let (entry, queue) = try running(release.sequence)
         if release.isUntouched {
             entry.pointee.deliveries = max(1, entry.pointee.deliveries) - 1
-            // Its timer may have come while it was held.
-            if entry.pointee.flags.contains(.expires), let time = extra(release.sequence, entry.pointee)?.expires, time <= stamp.engine {
+            // Its timer may have come while it was held; none comes in a replay.
+            if !isReplaying, entry.pointee.flags.contains(.expires), let time = extra(release.sequence, entry.pointee)?.expires,
+                time <= stamp.engine
+            {
                 expiries.insert(time, release.sequence)
             }
         } else {

@@ -41,6 +41,7 @@ struct FailedTries: Sendable {
     }
 
     mutating func succeeded(_ block: AddressBlock, _ digest: TokenDigest) {
-        wasRight.set(true, for: Shown(block: block, digest: digest))
+        let shown = Shown(block: block, digest: digest)
+        if wasRight.recent(shown) != true { wasRight.set(true, for: shown) }
     }
 }

@@ -10,6 +10,9 @@ struct RecentTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     subscript(key: Key) -> Value? { newer[key] ?? older[key] }
 
+    /// The value, if it was set lately.
+    func recent(_ key: Key) -> Value? { newer[key] }
+
     mutating func set(_ value: Value, for key: Key) {
         if newer.count >= half, newer[key] == nil {
             older = newer
