@@ -55,13 +55,13 @@ struct EndingTests {
         let idle = try await client.connect()
         try await idle.request("GET", "/healthz")
         _ = try await idle.reply()
-        try await streaming.request("GET", "/v1/jobs/\(id)/payload")
-        _ = try await streaming.reply()
+        try await streaming.request("GET", "/v1/jobs/\(id)/events")
+        _ = try await streaming.head()
+        try await waiting.request("POST", "/v1/queues/empty/leases?wait=60s", body: [])
+        try await client.eventually { try await client.broker.queue(QueueName("empty")) != nil }
         try await sending.send("POST /v1/queues/q/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1")
-        await stopping.group.triggerGracefulShutdown()
-        try await client.eventually { try await client.get("/readyz").status == 503 }
-        try await waiting.send("POST /v1/leases/renew HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1")
         let start = ContinuousClock.now
+        await stopping.group.triggerGracefulShutdown()
         stopping.server.hurry()
         for connection in [streaming, waiting, sending, idle] {
             #expect(try await connection.isClosedByServer(within: .seconds(5)))

@@ -142,6 +142,24 @@ struct LeaseAheadTests {
         }
     }
 
+    @Test("what nobody began with does not count as delivered: a quiet worker's last request for jobs costs none its only delivery")
+    func quietBeforeJobs() async throws {
+        try await withMemory { client in
+            try await client.configure(queue: "notes") { $0.maxDeliveries = 1 }
+            let scene = Scene(client), done = Guarded(0)
+            let worker = scene.worker()
+            try await running(worker) {
+                try await eventually { scene.asked.withLock { !$0.isEmpty } }
+                worker.quiet()
+                let job = try await client.enqueue(Note(text: "late"))
+                try await running(other(client, done)) { await done.wait { $0 == 1 } }
+                try await eventually { try await client.queue("notes")?.counts.succeeded == 1 }
+                let found = try #require(try await client.broker.read([job.id]).first?.snapshot)
+                #expect(found.deliveries == 1 && found.attempt == 1)
+            }
+        }
+    }
+
     @Test("what is held goes back at once when the worker becomes quiet")
     func quietly() async throws {
         try await withMemory { client in
