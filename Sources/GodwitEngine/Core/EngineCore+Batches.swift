@@ -171,7 +171,7 @@ extension EngineCore {
             let fencing = batch.firstFencing + UInt64(offset)
             guard let (entry, _) = state.lease(item.sequence, fencing) else { continue }
             flags.formIntersection(entry.pointee.flags)
-            if state.canBeCompletedTogether(entry.pointee) {
+            if state.canBeCompletedTogether(item.sequence, entry.pointee) {
                 together.append(item.sequence)
             } else {
                 alone.append(LeaseName(sequence: item.sequence, fencing: fencing))

@@ -4,8 +4,13 @@ import GodwitJournal
 /// What happens to many plain messages at a time.
 extension EngineState {
     /// Whether a completion of the job can share a record with others: nobody will ask that record for its attempts or its result.
-    func canBeCompletedTogether(_ entry: JobEntry) -> Bool {
-        entry.flags.isDisjoint(with: [.hasExtra, .hasFollowUps]) && !queues.at(entry.queue).pointee.keepsFinished
+    func canBeCompletedTogether(_ sequence: UInt64, _ entry: JobEntry) -> Bool {
+        guard !entry.flags.contains(.hasFollowUps), !queues.at(entry.queue).pointee.keepsFinished else { return false }
+        guard entry.flags.contains(.hasExtra) else { return true }
+        // When it would have expired is of no more use.
+        guard entry.flags.contains(.expires), var extra = extras[sequence] else { return false }
+        extra.expires = nil
+        return extra.isEmpty
     }
 
     /// Jobs ended as succeeded, without results, in one record.
