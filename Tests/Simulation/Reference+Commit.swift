@@ -41,7 +41,10 @@ extension Reference {
                 return refusal.kinds == kinds ? refusal.outcome : .aborted(operation: 0, [.keyConflict])
             }
             let outcome = commit(transaction, session)
-            if case .aborted = outcome { refused[session.id, default: [:]][session.number] = (kinds, outcome) }
+            if case .aborted = outcome {
+                refused[session.id, default: [:]][session.number] = (kinds, outcome)
+                refusedAt[session.id] = engine
+            }
             return outcome
         }
     }

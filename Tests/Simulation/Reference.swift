@@ -75,6 +75,8 @@ struct Reference {
     var nextSessionSweep: Int64 = 0
     /// What was refused under which number of a session, as long as the process lives.
     var refused: [String: [UInt64: (kinds: [String], outcome: ExpectedOutcome)]] = [:]
+    /// Engine time at which a session was refused something last: ten minutes after that the engine may have forgotten it.
+    var refusedAt: [String: Int64] = [:]
     var timeBudget: Int?
     /// Whether it is only now being seen what an opening found.
     private(set) var isTakingUp = false
@@ -221,6 +223,7 @@ struct Reference {
         mustSweep = true
         nextSessionSweep = 0
         refused = [:]
+        refusedAt = [:]
         self.engine = engine
         self.instant = instant
         lastNoted = instant.boot

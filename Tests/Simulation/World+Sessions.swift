@@ -29,7 +29,8 @@ extension World {
             if !isOver { clients[index].lastUsed = reference.engine }
             let acknowledged = min(clients[index].acknowledged, number - 1)
             // Now and then it is the first request that arrives, after all.
-            let isRepeat = isOver || !chance(25)
+            let isForgotten = reference.refusedAt[clients[index].id].map { reference.engine - $0 > Self.patience } ?? false
+            let isRepeat = isOver || isForgotten || !chance(25)
             return .commit(
                 [transaction],
                 SessionCommit(id: clients[index].id, number: number, acknowledged: acknowledged, isRepeat: isRepeat)
