@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 from commands import FAILED, OK, USAGE
@@ -230,6 +231,28 @@ class TLSTest(EndToEndTest):
             self.addCleanup(idle.close)
         told = eventually(lambda: (done := self.curl(server.port)).returncode == 0 and done.stdout != "ready\n" and done, what="a refusal")
         self.assertEqual(json.loads(told.stdout)["code"], "too_many_connections", told)
+
+    def test_a_handshake_that_stalls_is_cut_off(self):
+        self.make("stalled")
+        server = Server(
+            self.folder / "data",
+            arguments=["--tls-cert", str(self.folder / "cert.pem"), "--tls-key", str(self.folder / "key.pem")])
+        self.addCleanup(server.stop)
+        eventually(lambda: self.curl(server.port).stdout == "ready\n", what="an answer by HTTPS")
+        # A record of a handshake, of 512 bytes, of which nothing more comes; and nothing at all.
+        stalled = []
+        for begin in (b"\x16\x03\x01\x02\x00\x01", b""):
+            connection = socket.create_connection(("127.0.0.1", server.port), 5)
+            self.addCleanup(connection.close)
+            connection.sendall(begin)
+            stalled.append(connection)
+        started = time.monotonic()
+        for connection in stalled:
+            # Longer than a request may take to come.
+            connection.settimeout(60)
+            self.assertEqual(connection.recv(1), b"")
+        self.assertGreater(time.monotonic() - started, 5)
+        self.assertEqual(self.curl(server.port).stdout, "ready\n")
 
     def test_what_keeps_a_client_from_its_server_is_said_as_it_is(self):
         plain = self.serve()
