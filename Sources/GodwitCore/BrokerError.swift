@@ -4,7 +4,9 @@
 public struct BrokerError: Error, Sendable, CustomStringConvertible {
     /// A stable word for one kind of refusal. New ones may be added.
     public struct Code: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+        /// The word itself, in snake_case.
         public let rawValue: String
+        /// A code by its word, which a newer server may have.
         public init(rawValue: String) { self.rawValue = rawValue }
         public var description: String { rawValue }
 
@@ -26,7 +28,9 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         public static let keyConflict = Code(rawValue: "key_conflict")
         /// A record or a queue's settings are at another version than the one expected.
         public static let versionConflict = Code(rawValue: "version_conflict")
+        /// No queue has this name.
         public static let queueNotFound = Code(rawValue: "queue_not_found")
+        /// The queue has unfinished jobs.
         public static let queueNotEmpty = Code(rawValue: "queue_not_empty")
         /// The store's disk is full: publishing works again when there is room.
         public static let diskFull = Code(rawValue: "disk_full")
@@ -34,6 +38,8 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         public static let storeLocked = Code(rawValue: "store_locked")
         /// The store is damaged; nothing was changed.
         public static let storeCorrupt = Code(rawValue: "store_corrupt")
+        /// A newer version made the store, or raised it: open it with that version. Nothing was changed.
+        public static let storeNewer = Code(rawValue: "store_newer")
         /// An older version made the store, which must stay readable for it until `godwit upgrade` ran.
         public static let storeOutdated = Code(rawValue: "store_outdated")
         /// The folder holds a backup that is not restored, or not to its end: it is no store yet.
@@ -58,6 +64,7 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
         public static let unsupportedURL = Code(rawValue: "unsupported_url")
     }
 
+    /// What kind of refusal it is.
     public var code: Code
     /// What happened and what to do next.
     public var message: String
@@ -68,6 +75,7 @@ public struct BrokerError: Error, Sendable, CustomStringConvertible {
     /// What caused it.
     public var cause: (any Error)?
 
+    /// A refusal of a kind, with what people read of it.
     public init(_ code: Code, _ message: String, field: String? = nil, retryAfter: Duration? = nil, cause: (any Error)? = nil) {
         self.code = code
         self.message = message

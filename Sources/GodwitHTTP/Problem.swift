@@ -59,7 +59,8 @@ package struct Problem: Error, Sendable {
         case .jobForgotten: .gone
         case .wrongState, .staleLease, .versionConflict, .queueNotEmpty, .storeOutdated: .conflict
         case .keyConflict: .unprocessableContent
-        case .busy, .diskFull, .storeLocked, .storeCorrupt, .storeFailed, .closed, .unavailable, .outcomeUnknown: .serviceUnavailable
+        case .busy, .diskFull, .storeLocked, .storeCorrupt, .storeNewer, .storeFailed, .closed, .unavailable, .outcomeUnknown:
+            .serviceUnavailable
         default: .internalServerError
         }
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from support import EndToEndTest, eventually
 
 # What exit codes mean; see `godwit --help`.
-OK, FAILED, USAGE, DAMAGED, UNREACHABLE, CANNOT_CREATE, BUSY = 0, 1, 64, 65, 69, 73, 75
+OK, FAILED, USAGE, DAMAGED, UNREACHABLE, CANNOT_CREATE, BUSY, UNUSABLE = 0, 1, 64, 65, 69, 73, 75, 78
 
 
 def few_descriptors(limit):

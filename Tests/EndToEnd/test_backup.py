@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -14,8 +15,8 @@ import threading
 import time
 import unittest
 
-from commands import CANNOT_CREATE, DAMAGED, FAILED, OK, UNREACHABLE, ToolsTest, resident
-from support import Client, Unreachable, eventually
+from commands import CANNOT_CREATE, DAMAGED, FAILED, OK, UNREACHABLE, UNUSABLE, ToolsTest, resident
+from support import ROOT, Client, Unreachable, eventually
 
 
 class BackupTest(ToolsTest):
@@ -140,9 +141,12 @@ class BackupTest(ToolsTest):
         eventually(lambda: (folder / "segment-00000001").exists(), what="the first file of the restored store")
         process.kill()
         process.wait(20)
-        done = self.godwit("queues", "--data", folder, expect=UNREACHABLE)
+        done = self.godwit("queues", "--data", folder, expect=UNUSABLE)
         self.assertIn("godwit restore", done.stderr)
-        self.godwit("check", folder, expect=UNREACHABLE)
+        self.godwit("check", folder, expect=UNUSABLE)
+        # A supervisor does not start it again and again.
+        self.godwit("serve", "--data", folder, "--http", "127.0.0.1:0", expect=UNUSABLE)
+        self.assertIn(str(UNUSABLE), re.search("RestartPreventExitStatus=(.*)", (ROOT / "dev" / "godwit.service").read_text())[1].split())
         self.godwit("restore", archive, folder)
         self.assertEqual(self.godwit("payload", ids[-1], "--data", folder).stdout, '{"n": 2999}')
 

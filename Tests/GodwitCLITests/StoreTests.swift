@@ -21,7 +21,7 @@ struct StoreTests {
         "refusals have the exit codes that scripts rely on",
         arguments: [
             (503, "busy", CommandFailure.Exit.busy), (429, "busy", .busy), (503, "store_failed", .unreachable),
-            (503, "store_corrupt", .damaged), (503, "closed", .unreachable), (503, "draining", .busy),
+            (503, "store_corrupt", .damaged), (503, "store_newer", .unusable), (503, "closed", .unreachable), (503, "draining", .busy),
             (400, "invalid_argument", .usage), (413, "too_large", .usage), (422, "key_conflict", .usage), (404, "job_not_found", .failed),
             (409, "wrong_state", .failed), (401, "unauthorized", .failed), (502, "unavailable", .unreachable),
         ]

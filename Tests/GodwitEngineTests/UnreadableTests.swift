@@ -130,6 +130,19 @@ struct UnreadableTests {
         #expect(try await store.job(id).errors.map(\.code) == [FailureCode.unreadable])
     }
 
+    @Test("a store that a newer version wrote is told from a damaged one, and named as what it is")
+    func newer() async throws {
+        let storage = MemoryStorage()
+        var journal = try Journal.open(storage, options: JournalOptions(segmentBytes: 1 << 20), restore: { _, _ in }, replay: { _ in })
+        try journal.reserve(Journal.recordBytes(header: 8, body: 0), for: .settle)
+        // A kind of record that this version does not know, and must not pass over.
+        _ = journal.append(kind: 250, critical: true, header: [UInt8](repeating: 0, count: 8).span.bytes, body: [UInt8]().span.bytes)
+        try journal.close()
+        let error = await expectError(.storeNewer) { _ = try await Fixture(storage: storage) }
+        #expect(error?.message.contains("open the store with that version") == true, "\(error?.message ?? "")")
+        #expect(BrokerError(JournalError.newerFormat(file: "segment-00000001", what: "segment format 2")).code == .storeNewer)
+    }
+
     @Test("a record that contradicts others is refused with its file and offset")
     func contradiction() async throws {
         let storage = MemoryStorage()

@@ -17,7 +17,7 @@ struct CheckCommand: StoreCommand {
               godwit check godwit.tar
               godwit check ./godwit-data --json | jq '.damages[] | {file, offset, affects}'
 
-            Exit codes: 0 sound; 65 damaged; 69 the store is in use, cannot be read, or a newer version wrote it.
+            Exit codes: 0 sound; 65 damaged; 69 the store is in use, or cannot be read; 78 a newer version wrote it.
             """
     )
 

@@ -40,15 +40,10 @@ struct StoreFiles {
     }
 
     /// Looks through all of it; nothing is changed.
-    /// - Throws: ``CommandFailure`` (`unreachable`) when there is no store to be looked through, or a newer version wrote it.
+    /// - Throws: ``CommandFailure`` (`unreachable`) when there is no store to be looked through; ``BrokerError`` (`storeNewer`) when a newer
+    ///   version wrote it.
     func examine() throws -> StoreExamination {
-        let examination: StoreExamination
-        do {
-            examination = try StoreExamination(of: storage)
-        } catch {
-            guard case .newerFormat? = error.cause as? JournalError else { throw error }
-            throw CommandFailure(exit: .unreachable, message: error.message, code: "newer_format")
-        }
+        let examination = try StoreExamination(of: storage)
         guard !examination.isEmpty else { throw CommandFailure.noStore(path) }
         return examination
     }

@@ -14,6 +14,8 @@ struct CommandFailure: Error, CustomStringConvertible {
         case damaged = 65
         /// The server cannot be reached, or the data folder cannot be opened.
         case unreachable = 69
+        /// The folder can be opened by another version alone, or holds a backup that is not restored to its end: trying again changes nothing.
+        case unusable = 78
         /// What was to be made is there already, or cannot be made: nothing is overwritten.
         case cannotCreate = 73
         /// The queue is full, or what was asked for is not there yet: try again later.
@@ -75,7 +77,8 @@ extension CommandFailure {
             case .busy, .diskFull: .busy
             case .invalidArgument, .unsupportedURL: .usage
             case .storeCorrupt: .damaged
-            case .storeLocked, .storeFailed, .restoreUnfinished, .unavailable, .closed: .unreachable
+            case .storeNewer, .restoreUnfinished: .unusable
+            case .storeLocked, .storeFailed, .unavailable, .closed: .unreachable
             default: .failed
             }
         self.init(exit: exit, message: error.message, code: error.code.rawValue, retryAfter: error.retryAfter)

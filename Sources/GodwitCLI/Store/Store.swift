@@ -223,7 +223,7 @@ extension CommandFailure {
             }
         // A detail may quote what others wrote.
         var message = JobText.printable(detail)
-        if status == 401 { message += " (--token-file or GODWIT_TOKEN)" }
+        if status == 401 { message += " (--token-file, GODWIT_TOKEN or GODWIT_TOKEN_FILE)" }
         let retryAfter = problem["retry_after_ms"]?.integer.map { Duration.milliseconds($0) }
         let header = response.headers[.retryAfter].flatMap { Int($0) }.map { Duration.seconds($0) }
         self.init(exit: exit, message: message, code: code, problem: problem, retryAfter: retryAfter ?? header)
@@ -233,6 +233,7 @@ extension CommandFailure {
     private static func exit(unavailable code: BrokerError.Code) -> Exit {
         switch code {
         case .storeCorrupt: .damaged
+        case .storeNewer: .unusable
         case .storeFailed, .closed: .unreachable
         default: .busy
         }
@@ -263,6 +264,6 @@ extension CommandFailure {
     var isRefusal: Bool { isCertainlyUnsent || (problem != nil && exit != .unreachable) }
 
     private static func unauthorized(_ store: String) -> CommandFailure {
-        .failed("\(store) wants a token: give it with --token-file or GODWIT_TOKEN", code: "unauthorized")
+        .failed("\(store) wants a token: give it with --token-file, GODWIT_TOKEN or GODWIT_TOKEN_FILE", code: "unauthorized")
     }
 }

@@ -7,7 +7,8 @@ extension BrokerError {
         let code: Code
         switch error {
         case .locked: code = .storeLocked
-        case .corrupt, .newerFormat: code = .storeCorrupt
+        case .corrupt: code = .storeCorrupt
+        case .newerFormat: code = .storeNewer
         case .noSpace: code = .diskFull
         case .olderFormat: code = .storeOutdated
         case .tooLarge: code = .tooLarge
@@ -18,17 +19,23 @@ extension BrokerError {
 
     /// How a checkpoint looks to callers whose checksums are right and whose content is not.
     init(_ error: RecordError, inCheckpointOf folder: String) {
-        let what =
-            switch error {
-            case .truncated: "a part of it ends too early"
-            case .malformed(let what), .contradiction(let what): "it is malformed: \(what)"
-            case .newer(let what): "a newer version of Godwit wrote \(what): open the store with that version"
-            }
+        let what: String
+        switch error {
+        case .truncated: what = "a part of it ends too early"
+        case .malformed(let text), .contradiction(let text): what = "it is malformed: \(text)"
+        case .newer:
+            self.init(.storeNewer, "the checkpoint in \(folder): \(error.text)", cause: error)
+            return
+        }
         self.init(.storeCorrupt, "the checkpoint in \(folder): \(what). Keep a copy of the folder before anything else", cause: error)
     }
 
     /// How a record looks to callers whose checksum is right and whose content is not.
     init(_ error: RecordError, at location: RecordLocation, in folder: String) {
+        if case .newer = error {
+            self.init(.storeNewer, "\(folder)/\(location): \(error.text)", cause: error)
+            return
+        }
         self.init(.storeCorrupt, "\(folder)/\(location): \(error.text). Keep a copy of the folder before anything else", cause: error)
     }
 }

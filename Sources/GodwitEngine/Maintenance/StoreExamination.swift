@@ -55,7 +55,7 @@ package struct StoreExamination: Sendable {
     package var liveBytes: Int { segments.reduce(0) { $0 + $1.liveBytes } }
 
     /// Looks through a store that nobody has open: every checkpoint, every record, and whether the engine takes them.
-    /// - Throws: ``BrokerError``: `storeLocked`, `storeFailed` when it cannot be read; `storeCorrupt` when a newer version wrote it.
+    /// - Throws: ``BrokerError``: `storeLocked`, `storeFailed` when it cannot be read; `storeNewer` when a newer version wrote it.
     package init(of storage: any Storage) throws(BrokerError) {
         do {
             self = try Examiner.run(storage)

@@ -37,14 +37,14 @@ package final class Engine: Broker {
     }
 
     /// Opens the store in a folder, or makes one.
-    /// - Throws: `storeLocked`, `storeCorrupt`, `storeFailed`.
+    /// - Throws: `storeLocked`, `storeCorrupt`, `storeNewer`, `storeFailed`.
     package static func open(directory: String, options: EngineOptions = EngineOptions()) async throws(BrokerError) -> Engine {
         let path = URL(fileURLWithPath: directory).standardizedFileURL.path
         return try await open(FileStorage(path), directory: path, options: options)
     }
 
     /// Opens the store in a storage, or makes one.
-    /// - Throws: `storeLocked`, `storeCorrupt`, `storeFailed`.
+    /// - Throws: `storeLocked`, `storeCorrupt`, `storeNewer`, `storeFailed`.
     package static func open(storage: any Storage, options: EngineOptions = EngineOptions()) async throws(BrokerError) -> Engine {
         try await open(storage, directory: nil, options: options)
     }
@@ -116,7 +116,7 @@ package final class Engine: Broker {
             logger.warning(
                 """
                 the wall clock jumped by more than the tolerance while the machine was off: no result and no idempotency key is dropped \
-                because of its age. Check the clock, then open the store once with --accept-clock
+                because of its age. Check the clock, then open the store once with `godwit serve --accept-clock`, or EmbeddedOptions.acceptsClock
                 """
             )
         }
