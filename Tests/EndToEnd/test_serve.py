@@ -75,6 +75,8 @@ class ServeTest(EndToEndTest):
         self.assertEqual(self.run_godwit("queues", "--token-file", str(token), server=server).returncode, OK)
         self.assertEqual(self.run_godwit("queues", server=server, env={"GODWIT_TOKEN": "0123456789abcdef0123"}).returncode, OK)
         self.assertEqual(self.run_godwit("queues", server=server, env={"GODWIT_TOKEN": "wrong-0123456789abc"}).returncode, FAILED)
+        named = {"GODWIT_TOKEN_FILE": str(token), "GODWIT_TOKEN": "wrong-0123456789abc"}
+        self.assertEqual(self.run_godwit("queues", server=server, env=named).returncode, OK, "as for the server, the file comes first")
 
     def test_no_auto_create(self):
         server = self.serve(arguments=["--no-auto-create"])

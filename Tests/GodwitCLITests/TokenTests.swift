@@ -25,4 +25,19 @@ struct TokenTests {
         #expect(try Token.read(file: nil, environment: ["GODWIT_TOKEN": ""]) == nil)
         #expect(try Token.read(file: nil, environment: [:]) == nil)
     }
+
+    @Test("the environment may name its file, as it does for a server; an option comes before it, the token itself after it")
+    func fileOfEnvironment() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "godwit-token-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let named = folder.appending(path: "named").path, given = folder.appending(path: "given").path
+        try Data("from-a-variable\n".utf8).write(to: URL(filePath: named))
+        try Data("from-an-option\n".utf8).write(to: URL(filePath: given))
+        let environment = ["GODWIT_TOKEN_FILE": named, "GODWIT_TOKEN": "itself"]
+        #expect(try Token.read(file: nil, environment: environment) == "from-a-variable")
+        #expect(try Token.read(file: given, environment: environment) == "from-an-option")
+        #expect(try Token.read(file: nil, environment: ["GODWIT_TOKEN_FILE": "", "GODWIT_TOKEN": "itself"]) == "itself")
+        #expect(throws: CommandFailure.self) { _ = try Token.read(file: nil, environment: ["GODWIT_TOKEN_FILE": named + "-missing"]) }
+    }
 }

@@ -13,7 +13,10 @@ struct StoreOptions: ParsableArguments {
     var server: String?
 
     @Option(
-        help: ArgumentHelp("A file with the bearer token that the server wants. (default: the token in $GODWIT_TOKEN)", valueName: "file"),
+        help: ArgumentHelp(
+            "A file with the bearer token that the server wants. (default: $GODWIT_TOKEN_FILE, else the token in $GODWIT_TOKEN)",
+            valueName: "file"
+        ),
         completion: .file()
     )
     var tokenFile: String?
@@ -89,18 +92,19 @@ enum Token {
         environment.filter { !variables.contains($0.key) }
     }
 
-    /// The token in the file, else in `GODWIT_TOKEN`; nil when neither is given.
+    /// The token in the file, else in the one that `GODWIT_TOKEN_FILE` names, else in `GODWIT_TOKEN`; nil when none of them is given.
     /// - Throws: ``CommandFailure`` (`usage`) when the file cannot be read, or what it holds cannot be a token.
     static func read(file: String?, environment: [String: String] = ProcessInfo.processInfo.environment) throws -> String? {
         let source: String
         let text: String
-        if let file {
+        func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        if let file = file ?? variable("GODWIT_TOKEN_FILE") {
             guard let bytes = FileManager.default.contents(atPath: file), let contents = String(validating: bytes, as: UTF8.self) else {
                 throw CommandFailure.usage("cannot read the token from \(file): name a readable file that holds nothing but the token")
             }
             source = file
             text = contents.trimmingCharacters(in: .whitespacesAndNewlines)
-        } else if let value = environment["GODWIT_TOKEN"], !value.isEmpty {
+        } else if let value = variable("GODWIT_TOKEN") {
             source = "GODWIT_TOKEN"
             text = value
         } else {
