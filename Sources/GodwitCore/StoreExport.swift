@@ -5,9 +5,16 @@ package protocol Exportable: Sendable {
     /// Jobs, oldest first, by keyset paging.
     /// - Throws: `invalidArgument` for a cursor that no page gave, `queueNotFound`, `closed`, `storeFailed`.
     func exportPage(_ query: ExportQuery) async throws(BrokerError) -> ExportPage
-    /// Small records, in no order that means anything, by keyset paging.
+    /// Small records, in no order that means anything, by keyset paging. A page may have few, even none, while there are more.
+    /// - Parameter prefix: only records whose keys' names begin with this; nil for all.
     /// - Throws: `invalidArgument` for a cursor that no page gave, `closed`, `storeFailed`, `storeCorrupt`.
-    func exportRecords(after cursor: String?) async throws(BrokerError) -> RecordPage
+    func exportRecords(after cursor: String?, named prefix: String?) async throws(BrokerError) -> RecordPage
+}
+
+extension Exportable {
+    package func exportRecords(after cursor: String?) async throws(BrokerError) -> RecordPage {
+        try await exportRecords(after: cursor, named: nil)
+    }
 }
 
 package struct ExportQuery: Sendable {

@@ -76,7 +76,7 @@ extension JSONWriter {
         }
     }
 
-    private mutating func progress(_ progress: JobProgress?) {
+    mutating func progress(_ progress: JobProgress?) {
         guard let progress else { return null() }
         object { json in
             json.key("fraction")

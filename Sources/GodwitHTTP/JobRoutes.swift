@@ -26,7 +26,7 @@ public struct JobRoutes: Sendable {
         /// Lease jobs and settle them.
         case work
         /// Everything else, and so the whole store: list, cancel, retry, redrive and forget jobs, read their payloads, configure, pause, purge
-        /// and delete queues, delete counters, inspect; back up (with the store's secret), export and import.
+        /// and delete queues, delete counters, see who works, see and forget schedules, inspect; back up (with the store's secret), export and import.
         case admin
     }
 
@@ -46,6 +46,7 @@ public struct JobRoutes: Sendable {
         /// How often an idle event stream says that it is there.
         public var keepAlive: Duration = .seconds(15)
 
+        /// What suits most programs.
         public init() {}
     }
 
@@ -124,7 +125,8 @@ public struct JobRoutes: Sendable {
             + ImportController(environment: environment).routes + InspectController(environment: environment).routes
             + CommitController(environment: environment).routes + RenewController(environment: environment).routes
             + CallController(environment: environment).routes + WatchController(environment: environment).routes
-            + WatchTicketController(environment: environment).routes
+            + WatchTicketController(environment: environment).routes + ScheduleController(environment: environment).routes
+            + WorkerController(environment: environment).routes
         return all.filter { !actions.isDisjoint(with: $0.actions) }
     }
 

@@ -3,23 +3,16 @@ import GodwitHTTP
 
 /// Who holds which jobs, and since when.
 enum WorkersView {
-    /// Running jobs that are looked at, the oldest first: they are what somebody looks for.
-    private static let most = 5_000
-    /// Jobs that are shown of one worker.
-    private static let mostOfOne = 20
-
     static func content(_ look: Look) async throws -> PageContent {
         let (jobs, isAll) = try await running(look)
-        let groups = Dictionary(grouping: jobs) { $0.holder?.description ?? "" }
-        let workers: [View] = groups.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.map { holder, jobs in
-            let jobs = jobs.sorted { ($0.startedAt?.milliseconds ?? 0) < ($1.startedAt?.milliseconds ?? 0) }
-            let queues = Set(jobs.map(\.queue.description)).sorted()
+        let workers: [View] = HeldJobs.grouped(jobs).map { held in
+            let (holder, jobs, queues) = (held.holder?.description ?? "", held.jobs, held.queues)
             return [
                 "key": holder, "holder": holder.isEmpty ? "an unknown holder" : holder, "jobs": Formatting.count(jobs.count, "job"),
-                "longest": jobs.first?.startedAt.map { Formatting.span(look.now - $0) } ?? "–",
+                "longest": held.since.map { Formatting.span(look.now - $0) } ?? "–",
                 "from": queues.prefix(3).joined(separator: ", ") + (queues.count > 3 ? " and \(queues.count - 3) more" : ""),
-                "rows": jobs.prefix(mostOfOne).map { row($0, look.now) },
-                "more": (jobs.count > mostOfOne ? Formatting.count(jobs.count - mostOfOne) : nil as String?).orFalse,
+                "rows": jobs.prefix(HeldJobs.mostOfOne).map { row($0, look.now) },
+                "more": (jobs.count > HeldJobs.mostOfOne ? Formatting.count(jobs.count - HeldJobs.mostOfOne) : nil as String?).orFalse,
             ]
         }
         return PageContent(
@@ -29,7 +22,7 @@ enum WorkersView {
             view: [
                 "workers": workers, "none": workers.isEmpty && isAll, "holders": Formatting.count(workers.count, "worker"),
                 "hold": workers.count == 1 ? "holds" : "hold",
-                "held": Formatting.count(jobs.count, "job"), "partial": (isAll ? nil : Formatting.count(most)).orFalse,
+                "held": Formatting.count(jobs.count, "job"), "partial": (isAll ? nil : Formatting.count(HeldJobs.most)).orFalse,
                 "all": Address.path("jobs", [("state", JobState.running.rawValue)]),
             ],
             refresh: .every(.seconds(2))
@@ -40,14 +33,7 @@ enum WorkersView {
         let queues = try await look.queues()
         // Nothing runs: nothing is looked for.
         guard queues.queues.contains(where: { $0.counts.running > 0 }) else { return ([], true) }
-        var query = JobQuery(state: .running, isOldestFirst: true, limit: Limits.page), jobs: [JobSnapshot] = [], looks = 0
-        repeat {
-            let page = try await queues.list(query, look.broker, look.access)
-            jobs += page.jobs
-            query.cursor = page.next
-            looks += 1
-        } while query.cursor != nil && looks < most / Limits.page
-        return (jobs, query.cursor == nil)
+        return try await HeldJobs.running { query in try await queues.list(query, look.broker, look.access) }
     }
 
     private static func row(_ job: JobSnapshot, _ now: Timestamp) -> View {

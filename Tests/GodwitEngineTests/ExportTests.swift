@@ -153,6 +153,28 @@ struct ExportTests {
         #expect(found.count == 1_010 && Set(found) == Set(keys[..<1_010]))
     }
 
+    @Test("records of a kind are found among any number of others, in as many looks as those take")
+    func recordsOfAKind() async throws {
+        let fixture = try await Fixture()
+        var operations: [GodwitCore.Operation] = (0..<12_000).map {
+            .put(RecordKey("other:\($0)"), value: Bytes("1"), expecting: .anything, lifetime: nil)
+        }
+        let wanted = (0..<3).map { RecordKey("schedule:\($0)", home: .queue(.work)) }
+        operations += wanted.map { .put($0, value: Bytes("{}"), expecting: .anything, lifetime: nil) }
+        for start in stride(from: 0, to: operations.count, by: 500) {
+            _ = try await fixture.engine.commit([Transaction(Array(operations[start..<min(start + 500, operations.count)]))])[0].get()
+        }
+        var found: [RecordKey] = [], cursor: String?, looks = 0
+        repeat {
+            let page = try await fixture.engine.exportRecords(after: cursor, named: "schedule:")
+            found += page.records.map(\.key)
+            cursor = page.next
+            looks += 1
+        } while cursor != nil
+        #expect(Set(found) == Set(wanted) && found.count == 3)
+        #expect(looks == 2)
+    }
+
     @Test("a finished job that was taken in has its result, is retried, redriven and forgotten like any other")
     func finished() async throws {
         let fixture = try await Fixture()

@@ -74,7 +74,8 @@ struct LimitedTokenTests {
             // Counters are everybody's; a holder's name is a token's own; a session's id is random, and known to its client.
             "POST counters/:counter", "GET counters/:counter", "DELETE holders/:holder", "DELETE sessions/:session",
             // These look at what their bodies or queries name.
-            "POST leases", "GET jobs", "GET queues", "POST commit", "POST calls", "GET watch", "POST watch/:stream",
+            "POST leases", "GET jobs", "GET queues", "POST commit", "POST calls", "GET watch", "POST watch/:stream", "GET schedules",
+            "DELETE schedules/:schedule", "GET workers",
         ]
         try await run { scene in
             let job = try await scene.job("billing")
@@ -102,6 +103,7 @@ struct LimitedTokenTests {
             #expect(try await scene.server.get("/jobs?queue=mail").status == 200)
             #expect(try await scene.server.post("/leases?queue=mail&queue=billing").status == 403)
             #expect(try await scene.server.get("/queues").json["queues"].count == 0)
+            #expect(try await scene.server.send("DELETE", "/schedules/nightly?queue=billing").status == 403)
             #expect(try await scene.state(job) == .queued)
         }
     }

@@ -74,6 +74,7 @@ struct OpenAPITests {
                 if methods.contains("GET") { methods.insert("HEAD") }
                 let real = path.replacing("{queue}", with: "q").replacing("{job}", with: "j").replacing("{lease}", with: "l")
                     .replacing("{holder}", with: "h").replacing("{counter}", with: "c").replacing("{stream}", with: "s")
+                    .replacing("{schedule}", with: "n")
                 for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "UNSUBSCRIBE"] {
                     let reply = try await server.send(method, real)
                     #expect((reply.status != 405) == methods.contains(method), "\(method) \(path): \(reply.status)")

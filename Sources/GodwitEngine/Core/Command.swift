@@ -37,7 +37,7 @@ enum Command: Sendable {
     case times([QueueName])
     case upgrade
     case export(ExportQuery)
-    case exportRecords(cursor: String?)
+    case exportRecords(cursor: String?, prefix: String?)
     /// The clock was moved: answered when all that is due is done.
     case followClock
     /// The caller with this ticket no longer waits.

@@ -81,7 +81,7 @@ extension EngineCore {
         return ExportView(view: view, expires: expires, keysForgotten: now.engine - window)
     }
 
-    mutating func exportRecords(_ ticket: Ticket, after cursor: String?) {
+    mutating func exportRecords(_ ticket: Ticket, after cursor: String?, named prefix: String?) {
         // Records go by the part of the dictionary that they are in, and in it by the change that put them: a part never changes.
         var part = 0, after: UInt64 = 0
         if let cursor {
@@ -95,7 +95,8 @@ extension EngineCore {
         let parts = state.records.parts
         while part < parts.count {
             let records = parts[part]
-            let rest = records.filter { $0.value.change > after }.sorted { $0.value.change < $1.value.change }
+            let rest = records.filter { $0.value.change > after && (prefix.map($0.key.name.hasPrefix) ?? true) }
+                .sorted { $0.value.change < $1.value.change }
             for (key, record) in rest {
                 bytes += record.size.bytes
                 guard views.records.isEmpty || (views.records.count < Limits.page && bytes <= Limits.leaseBytes) else {

@@ -226,7 +226,7 @@ struct EngineCore: ~Copyable {
         case .times(let names): answerNow(ticket, .times(times(of: names)))
         case .level: hold(ticket, .level(state.level), until: state.change)
         case .export(let query): export(ticket, query)
-        case .exportRecords(let cursor): exportRecords(ticket, after: cursor)
+        case .exportRecords(let cursor, let prefix): exportRecords(ticket, after: cursor, named: prefix)
         case .followClock: clockFollowers.append(ticket)
         case .abandon(let other): try abandon(other)
         }

@@ -11,8 +11,8 @@ extension Engine: Exportable {
         return ExportPage(jobs: try resolver.exported(views.jobs), next: views.next)
     }
 
-    package func exportRecords(after cursor: String?) async throws(BrokerError) -> RecordPage {
-        guard case .exportedRecords(let views) = try await ask(.exportRecords(cursor: cursor)) else { throw Self.mixedUp }
+    package func exportRecords(after cursor: String?, named prefix: String?) async throws(BrokerError) -> RecordPage {
+        guard case .exportedRecords(let views) = try await ask(.exportRecords(cursor: cursor, prefix: prefix)) else { throw Self.mixedUp }
         defer { withExtendedLifetime(views.pin) {} }
         var page = RecordPage(records: [], next: views.next)
         for item in views.records {
