@@ -113,7 +113,7 @@ class LogTest(EndToEndTest):
         url = json.loads(process.stdout.readline())["http"]
         env = {"GODWIT_SERVER": url}
         self.assertEqual(self.run_godwit("publish", "q", "{}", env=env).returncode, OK)
-        self.assertEqual(self.run_godwit("queue", "purge", "q", env=env).returncode, OK)
+        self.assertEqual(self.run_godwit("queue", "purge", "q", "--yes", env=env).returncode, OK)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)
         self.assertEqual(process.returncode, OK)

@@ -82,7 +82,7 @@ class PublishTest(CommandLineTest):
         self.godwit("publish", "full", "{}", "--retry-for", "100ms", expect=BUSY)
         waiting = self.start_godwit("publish", "full", "{}", "--retry-for", "60s", server=self.server)
         self.assertIsNone(waiting.poll())
-        self.godwit("queue", "purge", "full")
+        self.godwit("queue", "purge", "full", "--yes")
         self.assertEqual(waiting.wait(30), OK)
 
     def test_waiting_for_the_result(self):

@@ -46,10 +46,10 @@ class QueueTest(CommandLineTest):
         self.await_state(job, "succeeded")
         self.publish("idle", "{}")
         self.godwit("queue", "delete", "idle", expect=FAILED)
-        self.assertEqual(self.godwit("queue", "purge", "idle").stdout.strip(), "1")
+        self.assertEqual(self.godwit("queue", "purge", "idle", "--yes").stdout.strip(), "1")
         self.godwit("queue", "delete", "idle")
         self.publish("idle", "{}")
-        self.godwit("queue", "delete", "idle", "--purge")
+        self.godwit("queue", "delete", "idle", "--purge", "--yes")
         self.assertNotIn("idle", self.godwit("queues").stdout)
 
 

@@ -39,9 +39,7 @@ struct JobsCommand: StoreCommand {
 
     func validate() throws {
         try checkReason(reason)
-        if let state, JobState(rawValue: state) == nil {
-            throw ValidationError("--state \(state) is no state: there is \(JobState.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
+        try checkState(state)
     }
 
     func run() async throws {

@@ -91,10 +91,11 @@ struct RedriveCommand: StoreCommand {
         commandName: "redrive",
         abstract: "Give dead letters another chance: in their place, or in the queue that they came from.",
         discussion: """
-            Prints the id of the job that lives on, a new one where it went back to another queue, and its state.
+            Prints the id of the job that lives on, a new one where it went back to another queue, and its state. Of several those that are refused \
+            are said, the others are done, and the exit code is 1. All of a queue at once: godwit queue redrive.
 
               godwit redrive JOB
-              godwit jobs --queue dead --name welcome | cut -f1 | xargs godwit redrive
+              godwit jobs --all --queue dead --name welcome | cut -f1 | xargs -r godwit redrive
             """
     )
 
@@ -106,10 +107,7 @@ struct RedriveCommand: StoreCommand {
 
     func run() async throws {
         try await store.withStore { store in
-            for id in job {
-                let job = try await store.redrive(id)
-                try Output.line(output.json ? job.text : "\(job["id"]?.string ?? id)\t\(job["state"]?.string ?? "unknown")")
-            }
+            try await EachJob(ids: job, asJSON: output.json).run { id in try output.show(try await store.redrive(id), of: id) }
         }
     }
 }

@@ -67,24 +67,41 @@ extension QueueCommand {
     struct Purge: StoreCommand {
         static let configuration = CommandConfiguration(
             abstract: "Cancel all jobs of a queue that wait; running ones go on.",
-            discussion: "  godwit queue purge emails"
+            discussion: """
+                Asks first on a terminal; elsewhere it wants --yes. Prints how many they were.
+
+                  godwit queue purge emails --yes
+                """
         )
 
         @Argument(help: "The queue.")
         var queue: String
+        @OptionGroup var confirmation: Confirmation
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
 
-        func run() async throws { try await perform(.purge, on: queue, in: store, asJSON: output.json) }
+        func run() async throws {
+            try await store.withStore { store in
+                if !confirmation.yes {
+                    let counts = try await store.queue(queue)["counts"]
+                    let waiting = ["queued", "scheduled", "retrying"].reduce(0) { $0 + (counts?[$1]?.integer ?? 0) }
+                    try confirmation.ask("Purge \(JobText.printable(queue))? \(waiting) jobs that wait will be cancelled.")
+                }
+                let purged = JSONValue(try await store.perform(.purge, on: queue).body)
+                try Output.line(output.json ? purged?.text ?? "{}" : "\(purged?["purged"]?.integer ?? 0)")
+            }
+        }
     }
 
     struct Delete: StoreCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete a queue and its finished jobs.",
             discussion: """
-                A queue with unfinished jobs is refused, unless --purge removes them, too.
+                A queue with unfinished jobs is refused, unless --purge removes them, too: that is asked about on a terminal, and wants --yes \
+                elsewhere.
 
-                  godwit queue delete emails --purge
+                  godwit queue delete emails
+                  godwit queue delete emails --purge --yes
                 """
         )
 
@@ -92,37 +109,39 @@ extension QueueCommand {
         var queue: String
         @Flag(help: "Remove unfinished jobs as well.")
         var purge = false
+        @OptionGroup var confirmation: Confirmation
         @OptionGroup var store: StoreOptions
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
             try await store.withStore { store in
-                try await store.delete(queue: queue, purging: purge)
-                if output.json {
-                    try Output.line(
-                        JSONWriter.text { json in
-                            json.object { json in
-                                json.member("name", queue)
-                                json.member("deleted", true)
-                            }
-                        }
-                    )
+                if purge, !confirmation.yes {
+                    let counts = try await store.queue(queue)["counts"]
+                    let unfinished = ["queued", "scheduled", "running", "retrying"].reduce(0) { $0 + (counts?[$1]?.integer ?? 0) }
+                    try confirmation.ask("Delete \(JobText.printable(queue)) with \(unfinished) unfinished jobs?")
                 }
+                try await store.delete(queue: queue, purging: purge)
+                let json = JSONWriter.text { json in
+                    json.object { json in
+                        json.member("name", queue)
+                        json.member("deleted", true)
+                    }
+                }
+                try Output.line(output.json ? json : "\(JobText.printable(queue))\tdeleted")
             }
         }
     }
 }
 
 extension StoreCommand {
-    /// Does what the store calls the action; what it answers is shown as JSON, else the number of jobs that a purge ended.
+    /// Stops a queue's deliveries, or goes on with them; the queue is shown as JSON, else its new state.
     fileprivate func perform(_ action: Store.QueueAction, on queue: String, in options: StoreOptions, asJSON: Bool) async throws {
         try await options.withStore { store in
-            let json = JSONValue(try await store.perform(action, on: queue).body)
-            if asJSON {
-                try Output.line(json?.text ?? JSONWriter.text { json in json.object { $0.member("name", queue) } })
-            } else if let purged = json?["purged"]?.integer {
-                try Output.line("\(purged)")
+            guard let json = JSONValue(try await store.perform(action, on: queue).body) else {
+                throw CommandFailure.notGodwit(store.transport.description)
             }
+            let state = json["paused"]?.bool == true ? "paused" : "delivering"
+            try Output.line(asJSON ? json.text : "\(JobText.printable(queue))\t\(state)")
         }
     }
 }

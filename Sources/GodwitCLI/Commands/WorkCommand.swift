@@ -18,6 +18,9 @@ struct WorkCommand: StoreCommand {
             error says why. The command of a job that is cancelled, times out or loses its lease gets SIGTERM, then SIGKILL, with all \
             that it started.
 
+            A server that is not there at the start ends it (69, or 75 when it is not ready): one that goes away later is waited for. GODWIT_TOKEN_FILE \
+            is not in the command's environment either.
+
             SIGTERM or SIGINT: no more jobs are taken, running commands finish; a second one stops them and gives their jobs back. \
             SIGTSTP: no more jobs are taken, and the worker stays until SIGTERM; after SIGCONT it takes jobs again.
 

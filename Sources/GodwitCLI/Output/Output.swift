@@ -47,6 +47,9 @@ enum Output {
     /// A message for people; nothing is done about a standard error that is closed.
     static func message(_ text: String) { try? write(ContiguousArray("\(text)\n".utf8), to: STDERR_FILENO) }
 
+    /// Asks something, in the same line as the answer.
+    static func prompt(_ text: String) { try? write(ContiguousArray(text.utf8), to: STDERR_FILENO) }
+
     /// A message in the form that was asked for.
     static func report(_ failure: CommandFailure, asJSON: Bool) {
         message(asJSON ? failure.json : "godwit: \(failure.message)")
