@@ -58,6 +58,9 @@ package struct JobTimes: Sendable {
     package var run = DurationHistogram(.job)
     /// Wait and run of single queues, as far as they were asked for and are kept.
     package var queues: [Queue] = []
+    /// Bytes of the store's files, and how many they may be: what whoever watches times watches as well. Nil where there is no bound.
+    package var diskBytes = 0
+    package var maxDiskBytes: Int?
 
     package struct Queue: Sendable {
         package var name: QueueName

@@ -140,6 +140,8 @@ struct MetricsPage {
     }
 
     private func addAllTimes(_ times: JobTimes, to page: inout PrometheusText) {
+        page.metric("godwit_store_bytes", .gauge, "Bytes of the store's files.", Double(times.diskBytes))
+        page.metric("godwit_store_max_bytes", .gauge, "The most that they may have (--max-disk).", times.maxDiskBytes.map(Double.init))
         page.histogram(
             "godwit_publish_confirm_seconds",
             "From a publishing request's arrival at the engine until its jobs are on disk.",

@@ -88,7 +88,8 @@ class MetricsTest(EndToEndTest):
         client.get("/v1/jobs/nothing")
 
     def test_prometheus_finds_all_that_the_rules_and_the_dashboard_ask_for(self):
-        server = self.serve()
+        # So much that nothing is refused.
+        server = self.serve(arguments=["--max-disk", str(1 << 40)])
         client = self.client(server)
         self.prepare(client)
         prometheus = Prometheus(self.folder, server.port)

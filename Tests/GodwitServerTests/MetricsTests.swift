@@ -86,7 +86,14 @@ struct MetricsTests {
                 now: Timestamp(milliseconds: 0)
             ).text
         }
-        for name in ["godwit_publish_confirm_seconds", "godwit_job_wait_seconds", "godwit_job_run_seconds"] {
+        #expect(!page(true).contains("godwit_store_max_bytes"), "there is no bound")
+        times.diskBytes = 5
+        times.maxDiskBytes = 10
+        #expect(page(true).contains("\ngodwit_store_bytes 5\n") && page(true).contains("\ngodwit_store_max_bytes 10\n"))
+        for name in [
+            "godwit_publish_confirm_seconds", "godwit_job_wait_seconds", "godwit_job_run_seconds", "godwit_store_bytes",
+            "godwit_store_max_bytes",
+        ] {
             #expect(page(true).contains(name) && !page(false).contains(name), "\(name)")
         }
         #expect(page(false).contains(#"godwit_queue_wait_seconds_count{queue="mail"}"#))

@@ -22,6 +22,8 @@ extension EngineCore {
         var times = JobTimes()
         times.confirm = confirmTimes
         (times.wait, times.run) = state.meter.all
+        times.diskBytes = journal.diskBytes
+        times.maxDiskBytes = options.maxDiskBytes
         times.queues = names.compactMap { name in
             guard let number = state.queues.numbers[name], let (wait, run) = state.meter.times(of: number) else { return nil }
             return JobTimes.Queue(name: name, wait: wait, run: run)
