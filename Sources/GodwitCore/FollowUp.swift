@@ -16,8 +16,10 @@ public struct FollowUp: Sendable {
 
 /// Ways in which a job can end.
 public struct FinalStates: OptionSet, Sendable, Hashable {
+    /// A bit for each way.
     public let rawValue: UInt8
 
+    /// The ways that bits stand for.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// It was completed.
@@ -28,6 +30,7 @@ public struct FinalStates: OptionSet, Sendable, Hashable {
     public static let cancelled = FinalStates(rawValue: 4)
     /// It was not started in time.
     public static let expired = FinalStates(rawValue: 8)
+    /// However it ends.
     public static let all: FinalStates = [.succeeded, .failed, .cancelled, .expired]
 
     /// Their names, as states have them.

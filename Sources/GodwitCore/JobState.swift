@@ -35,6 +35,7 @@ public struct JobProgress: Sendable, Hashable, Codable {
     /// What it is doing, for people; at most 1,024 bytes.
     public var note: String?
 
+    /// So far, with what it is doing now.
     public init(fraction: Double, note: String? = nil) {
         self.fraction = fraction
         self.note = note

@@ -7,6 +7,7 @@ public struct QueueSettings: Sendable, Hashable {
         /// Succeeded (and cancelled) jobs and failed (and expired) ones for a time each, and no more than `count` of all together.
         case keep(succeeded: Duration, failed: Duration, count: Int)
 
+        /// Succeeded jobs for a day, failed ones for 7 days, a million of all together.
         public static let standard = Retention.keep(succeeded: .seconds(86_400), failed: .seconds(7 * 86_400), count: 1_000_000)
     }
 
@@ -24,6 +25,7 @@ public struct QueueSettings: Sendable, Hashable {
     public var maxBytes = 1 << 30
     /// The longest that a newcomer may be expected to wait: (queued + running) jobs, divided by how many end per second of busy time. Nil: any.
     public var maxWait: Duration?
+    /// What happens to a publish that a bound keeps out.
     public var overflow = Overflow.reject
     /// A job expires when it was not started for this long after it could first run. Nil: never.
     public var ttl: Duration?
@@ -36,12 +38,14 @@ public struct QueueSettings: Sendable, Hashable {
     public var deadLetterQueue: String?
     /// How long a lease lasts when the one who takes it says nothing.
     public var lease: Duration = .seconds(30)
+    /// How long jobs that ended are kept.
     public var retention = Retention.standard
     /// How long an idempotency key is remembered.
     public var dedupWindow: Duration = .seconds(86_400)
     /// The most keys remembered; when as many are, keyed publishes are refused as busy.
     public var dedupMax = 1_000_000
 
+    /// What a queue has of which nothing was said.
     public init() {}
 
     /// - Parameter queue: whose settings they are to be.
@@ -79,11 +83,14 @@ public struct QueueSettings: Sendable, Hashable {
 public struct QueueStatus: Sendable, Hashable {
     /// Jobs by state.
     public struct Counts: Sendable, Hashable {
+        /// Unfinished jobs: those that wait for their time, for a worker, that run, and that wait for another attempt.
         public var scheduled = 0, queued = 0, running = 0, retrying = 0
+        /// Finished jobs that are kept.
         public var succeeded = 0, failed = 0, cancelled = 0, expired = 0
 
         package init() {}
 
+        /// All jobs that have not ended.
         public var unfinished: Int { scheduled + queued + running + retrying }
 
         package subscript(state: JobState) -> Int {
@@ -128,14 +135,20 @@ public struct QueueStatus: Sendable, Hashable {
     }
 
     package var name: QueueName
+    /// The queue's name.
+    public var queue: String { name.description }
+    /// What an operator set for it.
     public var settings: QueueSettings
     package var settingsVersion: Version
+    /// Whether its deliveries are stopped.
     public var isPaused: Bool
+    /// Its jobs by state.
     public var counts: Counts
     /// Bytes of unfinished jobs.
     public var bytes: Int
     /// Idempotency keys remembered.
     public var keys: Int
+    /// What happened in it since the store was opened.
     public var totals: Totals
     /// The creation time of the job at the head, while one is queued.
     package var oldestQueued: Timestamp?

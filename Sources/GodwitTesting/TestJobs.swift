@@ -32,9 +32,11 @@ import Synchronization
 public final class TestJobs: Sendable {
     /// An attempt that was run, and how it ended.
     public struct Attempt: Sendable {
+        /// The job that was run.
         public var id: JobID
         /// ``Job/name``.
         public var name: String?
+        /// The queue that it came from.
         public var queue: String
         /// 1 for the job's first.
         public var attempt: Int

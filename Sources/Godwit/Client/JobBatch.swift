@@ -13,17 +13,21 @@ public import GodwitCore
 public struct JobBatch: Sendable {
     /// How many steps are done, and how many there are.
     public struct Progress: Sendable, Hashable {
+        /// Steps that were counted.
         public var done: Int
+        /// All steps.
         public var total: Int
         /// Whether all are done, and what follows was brought about.
         public var isComplete: Bool { done >= total }
 
+        /// So many steps of so many.
         public init(done: Int, total: Int) {
             self.done = done
             self.total = total
         }
     }
 
+    /// What the batch is called in the store: the same name is the same batch.
     public let name: String
     /// How many steps there are.
     public let count: Int

@@ -24,8 +24,9 @@ extension JobClient {
     ///     end, and again when the job is retried and ends once more.
     ///   - patience: How long to come back, with exponential backoff and full jitter, while the queue is full; nil throws `busy` at once, so
     ///     that a web handler can answer its user.
-    /// - Throws: ``BrokerError``: `busy` (with ``BrokerError/retryAfter``), `keyConflict`, `invalidArgument`, `tooLarge`, `diskFull`, or that the
-    ///   store cannot be written; `EncodingError`; `CancellationError`.
+    /// - Throws: ``BrokerError``: `busy` and `diskFull` (with ``BrokerError/retryAfter``), `keyConflict`, `invalidArgument`, `tooLarge`,
+    ///   `queueNotFound` where queues are not made by themselves, `storeOutdated`, `storeFailed`, `closed`; by a server also `unavailable`, `outcomeUnknown`, `unauthorized`,
+    ///   `forbidden`, `untrusted`, `unsupportedURL`; `EncodingError`; `CancellationError`.
     @discardableResult
     public func enqueue<J: Job>(
         _ job: J,

@@ -35,6 +35,23 @@ extension JobClient {
         WaitingJobs(broker: broker, query: BrowseQuery(queue: try QueueName(queue)))
     }
 
+    /// A job as it stands now, of whatever type.
+    /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`, or that the store cannot be read; `CancellationError`.
+    public func status(of job: JobID) async throws -> JobStatus { JobStatus(try await snapshot(of: job)) }
+
+    /// Cancels a job, also while it runs, as ``JobHandle/cancel()`` does.
+    /// - Returns: The state that the job is in now: `cancelled`, or the final state that it was in before.
+    /// - Throws: ``BrokerError``: `jobNotFound`, `jobForgotten`, or that the store cannot be written.
+    @discardableResult
+    public func cancel(_ job: JobID) async throws -> JobState { try await change(.cancel(job), job) }
+
+    /// Runs a failed, cancelled or expired job again, and one that is scheduled or retrying now, as ``JobHandle/retry()`` does.
+    /// - Returns: The state that the job is in now.
+    /// - Throws: ``BrokerError``: `wrongState` for a job that is queued, running or succeeded, `jobNotFound`, `jobForgotten`, or that the store
+    ///   cannot be written.
+    @discardableResult
+    public func retry(_ job: JobID) async throws -> JobState { try await change(.retry(job), job) }
+
     /// Gives a dead letter another chance: one that failed or expired is queued again, one that came from another queue goes back there as a
     /// new job.
     /// - Returns: The job that lives on.
@@ -91,13 +108,16 @@ public struct JobList: AsyncSequence, Sendable {
 
 /// A job that waits, with what its worker will get.
 public struct WaitingJob: Sendable, Hashable, Identifiable {
+    /// The job as it stands.
     public var status: JobStatus
     /// What was published, JSON unless ``contentType`` says otherwise; nil when it cannot be read back.
     public var payload: [UInt8]?
+    /// What its publisher said that the payload is.
     public var contentType: String?
     /// What travels beside it. Names are in lower case.
     public var headers: [String: String]
 
+    /// The job's id.
     public var id: JobID { status.id }
 
     fileprivate init(_ job: BrowsedJob) {

@@ -16,16 +16,19 @@ extension JobClient {
     ///
     /// - Parameters:
     ///   - url: What to open.
-    ///   - token: What a server wants to be shown (`godwit serve --token-file`). By default it is read from the environment variable
-    ///     `GODWIT_TOKEN`. It never stands in the URL, for URLs are logged.
+    ///   - token: What a server wants to be shown (`godwit serve --token-file`). By default it is read from the file that the
+    ///     environment variable `GODWIT_TOKEN_FILE` names, else from `GODWIT_TOKEN`. It never stands in the URL, for URLs are logged.
     ///   - remote: How a server is reached: whose certificates are believed, how long to wait.
+    ///   - embedded: How an engine in this process is opened: what it is bounded by, whether it makes queues.
     ///   - logger: Used by the store, the client, and its workers unless they are given one of their own.
     /// - Throws: ``BrokerError``: `invalidArgument` names the argument that is wrong; `unsupportedURL`, `storeLocked` (another process has the
-    ///   folder open: reach it through `godwit serve`), `storeCorrupt` (names the file and the offset; nothing was changed), `storeFailed`.
+    ///   folder open: reach it through `godwit serve`), `storeCorrupt` (names the file and the offset; nothing was changed), `storeNewer` (a newer
+    ///   version wrote it), `restoreUnfinished`, `storeFailed`.
     public static func open(
         _ url: String,
         token: String? = nil,
         remote: RemoteOptions = RemoteOptions(),
+        embedded: EmbeddedOptions = EmbeddedOptions(),
         logger: Logger = Logger(label: "godwit")
     ) async throws -> JobClient {
         let colon = url.firstIndex(of: ":") ?? url.endIndex
@@ -42,12 +45,12 @@ extension JobClient {
                     "embedded: is followed by the path of a folder, without //: embedded:./data or embedded:/var/data"
                 )
             }
-            return try await open(directory: String(rest), logger: logger)
+            return try await open(directory: String(rest), options: embedded, logger: logger)
         case "memory":
             guard rest.isEmpty else {
                 throw BrokerError.invalidArgument("url", "memory: is followed by nothing: there is one store for each open")
             }
-            return try await openMemory(logger: logger)
+            return try await openMemory(options: embedded, logger: logger)
         #if Remote
         case "http", "https": return try openRemote(url, token: token, options: remote, logger: logger)
         #endif

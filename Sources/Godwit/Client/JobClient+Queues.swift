@@ -41,6 +41,13 @@ extension JobClient {
         return try await asking { () async throws(BrokerError) in try await broker.queue(QueueName(name)) }
     }
 
+    /// All queues, by name.
+    /// - Throws: ``BrokerError``; `CancellationError`.
+    public func queues() async throws -> [QueueStatus] {
+        try Task.checkCancellation()
+        return try await asking { () async throws(BrokerError) in try await broker.queues() }
+    }
+
     /// Stops a queue's deliveries; enqueueing goes on.
     /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`.
     public func pause(queue: String) async throws {
@@ -71,18 +78,19 @@ extension JobClient {
     ///   - queue: Where the dead letters are.
     ///   - name: Only jobs of this ``Job/name``.
     ///   - reason: Only those that died of this the last time.
-    /// - Returns: How many they were.
+    /// - Returns: How many got one, and how many stay where they are, because the queue that they came from is gone, say.
     /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`: those before were redriven then.
     @discardableResult
-    public func redrive(queue: String, name: String? = nil, reason: DeathReason? = nil) async throws -> Int {
-        var query = RedriveQuery(queue: try QueueName(queue), name: name, reason: reason), redriven = 0
+    public func redrive(queue: String, name: String? = nil, reason: DeathReason? = nil) async throws -> (redriven: Int, refused: Int) {
+        var query = RedriveQuery(queue: try QueueName(queue), name: name, reason: reason), redriven = 0, refused = 0
         repeat {
             try Task.checkCancellation()
             let page = try await asking { [query] () async throws(BrokerError) in try await broker.redrive(query) }
             redriven += page.redriven
+            refused += page.refused
             query.cursor = page.next
         } while query.cursor != nil
-        return redriven
+        return (redriven, refused)
     }
 
     /// Removes a queue with its settings and its finished jobs.

@@ -1,4 +1,4 @@
-/// How a server elsewhere is reached by ``JobClient/open(_:token:remote:logger:)``.
+/// How a server elsewhere is reached by ``JobClient/open(_:token:remote:embedded:logger:)``.
 public struct RemoteOptions: Sendable, Hashable {
     /// Whose certificates are believed, with `https://`.
     public enum TrustRoots: Sendable, Hashable {

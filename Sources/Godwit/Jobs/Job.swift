@@ -38,10 +38,16 @@ public protocol Job: Codable, Sendable {
 }
 
 extension Job {
+    /// The queue `default`.
     public static var queue: String { "default" }
+    /// The lowest.
     public static var priority: Int { 0 }
+    /// It may run at once.
     public static var delay: Duration { .zero }
+    /// It never expires.
     public static var expires: Duration { .zero }
+    /// An attempt may take any time.
     public static var timeout: Duration { .zero }
+    /// As many as the queue's setting says.
     public static var maxAttempts: Int { 0 }
 }

@@ -4,7 +4,9 @@ import GodwitCore
 public struct JobError: Error, Sendable, CustomStringConvertible {
     /// A stable word for one kind of ending. New ones may be added.
     public struct Code: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+        /// The word itself.
         public let rawValue: String
+        /// A code by its word.
         public init(rawValue: String) { self.rawValue = rawValue }
         public var description: String { rawValue }
 
@@ -18,11 +20,13 @@ public struct JobError: Error, Sendable, CustomStringConvertible {
         public static let unreadableResult = Code(rawValue: "unreadable_result")
     }
 
+    /// What kind of ending it is.
     public var code: Code
     /// What happened, and what to do next.
     public var message: String
     /// The job as it ended.
     public var status: JobStatus
+    /// Why the result cannot be read, when there is one.
     public var cause: (any Error)?
 
     init(_ code: Code, _ message: String, status: JobStatus, cause: (any Error)? = nil) {

@@ -10,9 +10,11 @@
 public struct JobFailure: Error, Sendable, CustomStringConvertible {
     enum Retry: Sendable, Hashable { case never, after(Duration), byPolicy }
 
+    /// What went wrong, for people; kept with the job.
     public var message: String
     /// A short stable word for programs; kept with the job.
     public var code: String?
+    /// What caused it; for the log, not kept.
     public var cause: (any Error)?
     var retry: Retry
 

@@ -6,6 +6,7 @@ public import GodwitCore
 /// A handle is a small value. Keep the ``id`` (in a URL, in a database) and get a new handle from
 /// ``JobClient/handle(for:id:)`` wherever it is needed.
 public struct JobHandle<J: Job>: Sendable, Identifiable {
+    /// The job's id, good in any process that opens the store.
     public let id: JobID
     let client: JobClient
 

@@ -65,11 +65,40 @@ struct LookingAfterTests {
         #expect(death.attempt == 1 && death.firstAt == death.lastAt)
         let again = try await client.redrive(letters[0].id)
         #expect(try await client.handle(for: Greet.self, id: again).status.queue == "default")
-        #expect(try await client.redrive(queue: "dead", reason: .expired) == 0)
-        #expect(try await client.redrive(queue: "dead", reason: .rejected) == 1)
+        #expect(try await client.redrive(queue: "dead", reason: .expired) == (0, 0))
+        #expect(try await client.redrive(queue: "dead", reason: .rejected) == (1, 0))
         #expect(try await client.queue("default")?.counts.queued == 2)
         let error = try await #require(throws: BrokerError.self) { try await client.redrive(first.id) }
         #expect(error.code == .wrongState)
+        await jobs.close()
+    }
+
+    @Test("what is refused a second chance is counted beside what got one")
+    func redriveRefused() async throws {
+        let jobs = try await TestJobs()
+        let client = jobs.client
+        try await client.configure(queue: "default") { $0.deadLetterQueue = "dead" }
+        try await client.enqueue(Greet(who: "a"))
+        try await fail(jobs)
+        // Nowhere to go back to: queues are not made here, and the one that it came from is gone.
+        try await client.delete(queue: "default", purging: true)
+        #expect(try await client.redrive(queue: "dead") == (0, 1))
+        await jobs.close()
+    }
+
+    @Test("a job is looked at, cancelled and retried by its id, whatever its type; all queues are listed")
+    func byID() async throws {
+        let jobs = try await TestJobs()
+        let client = jobs.client
+        let id = try await client.enqueue(Greet(who: "a")).id
+        #expect(try await client.status(of: id).state == .queued)
+        #expect(try await client.cancel(id) == .cancelled)
+        #expect(try await client.status(of: id).state == .cancelled)
+        #expect(try await client.retry(id) == .queued)
+        #expect(try await #require(throws: BrokerError.self) { try await client.retry(id) }.code == .wrongState)
+        #expect(try await #require(throws: BrokerError.self) { try await client.status(of: JobID("none")) }.code == .jobNotFound)
+        try await client.enqueue(Note(text: "a"))
+        #expect(try await client.queues().map(\.queue) == ["default", "notes"])
         await jobs.close()
     }
 

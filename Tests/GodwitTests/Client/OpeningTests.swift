@@ -39,6 +39,30 @@ struct OpeningTests {
     }
     #endif
 
+    @Test("an engine in this process is bounded as its options say")
+    func embedded() async throws {
+        var options = EmbeddedOptions()
+        options.createsQueues = false
+        options.maxQueues = 1
+        let client = try await JobClient.open("memory:", embedded: options, logger: quiet)
+        #expect(try await #require(throws: BrokerError.self) { try await client.enqueue(Greet(who: "a")) }.code == .queueNotFound)
+        try await client.configure(queue: "default") { $0.maxJobs = 10 }
+        let more = try await #require(throws: BrokerError.self) { try await client.configure(queue: "b") { $0.maxJobs = 1 } }
+        #expect(more.code == .tooLarge)
+        try await client.enqueue(Greet(who: "a"))
+        await client.close()
+        options.maxMemoryBytes = 1
+        let full = try await JobClient.open("memory:", embedded: options, logger: quiet)
+        try await full.configure(queue: "default") { $0.maxJobs = 10 }
+        #expect(try await #require(throws: BrokerError.self) { try await full.enqueue(Greet(who: "a")) }.code == .busy)
+        await full.close()
+        var none = EmbeddedOptions()
+        none.maxQueues = 0
+        let impossible = none
+        let error = await #expect(throws: BrokerError.self) { try await JobClient.open("memory:", embedded: impossible) }
+        #expect(error?.code == .invalidArgument && error?.field == "maxQueues")
+    }
+
     @Test("a store in this process takes no token", arguments: ["memory:", "embedded:./data"])
     func token(_ url: String) async {
         let error = await #expect(throws: BrokerError.self) { try await JobClient.open(url, token: "secret") }
