@@ -15,7 +15,8 @@ from support import GODWIT, EndToEndTest, eventually, free_port
 class UnixTest(EndToEndTest):
     def test_help_version_and_completions(self):
         self.assertRegex(self.run_godwit("--version").stdout, r"^\d+\.\d+\.\d+")
-        commands = ["serve", "publish", "work", "status", "result", "payload", "cancel", "retry", "forget", "jobs", "queues", "queue"]
+        commands = ["serve", "publish", "work", "status", "result", "payload", "cancel", "retry", "forget", "jobs", "queues", "queue", "workers",
+                    "schedules", "ready"]
         text = self.run_godwit("--help").stdout
         for command in commands:
             self.assertIn(command, text)

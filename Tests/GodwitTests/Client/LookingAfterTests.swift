@@ -75,15 +75,22 @@ struct LookingAfterTests {
 
     @Test("what is refused a second chance is counted beside what got one")
     func redriveRefused() async throws {
-        let jobs = try await TestJobs()
-        let client = jobs.client
+        var options = EmbeddedOptions()
+        options.maxQueues = 2
+        let client = try await JobClient.open("memory:", embedded: options, logger: quiet)
         try await client.configure(queue: "default") { $0.deadLetterQueue = "dead" }
-        try await client.enqueue(Greet(who: "a"))
-        try await fail(jobs)
-        // Nowhere to go back to: queues are not made here, and the one that it came from is gone.
+        let job = try await client.enqueue(Greet(who: "a"))
+        var worker = Worker(client, concurrency: 1)
+        worker.handle(Greet.self) { _, _ in throw JobFailure.permanent("no") }
+        let running = Task { [worker] in try await worker.run() }
+        await #expect(throws: JobError.self) { _ = try await job.result() }
+        running.cancel()
+        try await running.value
+        // Nowhere to go back to: the queue that it came from is gone, and there is no room for another one.
         try await client.delete(queue: "default", purging: true)
+        try await client.configure(queue: "third") { $0.maxJobs = 10 }
         #expect(try await client.redrive(queue: "dead") == (0, 1))
-        await jobs.close()
+        await client.close()
     }
 
     @Test("a job is looked at, cancelled and retried by its id, whatever its type; all queues are listed")
