@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import unittest
 
 from commands import BUSY, FAILED, OK, UNREACHABLE, USAGE, CommandLineTest, ToolsTest
@@ -47,6 +48,19 @@ class ManyAtOnceTest(CommandLineTest):
         self.assertEqual(self.godwit("queue", "pause", "q").stdout, "q\tpaused\n")
         self.assertEqual(self.godwit("queue", "resume", "q").stdout, "q\tdelivering\n")
         self.assertEqual(self.godwit("queue", "delete", "q", "--purge", "--yes").stdout, "q\tdeleted\n")
+
+
+    def test_on_a_terminal_it_is_asked(self):
+        self.publish("q", "{}")
+        for answer, code, waiting in (("n", FAILED, 1), ("y", OK, 0)):
+            ours, theirs = pty.openpty()
+            process = self.start_godwit("queue", "purge", "q", server=self.server, stdin=theirs, stderr=theirs)
+            os.close(theirs)
+            os.write(ours, f"{answer}\n".encode())
+            self.assertEqual(process.wait(30), code)
+            self.assertIn(b"Purge q? 1 jobs that wait will be cancelled. [y/N]", os.read(ours, 4096))
+            os.close(ours)
+            self.assertEqual(json.loads(self.godwit("queue", "show", "q", "--json").stdout)["counts"]["queued"], waiting)
 
 
 class WorkersTest(CommandLineTest):
