@@ -286,6 +286,7 @@ let package = Package(
             name: "GodwitPageTests",
             dependencies: [
                 "GodwitPage", "GodwitServer", "GodwitHTTP", "GodwitCore", "HTTPTestSupport",
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Mustache", package: "swift-mustache", condition: server),
             ],
             swiftSettings: settings

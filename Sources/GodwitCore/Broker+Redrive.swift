@@ -19,17 +19,29 @@ package struct RedriveQuery: Sendable {
 }
 
 /// What a page of ``Broker/redrive(_:)`` did: go on as long as `next` is not nil.
-package struct RedrivePage: Sendable, Hashable {
+package struct RedrivePage: Sendable, Equatable {
     /// How many jobs got another chance.
     package var redriven: Int
     /// How many stay where they are, because the queue that they came from is gone, say: redriving one alone tells why.
     package var refused: Int
+    /// How many stay because their dead letters went to another queue: they are to be redriven there.
+    package var moved: Int
     package var next: String?
+    /// What kept some of the page from it, a full disk, say: `next` leads to them again, and those that stay are counted then. Whoever counts takes
+    /// what was done before they pass it on.
+    package var failure: BrokerError?
 
-    package init(redriven: Int, refused: Int, next: String?) {
+    package init(redriven: Int, refused: Int, moved: Int = 0, next: String?, failure: BrokerError? = nil) {
         self.redriven = redriven
         self.refused = refused
+        self.moved = moved
         self.next = next
+        self.failure = failure
+    }
+
+    package static func == (one: RedrivePage, other: RedrivePage) -> Bool {
+        (one.redriven, one.refused, one.moved, one.next, one.failure?.code)
+            == (other.redriven, other.refused, other.moved, other.next, other.failure?.code)
     }
 }
 
@@ -44,32 +56,30 @@ extension Broker {
         guard try await queue(query.queue) != nil else { throw .queueNotFound(query.queue.description) }
         var page = JobQuery(queue: query.queue, name: query.name, isOldestFirst: true, limit: query.limit)
         if let cursor = query.cursor {
-            let parts = cursor.split(separator: ".", maxSplits: 1)
-            guard parts.count == 2 else {
+            let parts = cursor.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else {
                 throw .invalidArgument("cursor", "this cursor is not one that a page gave: start without one")
             }
-            (page.end, page.cursor) = (String(parts[0]), String(parts[1]))
+            page.end = String(parts[0])
+            // The first page, once more.
+            page.cursor = parts[1].isEmpty ? nil : String(parts[1])
         }
         let found = try await list(page)
         // Told by its place, not by its time: clocks are set back, and imported jobs are as old as they were.
         let end = page.end ?? found.end
-        let letters = found.jobs.filter { $0.isDeadLetter(in: query.queue, query.reason) }
-        let outcomes = try await commit(letters.map { Transaction(.redrive($0.id)) })
-        var redriven = 0, refused = 0
-        for outcome in outcomes {
-            switch outcome {
-            case .committed: redriven += 1
-            case .aborted(_, let error):
-                switch error.code {
-                // Somebody else was faster, or its dead letter is elsewhere.
-                case .wrongState, .jobForgotten: break
-                // It alone cannot go back, which keeps no other one from it.
-                case .queueNotFound, .tooLarge, .invalidArgument: refused += 1
-                default: throw error
-                }
-            }
+        var letters = found.jobs.filter { $0.isDeadLetter(in: query.queue, query.reason) }
+        let all = letters.count
+        letters.removeAll(where: \.isDeadLettered)
+        let tally = BulkTally(try await commit(each: letters.map { .redrive($0.id) }))
+        if let failure = tally.failure {
+            return RedrivePage(redriven: tally.done, refused: 0, next: "\(end).\(page.cursor ?? "")", failure: failure)
         }
-        return RedrivePage(redriven: redriven, refused: refused, next: found.next.map { "\(end).\($0)" })
+        return RedrivePage(
+            redriven: tally.done,
+            refused: tally.refused,
+            moved: all - letters.count,
+            next: found.next.map { "\(end).\($0)" }
+        )
     }
 }
 

@@ -28,6 +28,8 @@ package struct JobSnapshot: Sendable, Hashable {
     package var reason: DeathReason?
     /// What the job that this is the dead letter of died of, newest first; at most ``Limits/deaths``.
     package var deaths: [Death]
+    /// Whether it failed or expired and its dead letter went to another queue; false where the broker does not say.
+    package var isDeadLettered: Bool
     /// Who holds a running job; nil for all others, and where the broker does not say.
     package var holder: HolderID?
     /// Changes with every change of state or progress; compared for equality alone.
@@ -52,6 +54,7 @@ package struct JobSnapshot: Sendable, Hashable {
         deliveries: Int = 0,
         reason: DeathReason? = nil,
         deaths: [Death] = [],
+        isDeadLettered: Bool = false,
         holder: HolderID? = nil,
         version: Version
     ) {
@@ -73,6 +76,7 @@ package struct JobSnapshot: Sendable, Hashable {
         self.deliveries = deliveries
         self.reason = reason
         self.deaths = deaths
+        self.isDeadLettered = isDeadLettered
         self.holder = holder
         self.version = version
     }

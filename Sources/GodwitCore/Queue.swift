@@ -152,6 +152,9 @@ public struct QueueStatus: Sendable, Hashable {
     public var totals: Totals
     /// The creation time of the job at the head, while one is queued.
     package var oldestQueued: Timestamp?
+    /// How many jobs end per second while ready ones wait, as publishing is refused by (``QueueSettings/maxWait``); nil while too little is known, and
+    /// where the broker does not say.
+    package var jobsPerSecond: Double?
 
     package init(
         name: QueueName,
@@ -162,7 +165,8 @@ public struct QueueStatus: Sendable, Hashable {
         bytes: Int,
         keys: Int,
         totals: Totals,
-        oldestQueued: Timestamp?
+        oldestQueued: Timestamp?,
+        jobsPerSecond: Double? = nil
     ) {
         self.name = name
         self.settings = settings
@@ -173,5 +177,14 @@ public struct QueueStatus: Sendable, Hashable {
         self.keys = keys
         self.totals = totals
         self.oldestQueued = oldestQueued
+        self.jobsPerSecond = jobsPerSecond
+    }
+
+    /// How long a newcomer is expected to wait behind the jobs that are ready and those that run, by Little's law; nil while the pace is not known.
+    package var expectedWait: Duration? {
+        let ahead = counts.queued + counts.running
+        if ahead == 0 { return .zero }
+        guard let jobsPerSecond, jobsPerSecond > 0 else { return nil }
+        return .milliseconds(Int64(min(Double(ahead) / jobsPerSecond * 1_000, 1e15)))
     }
 }

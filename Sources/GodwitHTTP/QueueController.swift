@@ -117,6 +117,8 @@ struct QueueController: Sendable {
         query.cursor = try exchange.query.text("cursor", limit: 1_024)
         let page = try await broker.redrive(query)
         exchange.audit.note("redrive", ["queue": query.queue.description, "jobs": String(page.redriven)])
+        // Asked for once more it goes on: those that were redriven are no dead letters any more.
+        if let failure = page.failure { throw failure }
         return .json { json in
             json.object { json in
                 json.member("redriven", page.redriven)

@@ -44,11 +44,18 @@ struct BulkDeed: Sendable {
         }
     }
 
+    /// Whether it would fail for this one, whose dead letter is to be redriven where it went.
+    private func isElsewhere(_ job: JobSnapshot) -> Bool { deed != .cancelThese && job.isDeadLettered }
+
     /// What it would be done to.
     struct Forecast: Sendable {
         var count: Int
+        /// Those among the jobs of the filter that are known to stay, because their dead letters went to another queue.
+        var elsewhere = 0
         /// Whether all were counted.
         var isWhole: Bool
+        /// Whether each was looked at: the queues' kept numbers do not say which dead letters went elsewhere.
+        var isExact = true
         /// Behind the newest job that is meant.
         var end: String
     }
@@ -58,7 +65,7 @@ struct BulkDeed: Sendable {
         var query = filter.query(limit: 1)
         query.isOldestFirst = true
         if deed != .redriveThese, let count = filter.count(in: queues.queues) {
-            return Forecast(count: count, isWhole: true, end: try await queues.list(query, broker, access).end)
+            return Forecast(count: count, isWhole: true, isExact: false, end: try await queues.list(query, broker, access).end)
         }
         let end = ContinuousClock.now + patience
         query.limit = Self.step
@@ -69,7 +76,9 @@ struct BulkDeed: Sendable {
                 query.end = page.end
                 forecast.end = page.end
             }
-            forecast.count += page.jobs.count(where: includes)
+            let jobs = page.jobs.filter(includes), elsewhere = jobs.count(where: isElsewhere)
+            forecast.count += jobs.count - elsewhere
+            forecast.elsewhere += elsewhere
             query.cursor = page.next
         } while query.cursor != nil && ContinuousClock.now < end
         forecast.isWhole = query.cursor == nil
@@ -80,11 +89,19 @@ struct BulkDeed: Sendable {
     struct Progress: Sendable {
         var done = 0
         var refused = 0
-        /// Where it goes on; nil when it is over, or has not begun.
+        /// To how many more it may be done, for so many were counted; nil where not all were.
+        var left: Int?
+        /// Where it goes on; nil when it is over, has not begun, or is to be asked about anew.
         var cursor: String?
+        /// Whether there are more jobs than were counted.
+        var isOutgrown = false
+        /// What stopped it.
+        var failure: BrokerError?
+
+        var isOver: Bool { cursor == nil && !isOutgrown && failure == nil }
     }
 
-    /// Does it as long as one press may.
+    /// Does it as long as one press may, and to no more jobs than were counted: others may have come into the state since.
     /// - Parameters:
     ///   - end: of the forecast that was shown.
     ///   - note: is told of each step, for the next one may fail.
@@ -96,7 +113,7 @@ struct BulkDeed: Sendable {
         _ access: PageAccess,
         for time: Duration,
         note: (Int) -> Void
-    ) async throws -> Progress {
+    ) async -> Progress {
         var progress = progress
         var query = filter.query(limit: Self.step)
         query.isOldestFirst = true
@@ -104,26 +121,31 @@ struct BulkDeed: Sendable {
         query.cursor = progress.cursor
         let over = ContinuousClock.now + time
         repeat {
-            let page = try await queues.list(query, broker, access)
-            let outcomes = try await broker.commit(each: page.jobs.filter(includes).map { operation($0.id) })
-            var done = 0
-            for outcome in outcomes {
-                switch outcome {
-                case .success: done += 1
-                case .failure(let error):
-                    switch error.code {
-                    // Somebody else was faster, or its dead letter is elsewhere.
-                    case .wrongState, .jobForgotten, .jobNotFound: break
-                    case .queueNotFound, .tooLarge, .invalidArgument: progress.refused += 1
-                    default:
-                        if done > 0 { note(done) }
-                        throw error
-                    }
+            do throws(BrokerError) {
+                let page = try await queues.list(query, broker, access)
+                let all = page.jobs.filter(includes)
+                let possible = all.filter { !isElsewhere($0) }
+                let jobs = possible.prefix(progress.left ?? .max)
+                let tally = BulkTally(try await broker.commit(each: jobs.map { operation($0.id) }))
+                if tally.done > 0 { note(tally.done) }
+                progress.done += tally.done
+                if let failure = tally.failure {
+                    // This step is taken again, and what stays is counted then.
+                    progress.left? -= tally.done
+                    throw failure
                 }
+                progress.left? -= jobs.count
+                guard jobs.count == possible.count else {
+                    progress.isOutgrown = true
+                    query.cursor = nil
+                    break
+                }
+                progress.refused += tally.refused + all.count - possible.count
+                query.cursor = page.next
+            } catch {
+                progress.failure = error
+                break
             }
-            if done > 0 { note(done) }
-            progress.done += done
-            query.cursor = page.next
         } while query.cursor != nil && ContinuousClock.now < over
         progress.cursor = query.cursor
         return progress

@@ -3,12 +3,13 @@ import GodwitHTTP
 
 /// Says what a button will do, and to how many jobs, before it does.
 enum ConfirmView {
-    static let options = ["do", "job", "schedule", "end", "from", "count", "refused"] + JobFilter.options
-    /// How long the jobs of a filter are counted before a page says that there are more.
-    private static let patience: Duration = .seconds(1)
+    /// What its address may say, and so what a form that does something may.
+    static let options = ["do", "job", choice, "schedule", "end", "from", "count", "refused", "left", "shown", "back"] + JobFilter.options
+    /// The one that may stand several times.
+    static let choice = "chosen"
 
     /// What is asked, and what the button hands on when it is pressed.
-    private struct Question {
+    struct Question {
         var title: String
         var text: String
         var press: String
@@ -32,6 +33,7 @@ enum ConfirmView {
             case .queue: try await queue(deed, look)
             case .job: try await job(look)
             case .jobs: try await jobs(deed, look)
+            case .chosen: try await chosen(deed, look)
             case .schedule: try await schedule(look)
             }
         return PageContent(
@@ -51,7 +53,7 @@ enum ConfirmView {
         let queue = try await look.queue(try look.queueName("queue"))
         let progress = BulkDeed.Progress { look[$0] }
         let name: String = queue.name.description
-        var question = Question(title: "", text: "", press: "", fields: [("queue", name)], back: Address.queue(queue.name))
+        var question = Question(title: "", text: "", press: "", fields: [("queue", name)], back: look.back ?? Address.queue(queue.name))
         if deed == .redrive, progress.cursor != nil {
             question.title = "Go on redriving \(queue.name)?"
             question.text = "\(soFar(progress, "got another chance")) Not all of the queue's jobs were looked at yet."
@@ -60,9 +62,8 @@ enum ConfirmView {
             return question
         }
         let counts = queue.counts
-        let waiting = counts.queued + counts.scheduled + counts.retrying
-        let finished = counts.succeeded + counts.failed + counts.cancelled + counts.expired
-        let dead = counts.failed + counts.expired
+        let waiting = counts.unfinished - counts.running
+        let count = deed.count(in: counts)
         switch deed {
         case .purge:
             question.title = "Purge \(queue.name)?"
@@ -70,89 +71,45 @@ enum ConfirmView {
                 "\(Formatting.count(waiting, "job")) that wait\(waiting == 1 ? "s" : "") (\(Formatting.count(counts.queued)) queued, "
                 + "\(Formatting.count(counts.scheduled)) scheduled, \(Formatting.count(counts.retrying)) retrying) will end as cancelled. "
                 + "\(Formatting.count(counts.running)) running go on."
-            question.press = "Purge \(Formatting.count(waiting, "job"))"
+            question.press = "Purge \(Formatting.count(count, "job"))"
             question.isEmpty = waiting == 0
         case .delete:
             question.title = "Delete \(queue.name)?"
             question.text =
                 "The queue goes with its settings, \(Formatting.count(counts.unfinished, "unfinished job")) "
-                + "(\(Formatting.count(counts.running)) of them running) and \(Formatting.count(finished, "finished one"))."
-            question.press = "Delete the queue and \(Formatting.count(counts.unfinished + finished, "job"))"
+                + "(\(Formatting.count(counts.running)) of them running) and \(Formatting.count(counts.finished, "finished one"))."
+            question.press = "Delete the queue and \(Formatting.count(count, "job"))"
         default:
+            let moved = queue.settings.deadLetterQueue != nil && count > 0
             question.title = "Redrive the dead letters of \(queue.name)?"
             question.text =
-                "\(Formatting.count(dead, "job")) that failed or expired here will be queued again with one more attempt; "
+                "\(Formatting.count(count, "job")) that failed or expired here will be queued again with one more attempt\(moved ? elsewhere : ""); "
                 + "of the \(Formatting.count(waiting)) that wait, those that are other queues' dead letters go back to where they came from. "
                 + onePress
-            question.press = dead > 0 ? "Redrive \(Formatting.count(dead, "job"))" : "Redrive other queues’ dead letters"
-            question.isEmpty = dead + waiting == 0
+            question.press =
+                count > 0 ? "Redrive \(moved ? "up to " : "")\(Formatting.count(count, "job"))" : "Redrive other queues’ dead letters"
+            question.isEmpty = count + waiting == 0
+        }
+        if let shown = look["shown"].flatMap({ Int($0) }) {
+            // Where jobs come all the time each count is behind, and nobody is to be asked for ever.
+            question.text =
+                "\(Formatting.count(shown, "job")) \(shown == 1 ? "was" : "were") shown, and there are more now. \(question.text) "
+                + "Jobs that come until you press are meant as well."
+        } else if count > 0 {
+            question.fields.append(("shown", String(count)))
         }
         return question
     }
 
-    private static let onePress = "One press goes on for at most 5 seconds; the next one goes on from there."
+    /// Of dead letters that are not where their jobs failed.
+    static let elsewhere = ", but for those whose dead letters went to another queue: they stay, and are redriven there"
+
+    static let onePress = "One press goes on for at most 5 seconds; the next one goes on from there."
 
     /// What the presses before this one did.
-    private static func soFar(_ progress: BulkDeed.Progress, _ done: String) -> String {
+    static func soFar(_ progress: BulkDeed.Progress, _ done: String) -> String {
         let stayed = progress.refused > 0 ? " \(Formatting.count(progress.refused, "job")) stayed." : ""
         return "\(Formatting.count(progress.done, "job")) \(done) so far.\(stayed)"
-    }
-
-    // MARK: Jobs
-
-    private static func job(_ look: Look) async throws -> Question {
-        let job = try await look.job("job")
-        try look.access.require(.admin, job.queue)
-        return Question(
-            title: "Forget this job?",
-            text: "Nothing is left of 1 job of the queue \(job.queue), \(job.name ?? "without a name"), which is \(job.state.rawValue): "
-                + "its payload, its errors and its result go.",
-            press: "Forget 1 job",
-            fields: [("job", job.id.description)],
-            back: Address.job(job.id),
-            section: "jobs"
-        )
-    }
-
-    private static func jobs(_ deed: Deed, _ look: Look) async throws -> Question {
-        let filter = try JobFilter(look.access) { look[$0] }
-        let bulk = try BulkDeed(deed, filter)
-        let verb: String, done: String, what: String
-        switch deed {
-        case .cancelThese: (verb, done, what) = ("Cancel", "were cancelled", "will end as cancelled; what runs is told to stop")
-        case .retryThese where filter.state?.isFinal == false: (verb, done, what) = ("Run", "run now", "will run now instead of later")
-        case .retryThese: (verb, done, what) = ("Retry", "run again", "will be queued again, with one more attempt")
-        default:
-            (verb, done) = ("Redrive", "got another chance")
-            what =
-                "got no further: those that failed or expired will be queued again with one more attempt, "
-                + "other queues' dead letters go back where they came from"
-        }
-        var question = Question(
-            title: "\(verb) these jobs?",
-            text: "",
-            press: "",
-            fields: filter.items,
-            back: Address.path("jobs", filter.items),
-            section: "jobs"
-        )
-        let progress = BulkDeed.Progress { look[$0] }
-        if progress.cursor != nil, let end = look["end"] {
-            question.title = "Go on with these jobs?"
-            question.text = "\(soFar(progress, done)) Not all \(filter.words) were looked at yet."
-            question.press = "Go on"
-            question.fields += [("end", end)] + progress.items
-            return question
-        }
-        let forecast = try await bulk.forecast(try await look.queues(), look.broker, look.access, patience: patience)
-        let count = "\(forecast.isWhole ? "" : "at least ")\(Formatting.count(forecast.count, "job"))"
-        let note = forecast.isWhole ? "" : " There are more than could be counted in a second."
-        question.text =
-            "\(count.capitalizedFirst) \(what). They are \(filter.words), without those that come from now on.\(note) " + onePress
-        question.press = "\(verb) \(count)"
-        question.fields.append(("end", forecast.end))
-        question.isEmpty = forecast.isWhole && forecast.count == 0
-        return question
     }
 
     // MARK: A schedule
@@ -170,7 +127,7 @@ enum ConfirmView {
                 + "A worker that still has it makes it anew, and fires nothing that was due until then.",
             press: "Forget the schedule",
             fields: [("schedule", key.name), ("queue", key.queue.description)],
-            back: Address.path("schedules", []),
+            back: look.back ?? Address.path("schedules", []),
             section: "schedules"
         )
     }

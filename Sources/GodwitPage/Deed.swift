@@ -9,24 +9,27 @@ enum Deed: String, Sendable, CaseIterable {
     case redriveThese = "redrive-these"
     case retryThese = "retry-these"
     case cancelThese = "cancel-these"
+    case retryChosen = "retry-chosen"
+    case cancelChosen = "cancel-chosen"
     case forgetSchedule = "forget-schedule"
 
     /// What it is done to.
-    enum Subject { case queue, job, jobs, schedule }
+    enum Subject { case queue, job, jobs, chosen, schedule }
 
     var subject: Subject {
         switch self {
         case .pause, .resume, .redrive, .purge, .delete: .queue
         case .retry, .cancel, .forget, .redriveJob: .job
         case .redriveThese, .retryThese, .cancelThese: .jobs
+        case .retryChosen, .cancelChosen: .chosen
         case .forgetSchedule: .schedule
         }
     }
 
-    /// Whether a page says what will happen, and to how many, before it does: for all that cannot be taken back.
+    /// Whether a page says what will happen, and to how many, before it does: for what is done to many, and what leaves nothing.
     var isConfirmed: Bool {
         switch self {
-        case .purge, .delete, .redrive, .forget, .redriveThese, .retryThese, .cancelThese, .forgetSchedule: true
+        case .purge, .delete, .redrive, .forget, .redriveThese, .retryThese, .cancelThese, .retryChosen, .cancelChosen, .forgetSchedule: true
         case .pause, .resume, .retry, .cancel, .redriveJob: false
         }
     }
@@ -34,8 +37,8 @@ enum Deed: String, Sendable, CaseIterable {
     /// Whether it takes something away.
     var isGrave: Bool {
         switch self {
-        case .purge, .delete, .forget, .cancelThese, .forgetSchedule: true
-        case .pause, .resume, .redrive, .retry, .cancel, .redriveJob, .redriveThese, .retryThese: false
+        case .purge, .delete, .forget, .cancelThese, .cancelChosen, .forgetSchedule: true
+        case .pause, .resume, .redrive, .retry, .cancel, .redriveJob, .redriveThese, .retryThese, .retryChosen: false
         }
     }
 
@@ -53,6 +56,8 @@ enum Deed: String, Sendable, CaseIterable {
         case .redriveThese: "Redrive these…"
         case .retryThese: "Retry these…"
         case .cancelThese: "Cancel these…"
+        case .retryChosen: "Retry the chosen…"
+        case .cancelChosen: "Cancel the chosen…"
         }
     }
 
@@ -73,6 +78,15 @@ enum Deed: String, Sendable, CaseIterable {
         fields.compactMap { field in field.value.map { ["field": field.name, "value": PageEscaping.attribute($0)] } }
     }
 
+    /// How many jobs of a queue it is about, as the page that asks says it.
+    func count(in counts: QueueStatus.Counts) -> Int {
+        switch self {
+        case .purge: counts.unfinished - counts.running
+        case .delete: counts.unfinished + counts.finished
+        default: counts.failed + counts.expired
+        }
+    }
+
     /// What was done, as the next page says it.
     /// - Parameters:
     ///   - count: to how many jobs.
@@ -89,9 +103,13 @@ enum Deed: String, Sendable, CaseIterable {
         case .cancel: "The job was cancelled."
         case .forget: "The job was forgotten."
         case .redriveJob: "The job got another chance."
-        case .retryThese: "Running again: \(Formatting.count(count, "job")).\(rest)"
-        case .cancelThese: "Cancelled: \(Formatting.count(count, "job")).\(rest)"
+        case .retryThese, .retryChosen: "Running again: \(Formatting.count(count, "job")).\(rest)"
+        case .cancelThese, .cancelChosen: "Cancelled: \(Formatting.count(count, "job")).\(rest)"
         case .forgetSchedule: "The schedule was forgotten."
         }
     }
+}
+
+extension QueueStatus.Counts {
+    var finished: Int { succeeded + failed + cancelled + expired }
 }

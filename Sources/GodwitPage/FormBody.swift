@@ -6,9 +6,12 @@ import NIOCore
 struct FormBody: Sendable {
     private static let limit = 16 << 10
 
-    private let fields: [(name: String, value: String)]
+    private let fields: QueryItems
 
-    static func read(_ request: Request) async throws -> FormBody {
+    /// - Parameters:
+    ///   - known: the fields that it may have, each once.
+    ///   - repeatable: those that may come several times.
+    static func read(_ request: Request, known: [String], repeatable: Set<String> = []) async throws -> FormBody {
         guard request.headers[.contentType]?.lowercased().hasPrefix("application/x-www-form-urlencoded") == true else {
             throw Problem(
                 .unsupportedMediaType,
@@ -22,23 +25,11 @@ struct FormBody: Sendable {
             guard text.count + part.readableBytes <= limit else { throw Problem.tooLarge(limit: limit) }
             text.append(contentsOf: part.readableBytesView)
         }
-        return try FormBody(String(decoding: text, as: UTF8.self))
-    }
-
-    init(_ text: String) throws(Problem) {
-        var fields: [(name: String, value: String)] = []
-        for part in text.split(separator: "&") {
-            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = PercentCoding.decode(pair[0], plusIsSpace: true),
-                let value = PercentCoding.decode(pair.count > 1 ? pair[1] : "", plusIsSpace: true)
-            else { throw .invalid("body", "the form is not properly percent-encoded UTF-8") }
-            fields.append((name, value))
-        }
-        self.fields = fields
+        return FormBody(fields: try QueryItems(String(decoding: text, as: UTF8.self), known: known, repeatable: repeatable))
     }
 
     /// A field; nil when it is not there or empty.
-    subscript(name: String) -> String? {
-        fields.first { $0.name == name }.flatMap { $0.value.isEmpty ? nil : $0.value }
-    }
+    subscript(name: String) -> String? { fields[name].flatMap { $0.isEmpty ? nil : $0 } }
+
+    func all(_ name: String) -> [String] { fields.all(name) }
 }

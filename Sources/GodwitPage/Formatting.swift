@@ -18,6 +18,9 @@ enum Formatting {
     /// `1 job`, `2 jobs`
     static func count(_ number: Int, _ thing: String) -> String { "\(count(number)) \(thing)\(number == 1 ? "" : "s")" }
 
+    /// A holder's name; that of a token for some queues alone stands before it.
+    static func holder(_ name: String) -> String { name.replacing("\u{1F}", with: "/") }
+
     /// So many a second: `0`, `0.3`, `12`, `3,400`.
     static func rate(_ rate: Double) -> String {
         guard rate > 0 else { return "0" }
@@ -57,10 +60,17 @@ enum Formatting {
         return "\(text) \(unit)"
     }
 
+    /// `2026-12-01 09:00:00 UTC`
+    static func clock(_ time: Timestamp) -> String {
+        let text = time.description
+        guard let end = text.firstIndex(where: { $0 == "." || $0 == "Z" }) else { return text }
+        return text[..<end].replacing("T", with: " ") + " UTC"
+    }
+
     /// A time for the `time` element: how long ago, and exactly when.
     static func time(_ time: Timestamp?, now: Timestamp) -> any Sendable {
         guard let time else { return false }
-        let view: View = ["when": relative(time, to: now), "exactly": time.description]
+        let view: View = ["when": relative(time, to: now), "exactly": time.description, "clock": clock(time)]
         return view
     }
 }

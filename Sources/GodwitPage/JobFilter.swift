@@ -57,6 +57,15 @@ struct JobFilter: Sendable {
 
     func query(limit: Int) -> JobQuery { JobQuery(queue: queue, state: state, name: name, reason: reason, limit: limit) }
 
+    /// Whether dead letters of its jobs may have gone to other queues.
+    func mayBeElsewhere(in queues: [QueueStatus]) -> Bool {
+        guard state == .failed || state == .expired else { return false }
+        return queues.indices.contains { place in
+            (queue == nil || queues[place].name == queue) && queues[place].settings.deadLetterQueue != nil
+                && queues[place].counts.failed + queues[place].counts.expired > 0
+        }
+    }
+
     /// How many jobs it lets through in all, from the queues' kept numbers; nil where these do not say it.
     func count(in queues: [QueueStatus]) -> Int? {
         let states = state.map { [$0] } ?? JobState.allCases

@@ -3,7 +3,7 @@ import GodwitHTTP
 
 /// One job with all that is known of it, and what can be done with it.
 enum JobView {
-    static let options = ["id"]
+    static let options = ["id", "back"]
 
     static func content(_ look: Look) async throws -> PageContent {
         let job = try await look.job()
@@ -12,9 +12,11 @@ enum JobView {
         var view: View = [
             "id": job.id.description, "name": job.name ?? "A job", "state": job.state.rawValue, "queue": job.queue.description,
             "queueLink": Address.queue(job.queue), "facts": facts(job, look.now, isAdmin), "errors": errors(job, look.now),
-            "deaths": deaths(job, look.now), "deeds": isAdmin ? deeds(job) : [View](), "progress": progress(job), "isAdmin": isAdmin,
-            "hasErrors": !job.errors.isEmpty, "hasDeaths": !job.deaths.isEmpty, "result": false, "unreadable": false,
+            "deaths": deaths(job, look.now), "deeds": isAdmin ? deeds(job, look.back) : [View](), "progress": progress(job), "isAdmin": isAdmin,
+            "hasErrors": !job.errors.isEmpty, "hasDeaths": !job.deaths.isEmpty, "result": false, "unreadable": false, "elsewhere": false,
         ]
+        view["jobs"] = look.back ?? Address.path("jobs", [])
+        if job.isDeadLettered, isAdmin { view["elsewhere"] = try await elsewhere(job, look).orFalse }
         if job.state == .succeeded { view.merge(await result(of: job, look)) { $1 } }
         // These never change: whoever has them is not sent them again.
         if !look.isLive { view.merge(await content(of: job, look, isAdmin)) { $1 } }
@@ -73,7 +75,7 @@ enum JobView {
         line("Started", at: job.startedAt)
         line("Finished", at: job.finishedAt)
         if let started = job.startedAt, let finished = job.finishedAt { line("Took", Formatting.took(finished - started)) }
-        if isAdmin { line("Held by", job.holder?.description, to: Address.path("workers", [])) }
+        if isAdmin { line("Held by", job.holder.map { Formatting.holder($0.description) }, to: Address.path("workers", [])) }
         line("Died of", job.reason?.rawValue)
         line("Group", job.group)
         line("Priority", Formatting.count(job.priority))
@@ -110,10 +112,16 @@ enum JobView {
         return view
     }
 
-    private static func deeds(_ job: JobSnapshot) -> [View] {
+    /// Where its dead letter is, as far as its queue's settings say it still.
+    private static func elsewhere(_ job: JobSnapshot, _ look: Look) async throws -> View? {
+        guard let text = try await look.broker.queue(job.queue)?.settings.deadLetterQueue, let queue = try? QueueName(text) else { return nil }
+        return ["letterQueue": text, "letterLink": Address.path("jobs", [("queue", queue.description), ("name", job.name)])]
+    }
+
+    private static func deeds(_ job: JobSnapshot, _ back: String?) -> [View] {
         let possible: [Deed] =
             switch job.state {
-            case .failed, .expired, .cancelled: [.retry, .forget]
+            case .failed, .expired, .cancelled: job.isDeadLettered ? [.forget] : [.retry, .forget]
             case .succeeded: [.forget]
             case .scheduled, .retrying: [.retry, .cancel, .redriveJob]
             case .queued: [.cancel, .redriveJob]
@@ -122,7 +130,7 @@ enum JobView {
         // Whether it came from another queue never changes.
         let isDeadLetter = job.deaths.first.map { $0.queue != job.queue } ?? false
         return [Deed.retry, .cancel, .forget, .redriveJob].filter { $0 != .redriveJob || isDeadLetter }.map { deed in
-            var view = deed.view([("job", job.id.description)], isOff: !possible.contains(deed))
+            var view = deed.view([("job", job.id.description), ("back", back)], isOff: !possible.contains(deed))
             if deed == .retry, !job.state.isFinal { view["label"] = "Run now" }
             return view
         }

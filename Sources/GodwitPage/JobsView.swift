@@ -11,8 +11,8 @@ enum JobsView {
     private static let searchPatience: Duration = .seconds(1)
     /// How many more jobs are looked at in one step when the step before has found few.
     private static let growth = 5
-    /// Jobs that a page which is kept up to date can name: more do not fit into an address.
-    private static let mostNamed = 100
+    /// Jobs that an address can name: more do not fit into one.
+    static let mostNamed = 100
     /// Queues that are suggested.
     private static let suggestions = 200
 
@@ -21,24 +21,28 @@ enum JobsView {
         let queues = try await look.queues()
         let expected = filter.count(in: queues.queues)
         // What somebody searches for may be far apart: a page that is kept up to date shows what was found, and looks for nothing again.
-        let isSearch = filter.isSearched || !queues.isAll && filter.queue == nil
+        var isSearch = filter.isSearched || !queues.isAll && filter.queue == nil
         var page = JobPage(jobs: [], next: nil, end: "")
         if look.isLive, let shown = look["shown"] {
             page = JobPage(jobs: try await read(shown, look), next: look["next"], end: "")
         } else if expected != 0 {
-            let patience = isSearch && !look.isLive ? searchPatience : patience
-            page = try await find(filter, look, queues, patience: patience, expected: expected)
+            // Of some that there are, and that are few under many others, none is to be missed.
+            let isPatient = !look.isLive && (isSearch || expected != nil)
+            let found = try await find(filter, look, queues, patience: isPatient ? searchPatience : patience, expected: expected)
+            page = found.page
+            if found.isDeep, !look.isLive { isSearch = true }
         }
         let columns: [View] = ["State", "Job", "Queue", "Attempt", "Created", "What is known"].map { ["label": $0] }
         let isOldestFirst = look["order"] == "oldest"
-        let deeds = deeds(filter, expected)
+        let here = address(filter, look, [("cursor", look["cursor"])])
+        let deeds = deeds(filter, expected, here)
         return PageContent(
             title: "Jobs",
             section: "jobs",
             head: "filter",
             template: "jobs",
             view: [
-                "columns": columns, "rows": page.jobs.map { row($0, look) }, "empty": page.jobs.isEmpty,
+                "columns": columns, "rows": page.jobs.map { row($0, look, here) }, "empty": page.jobs.isEmpty,
                 "next": page.next.map { address(filter, look, [("cursor", $0)]) }.orFalse,
                 "first": look["cursor"].map { _ in address(filter, look) }.orFalse,
                 "sparse": page.next != nil && page.jobs.count < most, "total": expected.map { Formatting.count($0, "job") }.orFalse,
@@ -46,11 +50,12 @@ enum JobsView {
                 "reasons": choices(DeathReason.allCases.map(\.rawValue), look["reason"]),
                 "queue": PageEscaping.attribute(look["queue"] ?? ""), "name": PageEscaping.attribute(look["name"] ?? ""),
                 "oldest": isOldestFirst, "deeds": deeds, "hasDeeds": !deeds.isEmpty && !page.jobs.isEmpty,
+                "back": here, "chosen": [Deed.retryChosen, .cancelChosen].map { ["deed": $0.rawValue, "label": $0.label] as View },
                 "queues": queues.queues.prefix(suggestions).map { ["queueName": PageEscaping.attribute($0.name.description)] as View },
             ],
             // Of nothing nothing changes: to search again is for who asks.
             refresh: isSearch && (page.jobs.isEmpty || page.jobs.count > mostNamed) ? .never : .every(.seconds(5)),
-            stream: isSearch ? stream(filter, look, page) : nil
+            stream: isSearch && !look.isLive ? stream(filter, look, page) : nil
         )
     }
 
@@ -62,20 +67,23 @@ enum JobsView {
         _ queues: SeenQueues,
         patience: Duration,
         expected: Int?
-    ) async throws -> JobPage {
+    ) async throws -> (page: JobPage, isDeep: Bool) {
         let isSearched = filter.isSearched || filter.queue == nil && queues.isSearched
         var query = filter.query(limit: most)
         query.isOldestFirst = look["order"] == "oldest"
         query.cursor = look["cursor"]
         let start = ContinuousClock.now
-        var found: [JobSnapshot] = []
+        var found: [JobSnapshot] = [], steps = 0
         while true {
             let page = try await queues.list(query, look.broker, look.access)
             found += page.jobs
+            steps += 1
             // A whole store is not walked to its end for nothing.
             let isAll = look["cursor"] == nil && expected.map { found.count >= $0 } ?? false
             guard !isAll, let next = page.next, found.count < most, start.duration(to: .now) < patience else {
-                return JobPage(jobs: found, next: isAll ? nil : page.next, end: page.end)
+                // Found again and again they would cost as much each time.
+                let isDeep = steps > 1 && start.duration(to: .now) > Self.patience / 2
+                return (JobPage(jobs: found, next: isAll ? nil : page.next, end: page.end), isDeep)
             }
             query.cursor = next
             // What is left out is left out after a page was cut: few of many are found by large pages, and of many a few are enough.
@@ -108,10 +116,11 @@ enum JobsView {
 
     // MARK: What is shown
 
-    private static func row(_ job: JobSnapshot, _ look: Look) -> View {
+    /// - Parameter here: this page, to which the job's leads back.
+    private static func row(_ job: JobSnapshot, _ look: Look, _ here: String) -> View {
         [
             "key": job.id.description, "state": job.state.rawValue, "id": job.id.description, "short": String(job.id.description.suffix(8)),
-            "link": Address.job(job.id), "name": job.name ?? "", "hasName": job.name != nil, "queue": job.queue.description,
+            "link": Address.job(job.id, backTo: here == Address.path("jobs", []) ? nil : here), "name": job.name ?? "", "hasName": job.name != nil, "queue": job.queue.description,
             "queueLink": Address.queue(job.queue), "attempt": "\(job.attempt) of \(job.maxAttempts)",
             "created": Formatting.time(job.createdAt, now: look.now), "known": known(job, look.now),
         ]
@@ -120,14 +129,14 @@ enum JobsView {
     /// What is worth saying of a job in a line.
     private static func known(_ job: JobSnapshot, _ now: Timestamp) -> String {
         switch job.state {
-        case .scheduled: return job.runAt.map { "due \(Formatting.relative($0, to: now))" } ?? ""
+        case .scheduled: return job.runAt.map { "due \(Formatting.relative($0, to: now)), at \(Formatting.clock($0))" } ?? ""
         case .queued: return job.errors.last.map { "tried before: \($0.message)" } ?? ""
         case .running:
             let since = job.startedAt.map { "since \(Formatting.span(now - $0))" }
             let progress = job.progress.map { "\(Int(($0.fraction * 100).rounded())) %" }
             return [since, progress, job.progress?.note].compactMap { $0 }.joined(separator: " · ")
         case .retrying:
-            let due = job.runAt.map { "again \(Formatting.relative($0, to: now))" }
+            let due = job.runAt.map { "again \(Formatting.relative($0, to: now)), at \(Formatting.clock($0))" }
             return [due, job.errors.last?.message].compactMap { $0 }.joined(separator: " · ")
         case .succeeded:
             guard let started = job.startedAt, let finished = job.finishedAt else { return "" }
@@ -138,9 +147,9 @@ enum JobsView {
     }
 
     /// What can be done with all jobs that the filter lets through. Where there are none, each button keeps its place.
-    private static func deeds(_ filter: JobFilter, _ expected: Int?) -> [View] {
+    private static func deeds(_ filter: JobFilter, _ expected: Int?, _ here: String) -> [View] {
         [Deed.redriveThese, .retryThese, .cancelThese].map { deed in
-            var view = deed.view(filter.items, isOff: !BulkDeed.fits(deed, filter.state) || expected == 0)
+            var view = deed.view(filter.items + [("back", here)], isOff: !BulkDeed.fits(deed, filter.state) || expected == 0)
             if deed == .retryThese, filter.state?.isFinal == false { view["label"] = "Run these now…" }
             return view
         }

@@ -125,7 +125,12 @@ struct LiveStream: Sendable {
             case .every(let time): try? await Task.sleep(for: tenure.left(at: now(), atMost: time))
             case .change(let job, let version):
                 try? await Task.sleep(for: Self.pace)
-                _ = try await broker.watch([.job(job, known: version)], wait: tenure.left(at: now(), atMost: Self.keepAlive))
+                do throws(BrokerError) {
+                    _ = try await broker.watch([.job(job, known: version)], wait: tenure.left(at: now(), atMost: Self.keepAlive))
+                } catch where !error.isOfWhatIsGone {
+                    // The next look says what there is to say.
+                    try? await Task.sleep(for: tenure.left(at: now(), atMost: Self.patience))
+                } catch {}
             }
         }
         return start.duration(to: .now)

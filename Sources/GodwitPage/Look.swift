@@ -1,5 +1,6 @@
 import GodwitCore
 import GodwitHTTP
+import HTTPTypes
 import Hummingbird
 
 /// One look at a page: what was asked for, by whom, and what it is answered from.
@@ -15,11 +16,12 @@ struct Look: Sendable {
     init(
         _ request: Request,
         options: [String],
+        repeatable: Set<String> = [],
         access: PageAccess,
         environment: PageEnvironment,
         memory: LookMemory?
     ) throws(Problem) {
-        query = try QueryItems(request.uri.query, known: options.sorted())
+        query = try QueryItems(request.uri.query, known: options.sorted(), repeatable: repeatable)
         self.memory = memory
         self.access = access
         self.environment = environment
@@ -32,6 +34,9 @@ struct Look: Sendable {
 
     /// A query item; nil when it is not there or empty, as forms send fields that nobody filled in.
     subscript(name: String) -> String? { query[name].flatMap { $0.isEmpty ? nil : $0 } }
+
+    /// The page that led here, with its filter.
+    var back: String? { Address.checked(self["back"]) }
 
     /// The queue that the query names.
     func queueName(_ name: String = "name") throws -> QueueName {
@@ -91,8 +96,14 @@ struct PageContent: Sendable {
     /// Where the part that changes is asked for, if not at the page's own address.
     var stream: String?
 
-    static func message(title: String, _ text: String) -> PageContent {
-        PageContent(title: title, template: "message", view: ["title": title, "text": text])
+    /// - Parameter back: the page that led here.
+    static func message(title: String, _ text: String, backTo back: String? = nil) -> PageContent {
+        let label = back == nil ? "Back to the queues" : "Go back"
+        return PageContent(
+            title: title,
+            template: "message",
+            view: ["title": title, "text": text, "back": back ?? OperatorsPage.mount, "label": label]
+        )
     }
 
     /// The part that changes, as HTML.
@@ -103,6 +114,8 @@ struct PageContent: Sendable {
 struct PageView: Sendable {
     /// The query items that it takes.
     let options: [String]
+    /// Those that may stand several times.
+    var repeatable: Set<String> = []
     /// What it shows now.
     let content: @Sendable (Look) async throws -> PageContent
 
@@ -110,15 +123,34 @@ struct PageView: Sendable {
     static let queue = PageView(options: QueueView.options, content: QueueView.content)
     static let jobs = PageView(options: JobsView.options, content: JobsView.content)
     static let job = PageView(options: JobView.options, content: JobView.content)
-    static let workers = PageView(options: [], content: WorkersView.content)
+    static let workers = PageView(options: WorkersView.options, content: WorkersView.content)
     static let schedules = PageView(options: [], content: SchedulesView.content)
-    static let confirm = PageView(options: ConfirmView.options, content: ConfirmView.content)
+    static let confirm = PageView(options: ConfirmView.options, repeatable: [ConfirmView.choice], content: ConfirmView.content)
 }
 
 /// The addresses of the page's pages.
 enum Address {
     static func queue(_ name: QueueName) -> String { path("queue", [("name", name.description)]) }
-    static func job(_ id: JobID) -> String { path("job", [("id", id.description)]) }
+    static func job(_ id: JobID, backTo back: String? = nil) -> String { path("job", [("id", id.description), ("back", back)]) }
+
+    /// A path of this page and nothing else: nobody is led anywhere else by what an address or a form says.
+    static func checked(_ path: String?) -> String? {
+        guard let path,
+            path == OperatorsPage.mount || path.hasPrefix(OperatorsPage.mount + "/") || path.hasPrefix(OperatorsPage.mount + "?"),
+            !path.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7f || $0 == UInt8(ascii: "\\") })
+        else { return nil }
+        return path
+    }
+
+    /// The page of this server that a request came from, as its browser says.
+    static func origin(of head: HTTPRequest) -> String? {
+        guard let referer = head.headerFields[.referer], let authority = head.authority, !authority.isEmpty else { return nil }
+        for scheme in ["http://", "https://"] where referer.hasPrefix("\(scheme)\(authority)/") {
+            let path = checked(String(referer.dropFirst(scheme.utf8.count + authority.utf8.count)))
+            return path == head.path ? nil : path
+        }
+        return nil
+    }
 
     /// Items without a value are left out.
     static func path(_ page: String, _ items: [(name: String, value: String?)]) -> String {

@@ -87,13 +87,13 @@ package struct OperatorsPage: Sendable {
     private func get<Context: RequestContext>(
         _ path: String,
         _ router: some RouterMethods<Context>,
-        _ handler: @escaping @Sendable (Request) async throws -> Response
+        _ handler: @escaping Handler
     ) {
         serve([.get: handler], at: path, router)
     }
 
     private func serve<Context: RequestContext>(
-        _ handlers: [HTTPRequest.Method: @Sendable (Request) async throws -> Response],
+        _ handlers: [HTTPRequest.Method: Handler],
         at path: String,
         _ router: some RouterMethods<Context>
     ) {
@@ -125,8 +125,8 @@ package struct OperatorsPage: Sendable {
             problem = Problem(.internalServerError, "internal", "the server failed: its log says why")
         }
         return .page(
-            .message(title: problem.status.reasonPhrase, problem.detail),
-            Frame(environment, isLoggedIn: environment.gate != nil && PageCookie.value(of: PageCookie.session, in: request.headers) != nil),
+            .message(title: problem.status.reasonPhrase, problem.detail, backTo: Address.origin(of: request.head)),
+            Frame(environment, isLoggedIn: environment.gate != nil && PageCookie.value(of: .session, in: request.head) != nil),
             status: problem.status,
             headers: problem.retryAfterSeconds.map { [.retryAfter: String($0)] } ?? [:]
         )
@@ -134,7 +134,7 @@ package struct OperatorsPage: Sendable {
 
     private func show(_ view: PageView, _ request: Request) async throws -> Response {
         guard let access = try environment.access(of: request.head) else {
-            let isStale = PageCookie.value(of: PageCookie.session, in: request.headers) != nil
+            let isStale = PageCookie.value(of: .session, in: request.head) != nil
             let fields: HTTPFields = isStale ? [.setCookie: environment.clearedCookie(for: request.head)] : [:]
             if LiveStream.isWanted(by: request) { return LiveStream.over(.loggedOut, headers: fields) }
             // The browser keeps the cookie to itself when a link on another site leads here: sent again from here, it comes along.
@@ -143,7 +143,14 @@ package struct OperatorsPage: Sendable {
         }
         let isLive = LiveStream.isWanted(by: request)
         let memory = LookMemory()
-        let look = try Look(request, options: view.options, access: access, environment: environment, memory: isLive ? memory : nil)
+        let look = try Look(
+            request,
+            options: view.options,
+            repeatable: view.repeatable,
+            access: access,
+            environment: environment,
+            memory: isLive ? memory : nil
+        )
         if isLive {
             do {
                 let stream = LiveStream(view: view, request: request, memory: memory, access: access, environment: environment)
@@ -154,11 +161,11 @@ package struct OperatorsPage: Sendable {
         }
         let content = try await view.content(look)
         // Said once: who loads the page again, or is sent its address, does not see it.
-        let word = request.method == .get ? PageCookie.value(of: PageCookie.note, in: request.headers) : nil
+        let word = request.method == .get ? PageCookie.value(of: .note, in: request.head) : nil
         return .page(
             content,
             Frame(environment, isLoggedIn: access.isLoggedIn),
-            headers: word == nil ? [:] : [.setCookie: environment.clearedCookie(PageCookie.note, for: request.head)],
+            headers: word == nil ? [:] : [.setCookie: environment.clearedCookie(.note, for: request.head)],
             done: word.flatMap { environment.notes.take($0) }
         )
     }
@@ -186,7 +193,7 @@ struct PageEnvironment: Sendable {
     func access(of head: HTTPRequest) throws(Problem) -> PageAccess? {
         guard let gate else { return .everything }
         if let token = gate.bearer(of: head) { return try gate.access(by: token) }
-        guard let session = PageCookie.value(of: PageCookie.session, in: head.headerFields), let token = sessions.token(of: session) else {
+        guard let session = PageCookie.value(of: .session, in: head), let token = sessions.token(of: session) else {
             return nil
         }
         let access = try gate.access(by: token)
@@ -195,7 +202,7 @@ struct PageEnvironment: Sendable {
         return access
     }
 
-    func clearedCookie(_ name: String = PageCookie.session, for head: HTTPRequest) -> String {
-        PageCookie.clear(name, for: head, isEncrypted: isEncrypted)
+    func clearedCookie(_ kind: PageCookie.Kind = .session, for head: HTTPRequest) -> String {
+        PageCookie.clear(kind, for: head, isEncrypted: isEncrypted)
     }
 }

@@ -4,8 +4,8 @@ import GodwitHTTP
 /// All queues at a glance.
 enum QueuesView {
     static let options = ["contains", "sort", "from", "skip"]
-    /// Queues on one page.
-    static let most = 200
+    /// Queues on one page: each of its readers is sent all of them, as often as they change.
+    static let most = 50
     /// Queues whose rates are summed up.
     private static let mostSampled = 1_000
 
@@ -97,7 +97,7 @@ enum QueuesView {
     }
 
     private static let columns: [View] = [
-        "Depth", "Queued", "Running", "Retrying", "Scheduled", "Failed", "Oldest", "In /s", "Out /s", "Wait", "Refused",
+        "Depth", "Queued", "Running", "Retrying", "Scheduled", "Failed", "Expired", "Oldest", "In /s", "Out /s", "Wait", "Refused",
     ].map { ["label": $0, "isText": $0 == "Depth"] }
 
     private static func row(_ queue: QueueStatus, _ seen: Seen?, _ now: Timestamp) -> View {
@@ -109,7 +109,7 @@ enum QueuesView {
                 Formatting.count(count),
                 isZero: count == 0,
                 to: count == 0 ? nil : link,
-                kind: state == .failed ? "bad" : ""
+                kind: state == .failed || state == .expired ? "bad" : ""
             )
         }
         let rates = seen?.rates
@@ -119,17 +119,19 @@ enum QueuesView {
             "line": Sparkline.points(seen?.depths ?? []).orFalse,
             "cells": [
                 state("Queued", .queued), state("Running", .running), state("Retrying", .retrying), state("Scheduled", .scheduled),
-                state("Failed", .failed), cell("Oldest", oldest ?? "–", isZero: oldest == nil),
+                state("Failed", .failed), state("Expired", .expired), cell("Oldest", oldest ?? "–", isZero: oldest == nil),
                 cell("In /s", rates.map { Formatting.rate($0.published) } ?? "–", isZero: (rates?.published ?? 0) == 0),
                 cell("Out /s", rates.map { Formatting.rate($0.ended) } ?? "–", isZero: (rates?.ended ?? 0) == 0),
-                cell("Wait", waiting(rates), isZero: (rates?.wait ?? .zero) == .zero),
+                cell("Wait", waiting(queue), isZero: !queue.isPaused && (queue.expectedWait ?? .zero) == .zero),
                 cell("Refused", Formatting.count(queue.totals.refused), isZero: queue.totals.refused == 0, kind: "warn"),
             ] as [View],
         ]
     }
 
-    static func waiting(_ rates: QueueRates?) -> String {
-        guard let wait = rates?.wait else { return "–" }
+    /// How long a newcomer waits, as the engine expects it.
+    static func waiting(_ queue: QueueStatus) -> String {
+        if queue.isPaused { return "paused" }
+        guard let wait = queue.expectedWait else { return "–" }
         return wait == .zero ? "none" : wait < .seconds(1) ? "<1 s" : Formatting.span(wait)
     }
 

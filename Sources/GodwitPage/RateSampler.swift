@@ -7,8 +7,6 @@ struct QueueRates: Sendable, Hashable {
     var published: Double
     var ended: Double
     var failing: Double
-    /// How long a newcomer waits by Little's law; nil while too few jobs ended to tell.
-    var wait: Duration?
 }
 
 /// Works out rates from the totals that queues keep: each look at the page leaves a sample, and later looks compare with it. Nothing is counted
@@ -29,8 +27,6 @@ final class RateSampler: Sendable {
     /// Samples closer together than this tell nothing new.
     private static let spacing: Duration = .seconds(1)
     private static let most = 60
-    /// Fewer jobs than these are no rate to expect a wait from.
-    private static let fewest = 10
 
     private let samples = Mutex<[QueueName: [Sample]]>([:])
 
@@ -59,7 +55,7 @@ final class RateSampler: Sendable {
                 // Totals begin anew when the store is opened again.
                 if let last = known.last, last.published > sample.published || last.succeeded > sample.succeeded { known = [] }
                 let base = known.first { now - $0.at <= Self.window } ?? known.last
-                let rates = base.flatMap { now - $0.at >= Self.spacing ? sample.rates(since: $0, queue, fewest: Self.fewest) : nil }
+                let rates = base.flatMap { now - $0.at >= Self.spacing ? sample.rates(since: $0) : nil }
                 if known.last.map({ now - $0.at >= Self.spacing }) ?? true { known.append(sample) }
                 if known.count > Self.most { known.removeFirst(known.count - Self.most) }
                 samples[queue.name] = known
@@ -81,22 +77,14 @@ extension RateSampler.Sample {
         )
     }
 
-    fileprivate func rates(since base: Self, _ queue: QueueStatus, fewest: Int) -> QueueRates {
+    fileprivate func rates(since base: Self) -> QueueRates {
         let seconds = (at - base.at).inSeconds
         // What came and is not there any more has ended; one that was retried after its end would be missed, but did succeed again.
         let ended = max(published - base.published - (unfinished - base.unfinished), succeeded - base.succeeded, 0)
-        let waiting = queue.counts.queued + queue.counts.running
-        var wait: Duration?
-        if queue.counts.queued == 0 {
-            wait = .zero
-        } else if ended >= fewest {
-            wait = .milliseconds(Int64(Double(waiting) / Double(ended) * seconds * 1_000))
-        }
         return QueueRates(
             published: Double(max(0, published - base.published)) / seconds,
             ended: Double(ended) / seconds,
-            failing: Double(max(0, failing - base.failing)) / seconds,
-            wait: wait
+            failing: Double(max(0, failing - base.failing)) / seconds
         )
     }
 }

@@ -34,12 +34,14 @@ struct Frame: Sendable {
                 "title": content.title, "sections": sections, "head": head ?? "", "part": content.part,
                 "foot": foot ?? "", "live": isLive, "stream": content.stream.orFalse,
                 "loggedIn": isLoggedIn, "open": isOpen, "version": version,
-                "style": Self.versioned("style.css", PackageResources.style_css),
-                "script": Self.versioned("live.js", PackageResources.live_js), "done": done.orFalse,
+                "style": Self.style, "script": Self.script, "done": done.orFalse,
                 "nav": content.template != "login",
             ]
         )
     }
+
+    private static let style = versioned("style.css", PackageResources.style_css)
+    private static let script = versioned("live.js", PackageResources.live_js)
 
     /// An asset's address changes with its content, so that browsers may keep it.
     private static func versioned(_ name: String, _ content: [UInt8]) -> String {

@@ -3,20 +3,20 @@ import GodwitHTTP
 
 /// Schedules with their last and next firing, from the records that those who fire them keep.
 enum SchedulesView {
-    /// Pages that are looked through, each of 10,000 small records or of 1,000 schedules.
-    private static let mostPages = 200
+    /// How long records are looked through for schedules.
+    private static let patience: Duration = .seconds(1)
 
     static func content(_ look: Look) async throws -> PageContent {
         var schedules: [ScheduleRecord] = [], isAll = true
         let store = look.broker as? any Exportable
         if let store {
-            var cursor: String?, pages = 0
+            var cursor: String?
+            let end = ContinuousClock.now + patience
             repeat {
                 let page = try await ScheduleRecord.page(of: store, after: cursor)
                 schedules += page.schedules.filter { look.access.allows(.admin, $0.queue) }
                 cursor = page.next
-                pages += 1
-            } while cursor != nil && pages < mostPages
+            } while cursor != nil && ContinuousClock.now < end
             isAll = cursor == nil
         }
         schedules.sort { ($0.name, $0.queue.description) < ($1.name, $1.queue.description) }

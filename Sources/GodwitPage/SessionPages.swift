@@ -17,14 +17,14 @@ struct SessionPages: Sendable {
 
     @Sendable func form(_ request: Request) async throws -> Response {
         let query = try QueryItems(request.uri.query, known: ["next"])
-        guard try environment.access(of: request.head) == nil else { return .redirect(.seeOther, to: Self.checked(query["next"])) }
-        return page(next: Self.checked(query["next"]), problem: nil, status: .ok)
+        guard try environment.access(of: request.head) == nil else { return .redirect(.seeOther, to: Self.next(query["next"])) }
+        return page(next: Self.next(query["next"]), problem: nil, status: .ok)
     }
 
     @Sendable func logIn(_ request: Request) async throws -> Response {
         try SameOrigin.check(request.head, isEncrypted: environment.isEncrypted)
-        let form = try await FormBody.read(request)
-        let next = Self.checked(form["next"])
+        let form = try await FormBody.read(request, known: ["next", "token"])
+        let next = Self.next(form["next"])
         guard let gate = environment.gate else { return .redirect(.seeOther, to: next) }
         let token = form["token"]?.filter { !$0.isWhitespace } ?? ""
         do throws(Problem) {
@@ -35,15 +35,17 @@ struct SessionPages: Sendable {
             return page(next: next, problem: error.detail, status: error.status, retryAfter: error.retryAfterSeconds)
         }
         let session = environment.sessions.begin(token)
-        let cookie = PageCookie.set(PageCookie.session, to: session, for: request.head, isEncrypted: environment.isEncrypted)
+        let cookie = PageCookie.set(.session, to: session, for: request.head, isEncrypted: environment.isEncrypted)
         return .redirect(.seeOther, to: next, headers: [.setCookie: cookie])
     }
 
     @Sendable func logOut(_ request: Request) async throws -> Response {
         try SameOrigin.check(request.head, isEncrypted: environment.isEncrypted)
-        if let session = PageCookie.value(of: PageCookie.session, in: request.headers) { environment.sessions.end(session) }
+        if let session = PageCookie.value(of: .session, in: request.head) { environment.sessions.end(session) }
         return .redirect(.seeOther, to: Self.path(backTo: nil), headers: [.setCookie: environment.clearedCookie(for: request.head)])
     }
+
+    private static func next(_ path: String?) -> String { Address.checked(path) ?? OperatorsPage.mount }
 
     private func page(next: String, problem: String?, status: HTTPResponse.Status, retryAfter: Int64? = nil) -> Response {
         .page(
@@ -52,14 +54,5 @@ struct SessionPages: Sendable {
             status: status,
             headers: retryAfter.map { [.retryAfter: String($0)] } ?? [:]
         )
-    }
-
-    /// A path of this page and nothing else: whoever logs in is led nowhere else.
-    private static func checked(_ next: String?) -> String {
-        guard let next,
-            next == OperatorsPage.mount || next.hasPrefix(OperatorsPage.mount + "/") || next.hasPrefix(OperatorsPage.mount + "?"),
-            !next.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7f || $0 == UInt8(ascii: "\\") })
-        else { return OperatorsPage.mount }
-        return next
     }
 }

@@ -210,6 +210,17 @@ struct RedriveTests {
         #expect(try await store.lease(9, .other).map(\.text) == ["other"])
     }
 
+    @Test("a job whose claim another one owns keeps no other dead letter from its chance")
+    func claimed() async throws {
+        let store = try await Fixture()
+        for claim in ["ada", nil] {
+            try await store.publish { $0.claim = claim }
+            try await die(store)
+        }
+        try await store.publish { $0.claim = "ada" }
+        #expect(try await store.engine.redrive(RedriveQuery(queue: .work)) == RedrivePage(redriven: 1, refused: 1, next: nil))
+    }
+
     @Test("a job that has its other chance already is no dead letter while it waits")
     func otherChance() async throws {
         let store = try await Fixture()
@@ -218,7 +229,7 @@ struct RedriveTests {
         try await die(store)
         #expect(try await store.engine.redrive(RedriveQuery(queue: Self.dead)).redriven == 1)
         let job = try #require(try await store.engine.list(JobQuery(queue: .work, state: .queued)).jobs.first)
-        #expect(try await store.engine.redrive(RedriveQuery(queue: .work)) == RedrivePage(redriven: 0, refused: 0, next: nil))
+        #expect(try await store.engine.redrive(RedriveQuery(queue: .work)) == RedrivePage(redriven: 0, refused: 0, moved: 1, next: nil))
         _ = await expectError(.wrongState) { try await store.run(.redrive(job.id)) }
         #expect(try await store.job(job.id).state == .queued)
     }

@@ -16,6 +16,7 @@ struct DeedAuditTests {
         case .redriveThese: ("state=failed&queue=mail&end=$end", "redrive filter=state=failed&queue=mail jobs=1")
         case .retryThese: ("state=failed&end=$end", "retry filter=state=failed jobs=1")
         case .cancelThese: ("state=queued&name=a+b&end=$end", "cancel filter=state=queued&name=a%20b jobs=1")
+        case .retryChosen, .cancelChosen: ("chosen=$", deed == .retryChosen ? "retry job=$" : "cancel job=$")
         case .forgetSchedule: ("schedule=a%0Ab&queue=mail", "forget queue=mail schedule=a%0Ab")
         }
     }
@@ -25,7 +26,7 @@ struct DeedAuditTests {
         let lines = LogLines()
         try await TestServer.run(audit: lines.audit) { server in
             // One that waits where the deed needs it, else one that failed.
-            let waits = [Deed.purge, .cancel, .cancelThese, .pause, .resume].contains(deed)
+            let waits = [Deed.purge, .cancel, .cancelThese, .cancelChosen, .pause, .resume].contains(deed)
             let id = waits ? try await server.publish("mail", query: "?name=a%20b") : try await server.failed("mail")
             let schedule = RecordKey("schedule:a\nb", home: .queue(try QueueName("mail")))
             _ = try await server.broker.commit(.put(schedule, value: Bytes("{}"), expecting: .absent, lifetime: nil))

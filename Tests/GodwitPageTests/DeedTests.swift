@@ -75,7 +75,7 @@ struct DeedTests {
             #expect(done["location"] == "/page/queue?name=mail")
             let page = try await server.get("/page/queue?name=mail", headers: [try done.cookie])
             #expect(page.shows("Purged: 3 jobs that waited ended as cancelled."))
-            #expect(page["set-cookie"]?.hasPrefix("\(PageCookie.note)=; ") == true)
+            #expect(page["set-cookie"]?.hasPrefix("\(PageCookie.Kind.note.rawValue)=; ") == true)
             #expect(try await server.get("/page/confirm?do=purge&queue=mail").shows("Nothing to do"))
         }
     }
@@ -91,7 +91,7 @@ struct DeedTests {
         }
     }
 
-    @Test("dead letters of a queue are redriven; what one press leaves the next one goes on with")
+    @Test("dead letters of a queue are redriven, after their count was shown")
     func redrive() async throws {
         try await TestServer.run { server in
             for _ in 0..<2 { _ = try await server.failed("mail") }

@@ -18,6 +18,11 @@ struct NoteTests {
             #expect(try await !server.get(path).shows("Purged"))
             // Neither a look that keeps a page up to date nor one at the head alone uses it up.
             #expect(try await server.send("HEAD", path, headers: [cookie]).status == 200)
+            let connection = try await server.connect()
+            try await connection.request("GET", path, headers: [cookie, ("Accept", "text/event-stream")])
+            _ = try await connection.head()
+            #expect(try await connection.chunk().map { String(decoding: $0, as: UTF8.self).hasPrefix("event: part") } == true)
+            try await connection.close()
             #expect(try await server.get(path, headers: [cookie]).shows("Purged: 1 job that waited ended as cancelled."))
             #expect(try await !server.get(path, headers: [cookie]).shows("Purged"))
         }
@@ -28,7 +33,7 @@ struct NoteTests {
         try await TestServer.run { server in
             _ = try await server.publish("mail")
             #expect(try await server.get("/page/queue?name=mail&did=purge&count=1000000").status == 400)
-            let page = try await server.get("/page/queue?name=mail", headers: [("Cookie", "\(PageCookie.note)=Purged")])
+            let page = try await server.get("/page/queue?name=mail", headers: [("Cookie", "\(PageCookie.Kind.note.rawValue)=Purged")])
             #expect(page.status == 200)
             #expect(!page.text.contains("class=\"done\""))
         }

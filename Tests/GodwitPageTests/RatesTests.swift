@@ -7,9 +7,19 @@ import Testing
 struct RatesTests {
     private let start = ContinuousClock.now
 
-    private func queue(_ name: String = "q", published: Int, succeeded: Int, queued: Int, failing: Int = 0) throws -> QueueStatus {
+    private func queue(
+        _ name: String = "q",
+        published: Int = 0,
+        succeeded: Int = 0,
+        queued: Int,
+        running: Int = 0,
+        failing: Int = 0,
+        isPaused: Bool = false,
+        jobsPerSecond: Double? = nil
+    ) throws -> QueueStatus {
         var counts = QueueStatus.Counts(), totals = QueueStatus.Totals()
         counts.queued = queued
+        counts.running = running
         totals.published = published
         totals.succeeded = succeeded
         totals.failedAttempts = failing
@@ -17,12 +27,13 @@ struct RatesTests {
             name: try QueueName(name),
             settings: QueueSettings(),
             settingsVersion: Version(1),
-            isPaused: false,
+            isPaused: isPaused,
             counts: counts,
             bytes: 0,
             keys: 0,
             totals: totals,
-            oldestQueued: nil
+            oldestQueued: nil,
+            jobsPerSecond: jobsPerSecond
         )
     }
 
@@ -30,12 +41,16 @@ struct RatesTests {
         sampler.look(at: [queue], isAll: true, now: start + .seconds(seconds))[queue.name]
     }
 
-    @Test("the first look knows none; the second does, and how long a newcomer waits")
+    @Test("the first look knows none; the second does")
     func rates() throws {
         let sampler = RateSampler()
         #expect(look(sampler, try queue(published: 100, succeeded: 0, queued: 100), at: 0)?.rates == nil)
+        // What runs has not ended.
+        let running = try queue("running", published: 100, queued: 0, running: 100)
+        _ = sampler.look(at: [running], isAll: false, now: start)
+        #expect(sampler.look(at: [running], isAll: false, now: start + .seconds(10))[running.name]?.rates?.ended == 0)
         let second = look(sampler, try queue(published: 120, succeeded: 50, queued: 70, failing: 5), at: 10)
-        #expect(second?.rates == QueueRates(published: 2, ended: 5, failing: 0.5, wait: .seconds(14)))
+        #expect(second?.rates == QueueRates(published: 2, ended: 5, failing: 0.5))
         #expect(second?.depths == [100, 70])
     }
 
@@ -46,12 +61,14 @@ struct RatesTests {
         #expect(look(sampler, try queue(published: 100, succeeded: 0, queued: 0), at: 10)?.rates?.ended == 10)
     }
 
-    @Test("too few ends tell of no wait, and an empty queue has none")
+    @Test("a newcomer waits behind what is ready and what runs, at the pace by which the engine refuses")
     func wait() throws {
-        let sampler = RateSampler()
-        _ = look(sampler, try queue(published: 100, succeeded: 0, queued: 100), at: 0)
-        #expect(look(sampler, try queue(published: 100, succeeded: 9, queued: 91), at: 10)?.rates?.wait == nil)
-        #expect(look(sampler, try queue(published: 100, succeeded: 100, queued: 0), at: 12)?.rates?.wait == .zero)
+        #expect(QueuesView.waiting(try queue(queued: 100, running: 40, jobsPerSecond: 10)) == "14 s")
+        #expect(QueuesView.waiting(try queue(queued: 0, running: 40, jobsPerSecond: 10)) == "4 s")
+        #expect(QueuesView.waiting(try queue(queued: 1, jobsPerSecond: 10)) == "<1 s")
+        #expect(QueuesView.waiting(try queue(queued: 0)) == "none")
+        #expect(QueuesView.waiting(try queue(queued: 100)) == "–", "too few jobs ended to tell")
+        #expect(QueuesView.waiting(try queue(queued: 100, isPaused: true, jobsPerSecond: 10)) == "paused")
     }
 
     @Test("rates are of the last half minute, and what was long ago says nothing")

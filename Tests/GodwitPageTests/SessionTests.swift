@@ -111,7 +111,7 @@ struct SessionTests {
 
             let out = try await server.press("/page/logout", "", headers: [cookie])
             #expect(out["location"] == "/page/login")
-            #expect(out["set-cookie"] == "\(PageCookie.session)=; Path=/page; HttpOnly; SameSite=Strict; Max-Age=0")
+            #expect(out["set-cookie"] == "\(PageCookie.Kind.session.rawValue)=; Path=/page; HttpOnly; SameSite=Strict; Max-Age=0")
             // Whoever kept it has nothing.
             #expect(try await server.get("/page", headers: [cookie])["location"] == "/page/login")
         }
@@ -127,7 +127,7 @@ struct SessionTests {
             #expect(reply.text.contains("value=\"/page/jobs\""))
             #expect(!reply.text.contains("wrong"))
             // A cookie that is good no more is taken back, so that it is not tried again and again.
-            let stale = try await server.get("/page", headers: [("Cookie", "\(PageCookie.session)=stale")])
+            let stale = try await server.get("/page", headers: [("Cookie", "\(PageCookie.Kind.session.rawValue)=stale")])
             #expect(stale["location"] == "/page/login")
             #expect(stale["set-cookie"]?.contains("Max-Age=0") == true)
             let cookie = try await server.logIn(Self.token)
@@ -139,6 +139,26 @@ struct SessionTests {
             #expect(status == 429)
             // Nobody is logged out by another's guesses.
             #expect(try await server.get("/page", headers: [cookie]).status == 200)
+        }
+    }
+
+    @Test("two servers on one host log nobody out of each other: their cookies have the port in their names")
+    func ports() async throws {
+        try await TestServer.run(Self.options) { server in
+            let form = "token=a-token%3Bof%2C%22odd%22%3Dcharacters%2541"
+            func logIn(_ authority: String) async throws -> HTTPReply {
+                try await server.press("/page/login", form, origin: "http://\(authority)", headers: [("Host", authority)])
+            }
+            let (one, other) = (try await logIn("localhost:8080"), try await logIn("localhost:8081"))
+            let names = try [one, other].map { try #require($0["set-cookie"]).prefix { $0 != "=" } }
+            #expect(names == ["godwit-page-8080", "godwit-page-8081"])
+            // The browser sends both to both.
+            let both = try [one, other].map { try #require($0["set-cookie"]).prefix { $0 != ";" } }.joined(separator: "; ")
+            for port in [8080, 8081] {
+                let page = try await server.get("/page", headers: [("Cookie", both), ("Host", "localhost:\(port)")])
+                #expect(page.status == 200, "\(port)")
+            }
+            #expect(try await server.get("/page", headers: [("Cookie", both), ("Host", "localhost:8082")]).status == 303)
         }
     }
 

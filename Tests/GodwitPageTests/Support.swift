@@ -1,4 +1,5 @@
 import GodwitCore
+import GodwitHTTP
 import HTTPTestSupport
 
 extension HTTPReply {
@@ -35,6 +36,14 @@ extension HTTPReply {
 }
 
 extension HTTPReply {
+    /// What a page that asks hands on when its button is pressed.
+    var form: String {
+        text.split(separator: "type=\"hidden\" name=\"").dropFirst().map { input in
+            let parts = input.split(separator: "\"", omittingEmptySubsequences: false)
+            return "\(parts[0])=\(PercentCoding.decoded(String(parts[2])))"
+        }.joined(separator: "&")
+    }
+
     /// The header by which a browser shows the cookie again.
     var cookie: (String, String) {
         get throws {
@@ -78,5 +87,18 @@ extension TestServer {
         let reply = try await post("/v1/leases/\(lease)/fail", #"{"error": "\#(message)", "retry": false}"#)
         guard reply.status == 200 else { throw TestFailure("not failed: \(reply.status) \(reply.text)") }
         return id
+    }
+}
+
+extension PercentCoding {
+    /// A field's value as a browser sends it: the templates write it with numeric references.
+    fileprivate static func decoded(_ html: String) -> String {
+        var result = "", rest = html[...]
+        while let start = rest.firstRange(of: "&#x"), let end = rest[start.upperBound...].firstIndex(of: ";") {
+            result += rest[..<start.lowerBound]
+            if let value = UInt32(rest[start.upperBound..<end], radix: 16), let scalar = Unicode.Scalar(value) { result += String(scalar) }
+            rest = rest[rest.index(after: end)...]
+        }
+        return encode(result + rest)
     }
 }

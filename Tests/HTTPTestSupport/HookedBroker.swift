@@ -1,11 +1,13 @@
 package import GodwitCore
 
-/// A broker that tells a test of some calls before it passes them on.
+/// A broker that tells a test of some calls before it passes them on, or refuses a part of them in the real one's place.
 package struct HookedBroker: Broker {
     package let base: any Broker
     package var onCommit: @Sendable ([Transaction]) async -> Void = { _ in }
+    /// The errors of transactions that are not passed on, by their places.
+    package var refusals: @Sendable ([Transaction]) -> [Int: BrokerError] = { _ in [:] }
     package var onBrowse: @Sendable () async -> Void = {}
-    package var onWatch: @Sendable () async -> Void = {}
+    package var onWatch: @Sendable () async throws(BrokerError) -> Void = { () throws(BrokerError) in }
 
     package init(_ base: any Broker) { self.base = base }
 
@@ -13,7 +15,11 @@ package struct HookedBroker: Broker {
 
     package func commit(_ transactions: [Transaction], in session: SessionCommit?) async throws(BrokerError) -> [TransactionOutcome] {
         await onCommit(transactions)
-        return try await base.commit(transactions, in: session)
+        let refused = refusals(transactions)
+        if refused.isEmpty { return try await base.commit(transactions, in: session) }
+        let passed = transactions.indices.filter { refused[$0] == nil }
+        var outcomes = try await base.commit(passed.map { transactions[$0] }, in: session)[...]
+        return transactions.indices.map { place in refused[place].map { .aborted(operation: 0, $0) } ?? outcomes.removeFirst() }
     }
 
     package func end(session: String) async throws(BrokerError) { try await base.end(session: session) }
@@ -31,7 +37,7 @@ package struct HookedBroker: Broker {
     package func read(_ records: [RecordKey]) async throws(BrokerError) -> [Record?] { try await base.read(records) }
 
     package func watch(_ items: [WatchItem], wait: Duration) async throws(BrokerError) -> [WatchAnswer] {
-        await onWatch()
+        try await onWatch()
         return try await base.watch(items, wait: wait)
     }
 

@@ -79,13 +79,17 @@ extension JobClient {
     ///   - name: Only jobs of this ``Job/name``.
     ///   - reason: Only those that died of this the last time.
     /// - Returns: How many got one, and how many stay where they are, because the queue that they came from is gone, say.
-    /// - Throws: ``BrokerError``: `queueNotFound`; `CancellationError`: those before were redriven then.
+    /// - Throws: ``BrokerError``: `queueNotFound`, `diskFull`; `CancellationError`: those before were redriven then.
     @discardableResult
     public func redrive(queue: String, name: String? = nil, reason: DeathReason? = nil) async throws -> (redriven: Int, refused: Int) {
         var query = RedriveQuery(queue: try QueueName(queue), name: name, reason: reason), redriven = 0, refused = 0
         repeat {
             try Task.checkCancellation()
-            let page = try await asking { [query] () async throws(BrokerError) in try await broker.redrive(query) }
+            let page = try await asking { [query] () async throws(BrokerError) in
+                let page = try await broker.redrive(query)
+                if let failure = page.failure { throw failure }
+                return page
+            }
             redriven += page.redriven
             refused += page.refused
             query.cursor = page.next

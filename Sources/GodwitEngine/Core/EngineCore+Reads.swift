@@ -148,7 +148,8 @@ extension EngineCore {
             bytes: queue.pointee.bytes,
             keys: queue.pointee.keys.count,
             totals: queue.pointee.totals,
-            oldestQueued: oldest
+            oldestQueued: oldest,
+            jobsPerSecond: queue.pointee.throughput.jobsPerSecond
         )
     }
 }

@@ -264,6 +264,7 @@ struct ViewResolver: Sendable {
             deliveries: Int(attempts.deliveries),
             reason: end?.reason,
             deaths: message?.stored.deaths.map { $0.death(identity) } ?? [],
+            isDeadLettered: view.extra?.isDeadLettered ?? false,
             holder: view.holder,
             version: Version(view.change)
         )

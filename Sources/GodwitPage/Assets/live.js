@@ -6,10 +6,13 @@ const status = document.querySelector("#live");
 const button = document.querySelector("#pause");
 const firstPause = 2000;
 const longestPause = 60000;
+// A server that takes a stream and ends it at once is no better than one that takes none.
+const steadyAfter = 30000;
 const remembered = "godwit-paused";
 let pause = firstPause;
 let source = null;
 let timer = 0;
+let openedAt = 0;
 let isOver = false;
 let isPaused = false;
 try {
@@ -47,8 +50,8 @@ function open() {
   clearTimeout(timer);
   if (document.hidden || source || isOver || isPaused) return;
   source = new EventSource(part.dataset.stream ?? location.pathname + location.search);
+  openedAt = Date.now();
   source.addEventListener("part", (event) => {
-    pause = firstPause;
     say("live");
     update(event.data);
   });
@@ -66,7 +69,9 @@ function open() {
     close();
     if (isPaused) return;
     say("reconnecting");
-    timer = setTimeout(open, pause);
+    if (Date.now() - openedAt >= steadyAfter) pause = firstPause;
+    // Not all who lost the same server come back at the same moment.
+    timer = setTimeout(open, pause * (0.5 + Math.random()));
     pause = Math.min(2 * pause, longestPause);
   });
 }
