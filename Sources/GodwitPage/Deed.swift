@@ -29,7 +29,8 @@ enum Deed: String, Sendable, CaseIterable {
     /// Whether a page says what will happen, and to how many, before it does: for what is done to many, and what leaves nothing.
     var isConfirmed: Bool {
         switch self {
-        case .purge, .delete, .redrive, .forget, .redriveThese, .retryThese, .cancelThese, .retryChosen, .cancelChosen, .forgetSchedule: true
+        case .purge, .delete, .redrive, .forget, .redriveThese, .retryThese, .cancelThese, .retryChosen, .cancelChosen, .forgetSchedule:
+            true
         case .pause, .resume, .retry, .cancel, .redriveJob: false
         }
     }

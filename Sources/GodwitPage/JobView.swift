@@ -12,7 +12,8 @@ enum JobView {
         var view: View = [
             "id": job.id.description, "name": job.name ?? "A job", "state": job.state.rawValue, "queue": job.queue.description,
             "queueLink": Address.queue(job.queue), "facts": facts(job, look.now, isAdmin), "errors": errors(job, look.now),
-            "deaths": deaths(job, look.now), "deeds": isAdmin ? deeds(job, look.back) : [View](), "progress": progress(job), "isAdmin": isAdmin,
+            "deaths": deaths(job, look.now), "deeds": isAdmin ? deeds(job, look.back) : [View](), "progress": progress(job),
+            "isAdmin": isAdmin,
             "hasErrors": !job.errors.isEmpty, "hasDeaths": !job.deaths.isEmpty, "result": false, "unreadable": false, "elsewhere": false,
         ]
         view["jobs"] = look.back ?? Address.path("jobs", [])
@@ -114,7 +115,9 @@ enum JobView {
 
     /// Where its dead letter is, as far as its queue's settings say it still.
     private static func elsewhere(_ job: JobSnapshot, _ look: Look) async throws -> View? {
-        guard let text = try await look.broker.queue(job.queue)?.settings.deadLetterQueue, let queue = try? QueueName(text) else { return nil }
+        guard let text = try await look.broker.queue(job.queue)?.settings.deadLetterQueue, let queue = try? QueueName(text) else {
+            return nil
+        }
         return ["letterQueue": text, "letterLink": Address.path("jobs", [("queue", queue.description), ("name", job.name)])]
     }
 

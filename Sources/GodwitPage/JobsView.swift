@@ -120,7 +120,8 @@ enum JobsView {
     private static func row(_ job: JobSnapshot, _ look: Look, _ here: String) -> View {
         [
             "key": job.id.description, "state": job.state.rawValue, "id": job.id.description, "short": String(job.id.description.suffix(8)),
-            "link": Address.job(job.id, backTo: here == Address.path("jobs", []) ? nil : here), "name": job.name ?? "", "hasName": job.name != nil, "queue": job.queue.description,
+            "link": Address.job(job.id, backTo: here == Address.path("jobs", []) ? nil : here), "name": job.name ?? "",
+            "hasName": job.name != nil, "queue": job.queue.description,
             "queueLink": Address.queue(job.queue), "attempt": "\(job.attempt) of \(job.maxAttempts)",
             "created": Formatting.time(job.createdAt, now: look.now), "known": known(job, look.now),
         ]

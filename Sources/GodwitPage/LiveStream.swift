@@ -127,7 +127,7 @@ struct LiveStream: Sendable {
                 try? await Task.sleep(for: Self.pace)
                 do throws(BrokerError) {
                     _ = try await broker.watch([.job(job, known: version)], wait: tenure.left(at: now(), atMost: Self.keepAlive))
-                } catch where !error.isOfWhatIsGone {
+                } catch  where !error.isOfWhatIsGone {
                     // The next look says what there is to say.
                     try? await Task.sleep(for: tenure.left(at: now(), atMost: Self.patience))
                 } catch {}

@@ -42,7 +42,10 @@ enum QueueView {
             Fact.view("Coming in", rate(rates?.published)),
             Fact.view("Going out", rate(rates?.ended)),
             Fact.view("Attempts that fail", rate(rates?.failing)),
-            Fact.view("Expected wait", queue.isPaused || queue.expectedWait != nil ? QueuesView.waiting(queue) : "unknown: too few jobs end"),
+            Fact.view(
+                "Expected wait",
+                queue.isPaused || queue.expectedWait != nil ? QueuesView.waiting(queue) : "unknown: too few jobs end"
+            ),
             Fact.view("Size", "\(Formatting.bytes(queue.bytes)) of \(Formatting.bytes(queue.settings.maxBytes))"),
             Fact.view(
                 "Unfinished",

@@ -210,9 +210,16 @@ class OperatorsTest(unittest.TestCase):
             self.browser.click("#next")
             self.browser.click("table a")
             self.browser.click(".deeds button:not([disabled])")
+            # Two that are chosen.
+            self.open("/page/jobs?queue=mail&state=queued")
+            for row in (2, 4):
+                self.browser.click(f"tbody tr:nth-child({row}) [type=checkbox]")
+            self.browser.click("#chosen button:last-child")
+            self.browser.click("main button.grave")
         finally:
             self.browser.chrome("Emulation.setScriptExecutionDisabled", value=False)
-        wait("the job is cancelled", lambda: self.server.counts("mail")["cancelled"] == 1)
+        wait("the job and the two are cancelled", lambda: self.server.counts("mail")["cancelled"] == 3)
+        self.assertIn("state=queued", self.browser.url, "the filter is there again")
 
     def test_the_filter_is_in_the_address(self):
         self.start()
@@ -484,12 +491,57 @@ class OperatorsTest(unittest.TestCase):
         self.assertLess(brightness(self.browser.run(ground)), 50)
         job = self.server.request("GET", "/v1/jobs?state=failed")[1]["jobs"][0]["id"]
         for path in ("/page", "/page/queue?name=mail", "/page/jobs", f"/page/job?id={job}", "/page/workers", "/page/schedules"):
-            for width in (390, 768, 1280):
+            for width in (320, 390, 768, 1280):
                 self.open(path)
                 self.browser.resize(width, 844)
                 self.browser.wait(
                     f"everything of {path} is within {width} pixels",
                     "return document.documentElement.scrollWidth <= arguments[0]", width)
+        self.no_errors()
+
+    def test_large_numbers_stay_in_their_tiles_on_a_phone(self):
+        self.start()
+        self.fill()
+        for path in ("/page", "/page/queue?name=mail"):
+            self.open(path)
+            self.press("Pause updates")
+            self.browser.run("for (const number of document.querySelectorAll('.tile b')) number.textContent = '1,000,000'")
+            for width in (320, 390):
+                self.browser.resize(width, 844)
+                self.browser.wait(
+                    f"everything of {path} is within {width} pixels", "return document.documentElement.scrollWidth <= arguments[0]", width)
+                outside, broken = self.browser.run(
+                    """
+                    const inside = (one) => { const style = getComputedStyle(one), box = one.getBoundingClientRect(); return box.right - parseFloat(style.paddingRight); };
+                    const tiles = [...document.querySelectorAll(".tile")].map((tile) => {
+                      const range = document.createRange();
+                      range.selectNodeContents(tile.querySelector("b"));
+                      return [range.getBoundingClientRect().right > inside(tile) + 0.5, range.getClientRects().length > 1];
+                    });
+                    return [tiles.filter(([one]) => one).length, tiles.filter(([, one]) => one).length];
+                    """)
+                self.assertEqual((outside, broken), (0, 0), f"numbers outside their tiles, or broken into lines, of {path} at {width}")
+            self.press("Go on")
+        self.no_errors()
+
+    def test_blocks_that_come_take_no_focus_from_others(self):
+        self.start()
+        self.server.request("PUT", "/v1/queues/dead", {})
+        self.server.request("PUT", "/v1/queues/mail", {"dead_letter_queue": "dead"})
+        self.server.publish("mail")
+        self.server.settle(self.server.lease("mail"), "fail", {"error": "no", "retry": False})
+        letter = self.server.request("GET", "/v1/jobs?queue=dead")[1]["jobs"][0]["id"]
+        self.open(f"/page/job?id={letter}")
+        self.browser.wait("the page is live", LIVE)
+        self.browser.run(
+            """
+            window.watched = document.querySelector("tbody a");
+            window.watched.focus();
+            """)
+        self.server.settle(self.server.lease("dead"), "fail", {"error": "again", "delay": "1h"})
+        self.shows("again")
+        self.browser.wait("its errors stand above", "return document.querySelectorAll('section h2 + table').length === 2")
+        self.assertTrue(self.browser.run("return document.activeElement === window.watched && window.watched.isConnected"))
         self.no_errors()
 
     def test_a_token_is_typed_once_and_given_up_again(self):

@@ -16,6 +16,8 @@ QUEUES = 50_000
 MOST_MS = 100
 # The first look at 50,000 queues of all: the engine has made no list of them before.
 MOST_FIRST_MS = 500
+# Of a million jobs all are looked through for one in a rare state, which takes longer, but no longer than a page looks at most.
+MOST_RARE_MS = 1_000
 LOOKS = 9
 LINES = 999
 BATCH, BATCHES = 1_000, 10
@@ -69,7 +71,7 @@ class ManyJobsTest(EndToEndTest):
         self.assertEqual(failures, [])
         return time.monotonic() - began
 
-    def look(self, what, pages, most_first=MOST_MS):
+    def look(self, what, pages, most_first=MOST_MS, most=MOST_MS):
         """Measures pages, each looked at by both, and says which were too slow."""
         slow = []
         print(f"\n{what}, in ms (the first look, the median of {LOOKS}):", flush=True)
@@ -85,9 +87,9 @@ class ManyJobsTest(EndToEndTest):
                 median = statistics.median(times[1:])
                 who = "all" if token == FULL else "few"
                 print(f"  {times[0]:6.1f} {median:6.1f}  {who}  {page[:100]}", flush=True)
-                if times[0] > most_first or median > MOST_MS:
+                if times[0] > most_first or median > most:
                     slow.append(f"{page} ({who}): {times[0]:.0f} and {median:.0f} ms")
-        self.assertEqual(slow, [], f"over {MOST_MS} ms, or {most_first} ms for the first look")
+        self.assertEqual(slow, [], f"over {most} ms, or {most_first} ms for the first look")
 
     def test_a_million_jobs(self):
         server = self.start()
@@ -95,6 +97,8 @@ class ManyJobsTest(EndToEndTest):
         mine = [self.ask("POST", "/v1/queues/mine-1/jobs?name=rare", "{}").json["id"] for _ in range(20)]
         lease = self.ask("POST", "/v1/queues/mine-1/leases?lease=1h&holder=mine").json["leases"]
         self.assertEqual(len(lease), 1)
+        rare = self.ask("POST", "/v1/queues/rare/jobs", "{}").json["id"]
+        self.assertEqual(self.ask("POST", f"/v1/jobs/{rare}/cancel").status, 200)
 
         def requests():
             error = {"message": "no such mailbox", "code": "smtp", "attempt": 1, "at": THEN}
@@ -126,6 +130,7 @@ class ManyJobsTest(EndToEndTest):
             ("/page/schedules", "No schedule", both),
             ("/page/confirm?do=purge&queue=mine-1", "Purge 19 jobs", both),
         ])
+        self.look("One job in a state among them", [("/page/jobs?state=cancelled", rare, (FULL,))], MOST_RARE_MS, MOST_RARE_MS)
 
     def test_fifty_thousand_queues(self):
         server = self.start()

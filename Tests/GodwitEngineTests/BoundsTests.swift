@@ -55,6 +55,7 @@ struct BoundsTests {
         for _ in 0..<3 { try await store.publish() }
         try await store.configure { $0.maxWait = .seconds(30) }
         let error = await expectError(.busy) { try await store.publish() }
+        #expect(try await store.status().expectedWait == .milliseconds(41_500), "it is told as it is refused by")
         // (83 - 0.9 x 60) / 2
         #expect(error?.retryAfter == .milliseconds(14_500))
         #expect(try await store.status().totals.refused == 1)

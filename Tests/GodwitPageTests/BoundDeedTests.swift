@@ -121,7 +121,10 @@ struct BoundDeedTests {
         for _ in 0..<2 { _ = try await server.failed("mail") }
     }
 
-    @Test("an error in the middle of a batch loses no count: what was done is in the audit and on the page", arguments: ["retry-these", "redrive"])
+    @Test(
+        "an error in the middle of a batch loses no count: what was done is in the audit and on the page",
+        arguments: ["retry-these", "redrive"]
+    )
     func midBatch(deed: String) async throws {
         let lines = LogLines()
         let broker = HookedBroker(try await TestServer.engine())

@@ -43,7 +43,7 @@ struct ChosenTests {
             _ = try await server.failed("mail")
             let page = try await server.get(list)
             let job = try #require(page.links.first { $0.hasPrefix("/page/job?id=\(id)") })
-            #expect(try await server.get(job).link("Jobs") == list)
+            #expect(try await server.get(job).links.contains(list))
             let forget = try await server.get("/page/confirm?do=forget&job=\(id)&back=\(encoded)")
             #expect(forget.link("No, go back") == job)
             #expect(try await server.press("/page/do", forget.form)["location"] == list)
@@ -53,7 +53,10 @@ struct ChosenTests {
         }
     }
 
-    @Test("a way back leads nowhere but to this page", arguments: ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "%2Fpagevil", "javascript%3A1"])
+    @Test(
+        "a way back leads nowhere but to this page",
+        arguments: ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "%2Fpagevil", "javascript%3A1"]
+    )
     func elsewhere(back: String) async throws {
         try await TestServer.run { server in
             _ = try await server.failed("mail")

@@ -57,7 +57,9 @@ struct ManyTests {
             _ = try await broker.commit([Transaction(puts)])
         }
         for number in 0..<20 {
-            _ = try await broker.commit(.put(RecordKey("schedule:\(number)", home: .queue(queue)), value: value, expecting: .absent, lifetime: nil))
+            _ = try await broker.commit(
+                .put(RecordKey("schedule:\(number)", home: .queue(queue)), value: value, expecting: .absent, lifetime: nil)
+            )
         }
         try await TestServer.run(broker: broker) { server in
             let page = try await server.get("/page/schedules")
