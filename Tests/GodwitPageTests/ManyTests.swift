@@ -18,6 +18,7 @@ struct ManyTests {
             let page = try await server.get("/page/jobs?state=cancelled")
             #expect(page.text.contains(id.description))
             #expect(page.link("Next page") == nil)
+            #expect(page.text.contains("data-stream=\"/page/jobs?state=cancelled&amp;shown=\(id)\""))
         }
     }
 
