@@ -85,8 +85,9 @@ enum JobView {
     }
 
     private static func errors(_ job: JobSnapshot, _ now: Timestamp) -> [View] {
-        job.errors.reversed().map { error in
+        job.errors.enumerated().reversed().map { place, error in
             [
+                "key": String(place),
                 "attempt": error.attempt == 0 ? "–" : String(error.attempt), "at": Formatting.time(error.at, now: now),
                 "code": error.code ?? "–",
                 "message": error.message,
