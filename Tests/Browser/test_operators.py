@@ -544,6 +544,25 @@ class OperatorsTest(unittest.TestCase):
         self.assertTrue(self.browser.run("return document.activeElement === window.watched && window.watched.isConnected"))
         self.no_errors()
 
+    def test_a_server_that_is_gone_is_asked_ever_more_rarely_and_not_by_all_at_once(self):
+        self.start()
+        self.open("/page")
+        self.browser.wait("the page is live", LIVE)
+        # A hundred times as fast as it would be.
+        self.browser.run(
+            """
+            const plain = window.setTimeout;
+            window.delays = [];
+            window.setTimeout = (work, delay) => { window.delays.push(delay); return plain(work, delay / 100); };
+            """)
+        self.server.process.kill()
+        self.browser.wait("it tried some times", "return window.delays.length >= 6")
+        delays = self.browser.run("return window.delays")
+        for number, delay in enumerate(delays[:6]):
+            usual = min(2000 * 2 ** number, 60000)
+            self.assertTrue(usual / 2 <= delay <= usual * 1.5, delays)
+        self.assertGreater(len({delay / min(2000 * 2 ** number, 60000) for number, delay in enumerate(delays[:6])}), 1, "each time another one")
+
     def test_a_token_is_typed_once_and_given_up_again(self):
         self.start(TOKEN)
         self.server.publish("mail")
