@@ -20,7 +20,7 @@ import unittest
 import urllib.parse
 
 from timeline_server import ROOT, wait
-from webdriver import ENTER, TAB, Browser, free_port
+from webdriver import ENTER, TAB, Browser, WebDriverError, free_port
 
 screenshots = None
 TOKEN = "a-token-that-is-typed-once-4711"
@@ -210,16 +210,25 @@ class OperatorsTest(unittest.TestCase):
             self.browser.click("#next")
             self.browser.click("table a")
             self.browser.click(".deeds button:not([disabled])")
+            wait("the job is cancelled", lambda: self.is_there(".done"))
             # Two that are chosen.
             self.open("/page/jobs?queue=mail&state=queued")
             for row in (2, 4):
                 self.browser.click(f"tbody tr:nth-child({row}) [type=checkbox]")
             self.browser.click("#chosen button:last-child")
-            self.browser.click("main button.grave")
+            wait("the page asks", lambda: self.is_there("form[action='/page/do'] button.grave"))
+            self.browser.click("form[action='/page/do'] button.grave")
         finally:
             self.browser.chrome("Emulation.setScriptExecutionDisabled", value=False)
         wait("the job and the two are cancelled", lambda: self.server.counts("mail")["cancelled"] == 3)
-        self.assertIn("state=queued", self.browser.url, "the filter is there again")
+        wait("the filter is there again", lambda: self.browser.url.endswith("/page/jobs?state=queued&queue=mail"))
+
+    def is_there(self, selector):
+        """Without a script of the page's or of ours."""
+        try:
+            return bool(self.browser.find(selector))
+        except WebDriverError:
+            return False
 
     def test_the_filter_is_in_the_address(self):
         self.start()
