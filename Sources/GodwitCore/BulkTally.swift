@@ -17,7 +17,7 @@ package struct BulkTally: Sendable {
             // Somebody else was faster.
             case .wrongState, .jobForgotten, .jobNotFound: break
             // It alone cannot be helped now, which keeps no other one from it.
-            case .keyConflict, .queueNotFound, .tooLarge, .invalidArgument: refused += 1
+            case .keyConflict, .queueNotFound, .tooLarge, .invalidArgument, .storeCorrupt: refused += 1
             default: failure = failure ?? error
             }
         }

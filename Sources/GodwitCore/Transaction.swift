@@ -38,6 +38,16 @@ package enum Operation: Sendable {
     case delete(RecordKey, expecting: Expectation)
 }
 
+extension Operation {
+    /// Whether it does nothing but end a lease.
+    package var settlesLease: Bool {
+        switch self {
+        case .complete, .fail, .release, .deadLetter: true
+        case .enqueue, .put, .add, .delete, .cancel, .retry, .redrive, .forget: false
+        }
+    }
+}
+
 /// Where a job goes that its holder gives back.
 package enum ReleasePlace: Sendable, Hashable {
     /// The place that it had: before all that came after it.

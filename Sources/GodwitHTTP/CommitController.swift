@@ -57,6 +57,12 @@ struct CommitController: Sendable {
         request.transactions = exchange.jobTrace.added(to: request.transactions)
         let admission = try await Admission(of: request.transactions, making: .publish, exchange, environment)
         guard !admission.forbidsAll(of: request.transactions) else { throw Problem.forbidden }
+        let operations = request.transactions.lazy.flatMap(\.operations)
+        try exchange.reserveOutcomes(
+            operations.count,
+            inFrames: form.answer(to: exchange.headers) == .batch,
+            isWork: operations.contains(where: \.settlesLease)
+        )
         let outcomes = try await broker.commit(request.transactions, in: request.session, admission, audit: exchange.audit)
         switch form.answer(to: exchange.headers) {
         case .batch: return .batch(Wire.encode(outcomes))

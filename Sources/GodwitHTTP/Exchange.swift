@@ -90,7 +90,10 @@ struct Exchange: Sendable {
     }
 
     /// The same for what is to be done, before it is: an answer for each, of a known size.
-    func reserveOutcomes(_ count: Int) throws(Problem) { try reserveAnswer(count * 512) }
+    /// - Parameter isWork: whether workers wait for it.
+    func reserveOutcomes(_ count: Int, inFrames: Bool = false, isWork: Bool = false) throws(Problem) {
+        try reserveAnswer(count * (inFrames ? 64 : 512), isWork: isWork)
+    }
 
     /// The wait that the client prefers, capped.
     var preferredWait: Preference? { Preference(headers, cap: limits.wait) }

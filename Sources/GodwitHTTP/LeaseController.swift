@@ -114,12 +114,21 @@ struct LeaseController: Sendable {
     }
 
     @Sendable private func closeHolder(_ exchange: Exchange) async throws -> Response {
+        // Whoever may work for all queues may end what tokens for some hold, by the name that is shown.
+        let parts = exchange.item("holder").split(separator: Permissions.holderSeparator, maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2, exchange.permissions.hasAllQueues {
+            for part in parts { _ = try OptionText.text("holder", String(part), limit: Limits.holderName) }
+            return try await close(HolderID(exchange.item("holder")), exchange)
+        }
         let name = try OptionText.text("holder", exchange.item("holder"), limit: Limits.holderName)
         // That of all who name none is nobody's to end.
         guard HolderID(name) != environment.sharedHolder else { throw Problem.forbidden }
-        let options = HolderOptions(id: try exchange.permissions.holder(name), queues: [], capacity: 1, isEmbedded: false)
-        try await broker.open(options).close()
-        exchange.audit.note("release", ["holder": name])
+        return try await close(try exchange.permissions.holder(name), exchange)
+    }
+
+    private func close(_ holder: HolderID, _ exchange: Exchange) async throws -> Response {
+        try await broker.open(HolderOptions(id: holder, queues: [], capacity: 1, isEmbedded: false)).close()
+        exchange.audit.note("release", ["holder": PercentCoding.encode(holder.description)])
         return Response(status: .noContent)
     }
 }

@@ -124,6 +124,9 @@ extension Permissions {
         return job
     }
 
+    /// What stands between a token's name and its holders'.
+    static let holderSeparator: Character = "\u{1F}"
+
     /// A holder as the broker knows it. Whoever may use some queues alone has names of his own: he ends no leases but those. What stands between
     /// his name and theirs stands in no name.
     func holder(_ name: String) throws(Problem) -> HolderID {
@@ -131,7 +134,7 @@ extension Permissions {
             throw .invalid("holder", "a holder's name has a control character, such as a line end: leave it out")
         }
         guard let grant = access.grant, !grant.queues.isEmpty else { return HolderID(name) }
-        let full = "\(grant.name)\u{1F}\(name)"
+        let full = "\(grant.name)\(Self.holderSeparator)\(name)"
         guard full.utf8.count <= Limits.holderName else {
             throw .invalid("holder", "a holder's name has at most \(Limits.holderName - grant.name.utf8.count - 1) bytes with this token")
         }

@@ -22,7 +22,7 @@ struct RenewController: Sendable {
         guard (1...Self.limit).contains(request.renewals.count) else {
             throw Problem.invalid("renewals", "these are \(request.renewals.count) renewals: send 1 to \(Self.limit) at a time")
         }
-        try exchange.reserveOutcomes(request.renewals.count)
+        try exchange.reserveOutcomes(request.renewals.count, inFrames: form.answer(to: exchange.headers) == .batch, isWork: true)
         // A lease is renewed by whoever has its token: whose it is does not matter.
         let holder = try await broker.open(HolderOptions(id: request.holder, queues: [], capacity: 1, isEmbedded: false))
         let outcomes = try await holder.renew(request.renewals)

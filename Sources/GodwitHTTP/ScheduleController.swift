@@ -62,6 +62,8 @@ struct ScheduleController: Sendable {
             found += page.schedules.filter { $0.name == name && exchange.permissions.allows($0.queue) }
             cursor = page.next
         } while cursor != nil && found.count < 2 && !exchange.isOver()
+        // What was not looked through to its end says nothing.
+        guard cursor == nil || found.count > 1 else { throw Problem.draining }
         guard let schedule = found.first else { throw ScheduleRecord.missing }
         guard found.count == 1 else {
             throw Problem.invalid("queue", "schedules of more than one queue have this name: say which queue with queue")

@@ -79,7 +79,7 @@ struct SettleController: Sendable {
         }
         let trace = exchange.jobTrace
         exchange.span?.note(jobs: items.count)
-        try exchange.reserveOutcomes(items.count)
+        try exchange.reserveOutcomes(items.count, isWork: true)
         let settlements = items.map { $0.settlement.traced(trace) }
         let results = try await carryOut(settlements, exchange)
         return .json { json in

@@ -35,7 +35,9 @@ extension ConfirmView {
         var progress = BulkDeed.Progress { look[$0] }
         if progress.cursor != nil, let end = look["end"] {
             question.title = "Go on with these jobs?"
-            question.text = "\(soFar(progress, words.done)) Not all \(filter.words) were looked at yet."
+            let rest = progress.left.map { "At most \(Formatting.count($0, "more job")) of them" } ?? "All of the others that are found"
+            question.text =
+                "\(soFar(progress, words.done)) Not all \(filter.words) were looked at yet. \(rest) will be done the same to when you press."
             question.press = "Go on"
             question.fields += [("end", end)] + progress.items
             return question
@@ -82,7 +84,11 @@ extension ConfirmView {
         guard ids.count <= JobsView.mostNamed else {
             throw Problem.invalid(choice, "at most \(JobsView.mostNamed) jobs can be chosen: do it to all jobs of a filter")
         }
-        return try await broker.read(ids.map { JobID($0) }).compactMap(\.snapshot).filter { access.allows(.admin, $0.queue) }
+        // Each once, however often an address names it.
+        var named = Set<String>()
+        return try await broker.read(ids.filter { named.insert($0).inserted }.map { JobID($0) }).compactMap(\.snapshot).filter {
+            access.allows(.admin, $0.queue)
+        }
     }
 
     static func chosen(_ deed: Deed, _ look: Look) async throws -> Question {

@@ -95,8 +95,8 @@ enum ConfirmView {
             question.text =
                 "\(Formatting.count(shown, "job")) \(shown == 1 ? "was" : "were") shown, and there are more now. \(question.text) "
                 + "Jobs that come until you press are meant as well."
-        } else if count > 0 {
-            question.fields.append(("shown", String(count)))
+        } else {
+            question.fields.append(("shown", String(deed.bound(in: counts))))
         }
         return question
     }

@@ -88,6 +88,9 @@ enum Deed: String, Sendable, CaseIterable {
         }
     }
 
+    /// How many there may be of those when it is done, and no more: of what is deleted those that are not finished.
+    func bound(in counts: QueueStatus.Counts) -> Int { self == .delete ? counts.unfinished : count(in: counts) }
+
     /// What was done, as the next page says it.
     /// - Parameters:
     ///   - count: to how many jobs.

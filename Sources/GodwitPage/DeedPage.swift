@@ -65,7 +65,8 @@ struct DeedPage: Sendable {
         case .resume: try await broker.resume(name)
         case .purge: count = try await broker.purge(name)
         case .delete:
-            try await broker.delete(name, purging: true)
+            // Where none unfinished was shown none goes, whatever came since the look before this.
+            try await broker.delete(name, purging: form["shown"] != "0")
             note(deed, ["queue": text], by: access)
             return Done(path: Address.path("", []), note: deed.report())
         case .redrive: return try await redrive(name, form.progress, by: access)
@@ -78,7 +79,7 @@ struct DeedPage: Sendable {
     /// Leads back to who asks when there are more jobs now than were shown there.
     private func questionAnew(_ deed: Deed, _ name: QueueName, _ form: FormBody) async throws -> Done? {
         guard let shown = form["shown"].flatMap({ Int($0) }), form.progress.cursor == nil, let queue = try await broker.queue(name),
-            deed.count(in: queue.counts) > shown
+            deed.bound(in: queue.counts) > shown
         else { return nil }
         return Done(
             path: ConfirmView.path(deed, [("queue", name.description), ("shown", String(shown)), ("back", Address.checked(form["back"]))])
@@ -185,7 +186,8 @@ extension BulkDeed.Progress {
 
     /// - Parameter item: what an address or a form says by a name.
     init(_ item: (String) -> String?) {
-        func number(_ name: String) -> Int { max(0, item(name).flatMap { Int($0) } ?? 0) }
+        // Somebody else may have written them: what is counted on from them stays a number.
+        func number(_ name: String) -> Int { min(max(0, item(name).flatMap { Int($0) } ?? 0), 1 << 40) }
         self.init(done: number("count"), refused: number("refused"), left: item("left").map { _ in number("left") }, cursor: item("from"))
     }
 

@@ -9,6 +9,8 @@ enum JobsView {
     /// How long a page looks for jobs before it shows those that it has found: longer where somebody searches, and never while nobody asks.
     private static let patience: Duration = .milliseconds(50)
     private static let searchPatience: Duration = .seconds(1)
+    /// Steps, each of a limited part of the store, in which a page that is kept up to date may look for its jobs each time.
+    private static let mostSteps = 5
     /// How many more jobs are looked at in one step when the step before has found few.
     private static let growth = 5
     /// Jobs that an address can name: more do not fit into one.
@@ -42,7 +44,8 @@ enum JobsView {
             head: "filter",
             template: "jobs",
             view: [
-                "columns": columns, "rows": page.jobs.map { row($0, look, here) }, "empty": page.jobs.isEmpty,
+                "columns": columns, "rows": page.jobs.enumerated().map { row($1, look, here, isChoosable: $0 < mostNamed) },
+                "empty": page.jobs.isEmpty,
                 "next": page.next.map { address(filter, look, [("cursor", $0)]) }.orFalse,
                 "first": look["cursor"].map { _ in address(filter, look) }.orFalse,
                 "sparse": page.next != nil && page.jobs.count < most, "total": expected.map { Formatting.count($0, "job") }.orFalse,
@@ -82,7 +85,7 @@ enum JobsView {
             let isAll = look["cursor"] == nil && expected.map { found.count >= $0 } ?? false
             guard !isAll, let next = page.next, found.count < most, start.duration(to: .now) < patience else {
                 // Found again and again they would cost as much each time.
-                let isDeep = steps > 1 && start.duration(to: .now) > Self.patience / 2
+                let isDeep = steps > mostSteps
                 return (JobPage(jobs: found, next: isAll ? nil : page.next, end: page.end), isDeep)
             }
             query.cursor = next
@@ -117,8 +120,10 @@ enum JobsView {
     // MARK: What is shown
 
     /// - Parameter here: this page, to which the job's leads back.
-    private static func row(_ job: JobSnapshot, _ look: Look, _ here: String) -> View {
+    /// - Parameter isChoosable: whether it can be ticked: an address names only so many.
+    private static func row(_ job: JobSnapshot, _ look: Look, _ here: String, isChoosable: Bool) -> View {
         [
+            "choosable": isChoosable,
             "key": job.id.description, "state": job.state.rawValue, "id": job.id.description, "short": String(job.id.description.suffix(8)),
             "link": Address.job(job.id, backTo: here == Address.path("jobs", []) ? nil : here), "name": job.name ?? "",
             "hasName": job.name != nil, "queue": job.queue.description,

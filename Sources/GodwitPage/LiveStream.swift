@@ -84,7 +84,14 @@ struct LiveStream: Sendable {
                 guard let access = try environment.access(of: request.head) else { return .loggedOut }
                 tenure = access.access.tenure
                 content = try await view.content(
-                    Look(request, options: view.options, access: access, environment: environment, memory: memory)
+                    Look(
+                        request,
+                        options: view.options,
+                        repeatable: view.repeatable,
+                        access: access,
+                        environment: environment,
+                        memory: memory
+                    )
                 )
             } catch is CancellationError { return nil } catch let error as BrokerError {
                 content = .message(title: error.isOfWhatIsGone ? "Gone" : "Not now", error.message)

@@ -139,6 +139,9 @@ enum Address {
             path == OperatorsPage.mount || path.hasPrefix(OperatorsPage.mount + "/") || path.hasPrefix(OperatorsPage.mount + "?"),
             !path.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7f || $0 == UInt8(ascii: "\\") })
         else { return nil }
+        // A browser goes up where a segment is two dots, however they are written.
+        let segments = path.prefix { $0 != "?" && $0 != "#" }.lowercased().replacing("%2e", with: ".").split(separator: "/")
+        guard !segments.contains(where: { $0 == "." || $0 == ".." }) else { return nil }
         return path
     }
 

@@ -256,13 +256,3 @@ extension Exchanger {
         }
     }
 }
-
-extension Operation {
-    /// Whether it does nothing but end a lease.
-    fileprivate var settlesLease: Bool {
-        switch self {
-        case .complete, .fail, .release, .deadLetter: true
-        case .enqueue, .put, .add, .delete, .cancel, .retry, .redrive, .forget: false
-        }
-    }
-}

@@ -48,8 +48,10 @@ struct EachJobTests {
 
 @Suite("What is done to all jobs of a filter")
 struct BulkChangeTests {
-    private func page(_ ids: [String], next: String?) -> String {
-        let jobs = ids.map { #"{"id":"\#($0)"}"# }.joined(separator: ",")
+    private static let then = "2026-01-01T00:00:00.000Z"
+
+    private func page(_ ids: [String], made: String = then, next: String?) -> String {
+        let jobs = ids.map { #"{"id":"\#($0)","created_at":"\#(made)"}"# }.joined(separator: ",")
         return #"{"jobs":[\#(jobs)],"next_cursor":\#(next.map { #""\#($0)""# } ?? "null")}"#
     }
 
@@ -66,13 +68,39 @@ struct BulkChangeTests {
             return StoreResponse(.ok, isFirst ? page(["a", "b"], next: "n") : page(["c", "d"], next: "m"))
         }
         let bulk = BulkChange(deed: .retry, state: "failed", queue: "mail", name: nil)
-        let (done, refused) = try await bulk.run(in: Store(transport: transport), atMost: 4)
+        let (done, refused) = try await bulk.run(in: Store(transport: transport), atMost: 4, madeUntil: Self.then)
         #expect(done == 2 && refused == 2)
         let requests = transport.requests.withLock { $0 }
         #expect(requests.map(\.path.last) == ["jobs", "commit", "jobs", "commit"])
-        #expect(requests[0].target == "/v1/jobs?state=failed&oldest=true&queue=mail&limit=4")
+        #expect(requests[0].target == "/v1/jobs?state=failed&queue=mail&oldest=true&limit=4")
         let body = #"{"transactions":[{"operations":[{"retry":"a"}]},{"operations":[{"retry":"b"}]}]}"#
         #expect(String(decoding: requests[1].body, as: UTF8.self) == body)
+    }
+
+    @Test("what was made since it was asked about is left alone")
+    func later() async throws {
+        let transport = ScriptedTransport { [self] request, _ in
+            if request.path == ["v1", "commit"] { return StoreResponse(.ok, #"{"outcomes":[{"status":200}]}"#) }
+            let isFirst = !request.query.contains { $0.name == "cursor" }
+            return StoreResponse(.ok, isFirst ? page(["a"], next: "n") : page(["b"], made: "2026-01-01T00:00:00.001Z", next: nil))
+        }
+        let bulk = BulkChange(deed: .cancel, state: "queued", queue: nil, name: nil)
+        let (done, refused) = try await bulk.run(in: Store(transport: transport), atMost: 9, madeUntil: Self.then)
+        #expect(done == 1 && refused == 0)
+        #expect(transport.requests.withLock { $0.map(\.path.last) } == ["jobs", "commit", "jobs"])
+    }
+
+    @Test("what would be so with all jobs, such as a full disk, ends it")
+    func full() async throws {
+        let transport = ScriptedTransport { [self] request, _ in
+            guard request.path == ["v1", "commit"] else { return StoreResponse(.ok, page(["a"], next: "n")) }
+            return StoreResponse(.ok, #"{"outcomes":[{"status":503,"operation":0,"error":{"detail":"no room","code":"disk_full"}}]}"#)
+        }
+        let bulk = BulkChange(deed: .cancel, state: "queued", queue: nil, name: nil)
+        let failure = await #expect(throws: CommandFailure.self) {
+            _ = try await bulk.run(in: Store(transport: transport), atMost: 9, madeUntil: Self.then)
+        }
+        #expect(failure?.code == "disk_full" && failure?.message == "no room")
     }
 
     @Test("without a name it is counted from what queues keep")

@@ -275,7 +275,6 @@ struct LimitedTokenTests {
             let other = try await scene.lease("billing", holder: "worker-1").job.id
             // Whatever names others give their holders: what a token puts before its own cannot be said.
             let alike = try await scene.lease("billing", holder: "mail-token/worker-1").job.id
-            #expect(try await scene.server.send("DELETE", "/holders/mail-token%1Fworker-1").status == 400)
             scene.become([.watch, .work])
             let own = try await scene.lease("mail", holder: "worker-1").job.id
             #expect(try await scene.server.send("DELETE", "/holders/worker-1").status == 204)
@@ -284,9 +283,14 @@ struct LimitedTokenTests {
             #expect(try await scene.state(alike) == .running)
             let long = String(repeating: "x", count: Limits.holderName)
             #expect(try await scene.server.post("/leases?queue=mail&holder=\(long)").json["field"].string == "holder")
+            let again = try await scene.lease("mail", holder: "worker-1").job.id
+            #expect(try await scene.server.send("DELETE", "/holders/mail-token%1Fworker-1").status == 400)
             scene.become(nil)
             #expect(try await scene.server.send("DELETE", "/holders/worker-1").status == 204)
             #expect(try await scene.state(other) == .queued)
+            // Who may see them all may end them, by the name that is shown.
+            #expect(try await scene.server.send("DELETE", "/holders/mail-token%1Fworker-1").status == 204)
+            #expect(try await scene.state(again) == .queued)
         }
     }
 

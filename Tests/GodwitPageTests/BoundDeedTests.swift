@@ -76,6 +76,35 @@ struct BoundDeedTests {
         }
     }
 
+    @Test("where none was shown none is done to: what came since is asked about", arguments: ["purge", "delete", "redrive"])
+    func grownFromNone(deed: String) async throws {
+        try await TestServer.run { server in
+            // One that is finished counts for no deed but the redriving of those that failed.
+            let old = try await server.publish("mail")
+            _ = try await server.post("/v1/jobs/\(old)/cancel")
+            if deed == "redrive" { _ = try await server.publish("mail", query: "?delay=1h") }
+            let question = try await server.get("/page/confirm?do=\(deed)&queue=mail")
+            let form = question.form.isEmpty ? "do=\(deed)&queue=mail&shown=0" : question.form
+            #expect(form.contains("shown=0"))
+            _ = deed == "redrive" ? try await server.failed("mail") : try await server.publish("mail")
+            let before = try await server.get("/v1/queues/mail").text
+            let again = try await server.pressAndLook(form)
+            #expect(again.shows("there are more now"))
+            #expect(try await server.get("/v1/queues/mail").text == before, "nothing was done")
+        }
+    }
+
+    @Test("numbers that somebody else wrote into a form stop nothing", arguments: ["count", "refused", "left"])
+    func strangeNumbers(field: String) async throws {
+        try await TestServer.run { server in
+            _ = try await server.publish("mail")
+            let end = try await server.broker.list(JobQuery()).end
+            let done = try await server.press("/page/do", "do=cancel-these&state=queued&end=\(end)&\(field)=\(Int.max)")
+            #expect(done.status == 303)
+            #expect(try await server.get("/v1/queues/mail").json["counts"]["cancelled"].int == 1)
+        }
+    }
+
     @Test("dead letters that went to another queue are said to stay, and did", arguments: ["retry-these", "redrive-these"])
     func elsewhere(deed: String) async throws {
         try await TestServer.run { server in

@@ -166,6 +166,14 @@ struct ConnectionMemoryTests {
             #expect(refused.status == 503)
             #expect(try refused.json["code"].string == "overloaded")
             #expect(refused["retry-after"] == "1")
+            // What would be answered at length is refused before it is done.
+            let jobs = Array(repeating: #"{"payload": 1}"#, count: 1_000).joined(separator: ",")
+            #expect(try await server.post("/v1/queues/many/jobs/batch", "[\(jobs)]").status == 503)
+            let enqueue = Array(repeating: #"{"operations": [{"enqueue": {"queue": "many", "payload": 1}}]}"#, count: 1_000).joined(
+                separator: ","
+            )
+            #expect(try await server.post("/v1/commit", #"{"transactions": [\#(enqueue)]}"#).status == 503)
+            #expect(try await server.broker.queue(QueueName("many"))?.counts.unfinished ?? 0 == 0)
             try await server.eventually {
                 let work = try await server.broker.queue(QueueName("work"))
                 return work.map { $0.totals.delivered >= $0.counts.running + 2 } ?? false

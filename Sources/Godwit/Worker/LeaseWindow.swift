@@ -35,11 +35,11 @@ struct LeaseWindow: Sendable {
     var mayWait: Bool { ahead == 0 && !isProbing }
 
     /// A request came back that may have waited for jobs: how many ended meanwhile says nothing of how long a request takes. Where all came that
-    /// were asked for there may be more, and the next one does not wait.
-    mutating func waited(_ count: Int, of asked: Int) {
+    /// were asked for, and others ended, there may be more: the next one does not wait.
+    mutating func waited(_ count: Int, of asked: Int, finishedMeanwhile finished: Int) {
         pause = max(0, pause - count)
         ahead = 0
-        isProbing = count == asked && pause == 0
+        isProbing = count == asked && finished > 0 && pause == 0
     }
 
     /// - Parameters:

@@ -29,10 +29,10 @@ extension WorkerRun {
                 let wait = window.mayWait ? Self.leaseWait : .zero
                 let asks = ContinuousClock.now
                 let deliveries = try await holder.lease(max: asked, term: .fixed(plan.lease), wait: wait)
+                let (ended, isIdle) = desk.withLock { ($0.finished - finished, $0.held == 0) }
                 if wait > .zero, asks.duration(to: .now) > plan.shortRequest {
-                    window.waited(deliveries.count, of: asked)
+                    window.waited(deliveries.count, of: asked, finishedMeanwhile: ended)
                 } else {
-                    let (ended, isIdle) = desk.withLock { ($0.finished - finished, $0.held == 0) }
                     window.answered(deliveries.count, of: asked, finishedMeanwhile: ended, isIdle: isIdle)
                 }
                 start(deliveries, &window)

@@ -42,10 +42,10 @@ struct JobSelection: ParsableArguments {
     func run(_ deed: BulkChange.Deed, _ store: Store, _ output: OutputOptions, _ one: (String) async throws -> Void) async throws {
         guard let state else { return try await EachJob(ids: job, asJSON: output.json).run(one) }
         let bulk = BulkChange(deed: deed, state: state, queue: queue, name: name)
-        let count = try await bulk.count(in: store)
+        let newest = try await bulk.newest(in: store)
+        let count = newest == nil ? 0 : try await bulk.count(in: store)
         if count > 0 { try confirmation.ask("\(deed.rawValue.prefix(1).uppercased())\(deed.rawValue.dropFirst()) \(count) \(bulk.words)?") }
-        let (done, refused) = try await bulk.run(in: store, atMost: count)
-        if refused > 0 { Output.message("\(refused) jobs stay as they are: meanwhile they came into another state, or went") }
+        let (done, refused) = try await bulk.run(in: store, atMost: count, madeUntil: newest ?? "")
         let json = JSONWriter.text { json in
             json.object { json in
                 json.member("done", done)
@@ -53,6 +53,11 @@ struct JobSelection: ParsableArguments {
             }
         }
         try Output.line(output.json ? json : "\(done)")
+        guard refused > 0 else { return }
+        throw CommandFailure.failed(
+            "\(refused) of \(done + refused) jobs stay as they were: `godwit \(deed.rawValue) ID` of one of them says why",
+            code: "some_refused"
+        )
     }
 }
 

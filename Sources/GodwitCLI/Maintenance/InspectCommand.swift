@@ -19,8 +19,8 @@ struct InspectCommand: StoreCommand {
               godwit inspect godwit.tar --json | jq '.live_bytes / .disk_bytes'
               godwit inspect --server http://10.0.0.7:8080 --token-file token
 
-            Exit codes: 0 shown; 65 it is damaged: `godwit check` says where; 69 it is in use, cannot be read or reached, or a newer version \
-            wrote it.
+            Exit codes: 0 shown; 65 it is damaged: `godwit check` says where; 69 it is in use, or cannot be read or reached; 78 a newer \
+            version wrote it.
             """
     )
 

@@ -21,7 +21,7 @@ struct RepairCommand: StoreCommand {
               godwit repair ./godwit-data --yes
 
             Exit codes: 0 the store is sound, or was repaired and opens; 65 it is damaged, and --yes was not given or it cannot be repaired; \
-            69 the store is in use, cannot be read, or a newer version wrote it.
+            69 the store is in use, or cannot be read; 78 a newer version wrote it.
             """
     )
 

@@ -18,8 +18,8 @@ struct UpgradeCommand: StoreCommand {
               godwit backup --data ./godwit-data before.tar
               godwit upgrade ./godwit-data --yes
 
-            Exit codes: 0 the store is of the newest level; 1 it is not, and --yes was not given; 65 it is damaged; 69 it is in use, cannot \
-            be opened, or a newer version wrote it.
+            Exit codes: 0 the store is of the newest level; 1 it is not, and --yes was not given; 65 it is damaged; 69 it is in use, or cannot \
+            be opened; 78 a newer version wrote it.
             """
     )
 

@@ -41,7 +41,10 @@ extension EngineCore {
         if !isCounted, next != .failed {
             var revival = revival(sequence, entry.pointee)
             if revival.attempts.attempt > 0 { revival.attempts.attempt -= 1 }
-            if release.isUntouched, revival.attempts.deliveries > 0 { revival.attempts.deliveries -= 1 }
+            if release.isUntouched {
+                revival.attempts.deliveries = max(1, revival.attempts.deliveries) - 1
+                if revival.attempts.deliveries == 0 { revival.attempts.started = nil }
+            }
             draft.setRevival(revival, of: sequence)
         }
         settled(changes, sequence, next)

@@ -46,14 +46,16 @@ struct LeaseWindowTests {
     @Test("what ended while a request waited for jobs does not count; the next one does not wait, and says how long one takes")
     func waited() {
         var window = LeaseWindow(concurrency: 8)
-        window.waited(2, of: 2)
+        window.waited(2, of: 2, finishedMeanwhile: 5)
         #expect(window.ahead == 0 && !window.mayWait)
         window.answered(2, of: 2, finishedMeanwhile: 3, isIdle: false)
         #expect(window.ahead == 3)
-        // Where fewer came there is nothing to be found out: it waits again.
-        window.waited(1, of: 2)
+        // Where fewer came, or none ended, there is nothing to be found out: it waits again.
+        window.waited(1, of: 2, finishedMeanwhile: 5)
         #expect(window.ahead == 0 && window.mayWait)
-        window.waited(2, of: 2)
+        window.waited(2, of: 2, finishedMeanwhile: 0)
+        #expect(window.ahead == 0 && window.mayWait)
+        window.waited(2, of: 2, finishedMeanwhile: 1)
         window.answered(0, of: 2, finishedMeanwhile: 2, isIdle: true)
         #expect(window.ahead == 0 && window.mayWait)
     }
