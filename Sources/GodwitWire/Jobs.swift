@@ -131,7 +131,7 @@ extension FrameReader {
         if present & Present.runAt != 0 { job.runAt = try time() }
         if present & Present.startedAt != 0 { job.startedAt = try time() }
         if present & Present.finishedAt != 0 { job.finishedAt = try time() }
-        if present & Present.errors != 0 { for _ in 0..<(try count(least: 5)) { job.errors.append(try failure()) } }
+        if present & Present.errors != 0 { for _ in 0..<(try count(least: 4)) { job.errors.append(try failure()) } }
         if present & Present.group != 0 { job.group = try text() }
         job.isTransient = present & Present.transient != 0
         if present & Present.reason != 0 { job.reason = try reason() }

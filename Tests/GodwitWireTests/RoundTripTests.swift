@@ -54,6 +54,26 @@ import Testing
         #expect(try Wire.decodeRenewals(Bytes(Wire.encode(outcomes))) == outcomes)
     }
 
+    @Test("errors that say next to nothing are read back, however many stand at the end")
+    func shortErrors() throws {
+        var job = JobSnapshot(
+            id: JobID("x"),
+            queue: try QueueName("q"),
+            name: nil,
+            state: .failed,
+            attempt: 1,
+            maxAttempts: 1,
+            createdAt: Timestamp(milliseconds: 0),
+            deliveries: 1,
+            version: Version(1)
+        )
+        job.errors = Array(repeating: AttemptFailure(message: "", code: nil, attempt: 0, at: Timestamp(milliseconds: 0)), count: 10)
+        let answers: [CallAnswer] = [.jobs([.found(job)])]
+        let decoded = try Wire.decodeAnswers(Bytes(Wire.encode(answers)))
+        guard case .jobs(let read)? = decoded.first else { Issue.record("\(decoded)"); return }
+        #expect(read.first?.snapshot == job)
+    }
+
     @Test("a request for leases is read back", arguments: seeds)
     func leaseRequests(seed: UInt64) throws {
         var samples = Samples(seed: seed)
