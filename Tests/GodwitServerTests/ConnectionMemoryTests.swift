@@ -154,15 +154,15 @@ struct ConnectionMemoryTests {
             try await server.eventually { try await server.get("/v1/jobs/\(id)/payload").status == 503 }
             let token = try #require(try await server.lease()["lease"].string)
             #expect(try await server.post("/v1/leases/\(token)/complete").status == 200)
-            for _ in 0..<40 { _ = try await server.publish("work", payload) }
+            for _ in 0..<40 { _ = try await server.publish("heavy", payload) }
             for _ in 0..<2 {
                 let worker = try await server.connect()
                 try await worker.stopReading()
-                for _ in 0..<10 { try await worker.request("POST", "/v1/queues/work/leases", body: []) }
+                for _ in 0..<10 { try await worker.request("POST", "/v1/queues/heavy/leases", body: []) }
                 silent.append(worker)
             }
-            try await server.eventually { try await server.post("/v1/queues/work/leases").status == 503 }
-            let refused = try await server.post("/v1/queues/work/leases")
+            try await server.eventually { try await server.post("/v1/queues/heavy/leases").status == 503 }
+            let refused = try await server.post("/v1/queues/heavy/leases")
             #expect(refused.status == 503)
             #expect(try refused.json["code"].string == "overloaded")
             #expect(refused["retry-after"] == "1")
@@ -175,8 +175,8 @@ struct ConnectionMemoryTests {
             #expect(try await server.post("/v1/commit", #"{"transactions": [\#(enqueue)]}"#).status == 503)
             #expect(try await server.broker.queue(QueueName("many"))?.counts.unfinished ?? 0 == 0)
             try await server.eventually {
-                let work = try await server.broker.queue(QueueName("work"))
-                return work.map { $0.totals.delivered >= $0.counts.running + 2 } ?? false
+                let heavy = try await server.broker.queue(QueueName("heavy"))
+                return heavy.map { $0.totals.delivered >= $0.counts.running + 2 } ?? false
             }
             for connection in silent { try await connection.close() }
             try await server.eventually { try await server.get("/v1/jobs/\(id)/payload").status == 200 }
