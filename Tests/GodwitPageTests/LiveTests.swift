@@ -1,5 +1,4 @@
 import GodwitCore
-import GodwitServer
 import HTTPTestSupport
 import ServiceLifecycle
 import Synchronization
@@ -34,23 +33,16 @@ struct LiveTests {
 
     @Test("a live page ends when the server stops", arguments: ["/page/job?id=", "/page"])
     func stops(path: String) async throws {
-        let broker = try await TestServer.engine()
-        var options = ServerOptions()
-        options.port = 0
-        options.drainTime = .milliseconds(20)
-        let server = GodwitServer(broker: broker, options: options, logger: TestServer.logger)
-        let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: TestServer.logger))
-        let running = Task { try await group.run() }
-        let client = TestServer(broker: broker, address: try await server.address)
+        let stopping = try await StoppingServer.start(drain: .milliseconds(20))
+        let client = stopping.client
         let id = try await client.publish("mail")
         let connection = try await client.connect()
         try await connection.request("GET", path.hasSuffix("=") ? path + id : path, headers: Self.live)
         _ = try await connection.head()
         #expect(try await connection.chunk() != nil)
-        await group.triggerGracefulShutdown()
+        await stopping.group.triggerGracefulShutdown()
         #expect(try await connection.chunk(within: .seconds(5)) == nil)
-        try await running.value
-        await broker.close()
+        try await stopping.end()
     }
 
     @Test("a broker that cannot be waited for ends no live page: it goes on when the broker does")

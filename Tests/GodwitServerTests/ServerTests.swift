@@ -150,14 +150,8 @@ struct ServerTests {
 
     @Test("a shutdown drains: waits end, work is refused, settles are taken, and the server ends")
     func drain() async throws {
-        let broker = try await TestServer.engine()
-        var options = ServerOptions()
-        options.port = 0
-        options.drainTime = .seconds(60)
-        let server = GodwitServer(broker: broker, options: options, logger: TestServer.logger)
-        let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: TestServer.logger))
-        let running = Task { try await group.run() }
-        let client = TestServer(broker: broker, address: try await server.address)
+        let stopping = try await StoppingServer.start(drain: .seconds(60))
+        let client = stopping.client
         let id = try await client.publish("q", "1")
         let lease = try #require(try await client.lease("q", query: "?lease=1m")["lease"].string)
         async let poll = client.get("/v1/jobs/\(id)", headers: [("Prefer", "wait=60")])
@@ -169,7 +163,7 @@ struct ServerTests {
         try await client.eventually { try await client.get("/metrics").text.contains("godwit_http_connections 4\n") }
 
         let start = ContinuousClock.now
-        await group.triggerGracefulShutdown()
+        await stopping.group.triggerGracefulShutdown()
         while try await stream.chunk() != nil {}
         try await stream.close()
         #expect(start.duration(to: .now) < .seconds(10), "a keep-alive comes each 15 s: nothing waited for it")
@@ -186,8 +180,7 @@ struct ServerTests {
         #expect(try await client.post("/v1/counters/c", #"{"step": "a", "at": 1}"#).json["code"].string == "draining")
         #expect(try await client.post("/v1/leases/\(lease)/complete", "1").status == 200)
         #expect(try await client.get("/healthz").status == 200)
-        try await running.value
+        try await stopping.end()
         await #expect(throws: (any Error).self) { try await client.connect() }
-        await broker.close()
     }
 }

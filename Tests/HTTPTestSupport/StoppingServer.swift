@@ -1,16 +1,15 @@
 import GodwitCore
-import GodwitServer
-import HTTPTestSupport
-import ServiceLifecycle
+package import GodwitServer
+package import ServiceLifecycle
 
 /// A server that is told to stop by the test.
-struct StoppingServer {
-    let server: GodwitServer
-    let group: ServiceGroup
-    let running: Task<Void, any Error>
-    let client: TestServer
+package struct StoppingServer: Sendable {
+    package let server: GodwitServer
+    package let group: ServiceGroup
+    package let running: Task<Void, any Error>
+    package let client: TestServer
 
-    static func start(drain: Duration, shutdown: Duration = .seconds(10)) async throws -> StoppingServer {
+    package static func start(drain: Duration, shutdown: Duration = .seconds(10)) async throws -> StoppingServer {
         let broker = try await TestServer.engine()
         var options = ServerOptions()
         options.port = 0
@@ -27,7 +26,7 @@ struct StoppingServer {
         )
     }
 
-    func end() async throws {
+    package func end() async throws {
         try await running.value
         await client.broker.close()
     }
